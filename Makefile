@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+# Pith: `make` builds build/BOOTX64.EFI and build/pith.img, `make run` boots them, `make test` tests them. `make help` lists all.
+
+BUILD ?= build
+V ?= 0
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+Q := $(if $(filter 0,$(V)),@,)
+say = $(if $(filter 0,$(V)),@printf '  %-6s %s\n' $(1) $(2),@:)
+
+all: $(BUILD)/BOOTX64.EFI $(BUILD)/pith.img $(BUILD)/pith.elf $(BUILD)/tools/pith-check
+
+help:
+	@echo 'make              $(BUILD)/BOOTX64.EFI, and $(BUILD)/pith.img to write to a USB stick'
+	@echo 'make run          boot it in an emulator: MACHINE=qemu-amd|bochs-intel|bochs-amd CONFIG=FILE ARGS="..."'
+	@echo 'make check        tests that need no emulator      make test      these and the boot tests'
+	@echo 'make test-all     the whole matrix                 make coverage  build/coverage/index.html'
+	@echo 'make format       clang-format over all sources    make setup     install the packages all this needs'
+	@echo 'make clean        remove what was built; make distclean also removes the unpacked Linux kernel'
+	@echo 'Variables: CC=gcc|clang  V=1 shows commands  KERNEL=FILE INITRD=FILE  BUILD=DIR'
+
+# --- set-up: an included makefile is remade before anything else, so every goal but these finds its packages installed
+NO_SETUP := help clean distclean setup
+ifneq ($(or $(if $(MAKECMDGOALS),,all),$(filter-out $(NO_SETUP),$(MAKECMDGOALS))),)
+include build/setup.mk
+endif
+
+build/setup.mk: tools/setup
+	@tools/setup
+	@mkdir -p build && echo '# tools/setup found every package installed' >$@
+
+setup:
+	@tools/setup
+
+# --- flags
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Werror
+FREE := -std=gnu11 -O2 -g -ffreestanding -fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+        -fcf-protection=none -mno-red-zone -mgeneral-regs-only -I. -I$(BUILD) -ffile-prefix-map=$(CURDIR)=. -MMD -MP
+GUEST := $(FREE) $(WARN) -fvisibility=hidden -mcmodel=small -fno-omit-frame-pointer -fno-pie
+HV := $(FREE) $(WARN) -fvisibility=hidden -mcmodel=small -fno-omit-frame-pointer -fpie $(HV_EXTRA)
+LOADER := $(FREE) $(WARN) -fpic -fshort-wchar -DGNU_EFI_USE_MS_ABI $(if $(filter gcc%,$(notdir $(CC))),-maccumulate-outgoing-args) \
+          -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
+HOSTED := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -I. -Wall -Wextra -Werror -MMD -MP $(UNIT_EXTRA)
+LINK := ld -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none
+
+# --- the hypervisor
+HV_SRC := $(sort $(foreach d,hv hv/lib hv/vdev arch/x86 arch/x86/vmx arch/x86/svm drivers,$(wildcard $(d)/*.c $(d)/*.S)))
+HV_OBJ := $(HV_SRC:%=$(BUILD)/obj/hv/%.o)
+
+$(BUILD)/obj/hv/%.c.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV) -c $< -o $@
+
+$(BUILD)/obj/hv/%.S.o: %.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -g -I. -I$(BUILD) -ffile-prefix-map=$(CURDIR)=. -MMD -MP -c $< -o $@
+
+$(BUILD)/pith.elf: linker.ld $(HV_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(LINK) --no-relax -T linker.ld $(HV_OBJ) $(HV_LIBS) -o $@
+
+# --- the loader: a UEFI application that carries the hypervisor, without its debug information, inside itself
+# What a configuration needs from elsewhere: the hypervisor's own check of the result, text formatting, bounded copies.
+CONFIG_LIB := hv/manifest.c hv/lib/fmt.c hv/lib/str_copy.c
+LOADER_SRC := $(wildcard boot/*.c boot/*.S) $(CONFIG_LIB)
+LOADER_OBJ := $(LOADER_SRC:%=$(BUILD)/obj/loader/%.o)
+
+$(BUILD)/obj/loader/%.c.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LOADER) -c $< -o $@
+
+$(BUILD)/obj/loader/%.S.o: %.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -g -I. -Wa,-I$(BUILD) -ffile-prefix-map=$(CURDIR)=. -MMD -MP -c $< -o $@
+
+$(BUILD)/payload.elf: $(BUILD)/pith.elf
+	$(Q)objcopy --strip-all $< $@
+
+$(BUILD)/obj/loader/boot/payload.S.o: $(BUILD)/payload.elf
+
+define link_efi
+	$(call say,LD,$@)
+	$(Q)ld -nostdlib -znocombreloc -z noexecstack -T /usr/lib/elf_x86_64_efi.lds -shared -Bsymbolic --no-undefined --build-id=none \
+		/usr/lib/crt0-efi-x86_64.o $(filter %.o,$^) -o $@.so -L/usr/lib -lefi -lgnuefi
+	$(Q)objcopy $(patsubst %,-j %,.text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc) \
+		--target efi-app-x86_64 $@.so $@
+endef
+$(BUILD)/BOOTX64.EFI: $(LOADER_OBJ)
+	$(link_efi)
+
+# Only for tests: ACPI tables where the firmware has none.
+$(BUILD)/acpishim.efi: $(BUILD)/obj/loader/tests/boot/acpishim/acpishim.c.o
+	$(link_efi)
+
+# --- guests: guests/NAME.c, guests/NAME/*.c and tests/guest/NAME.c become ELF files, each with guests/lib linked in
+GUEST_DIRS := $(filter-out guests/lib guests/demo guests/linux guests/lab,$(patsubst %/,%,$(wildcard guests/*/)))
+GUEST_DIRS := $(foreach d,$(GUEST_DIRS),$(if $(wildcard $(d)/*.c),$(d)))
+GUEST_ELFS := $(patsubst guests/%.c,$(BUILD)/guests/%.elf,$(wildcard guests/*.c)) $(GUEST_DIRS:guests/%=$(BUILD)/guests/%.elf)
+TEST_ELFS := $(patsubst tests/guest/%.c,$(BUILD)/tests/%.elf,$(wildcard tests/guest/*.c))
+GUEST_LIB := $(patsubst %,$(BUILD)/obj/guest/%.o,$(sort $(wildcard guests/lib/*.c guests/lib/*.S)))
+
+$(BUILD)/obj/guest/%.c.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST) -c $< -o $@
+
+$(BUILD)/obj/guest/%.S.o: %.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -g -I. -ffile-prefix-map=$(CURDIR)=. -MMD -MP -c $< -o $@
+
+define link_guest
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -T guests/lib/guest.ld $(filter %.o,$^) -o $@
+endef
+$(filter-out $(GUEST_DIRS:guests/%=$(BUILD)/guests/%.elf),$(GUEST_ELFS)): $(BUILD)/guests/%.elf: $(BUILD)/obj/guest/guests/%.c.o
+	$(link_guest)
+$(TEST_ELFS): $(BUILD)/tests/%.elf: $(BUILD)/obj/guest/tests/guest/%.c.o
+	$(link_guest)
+$(foreach d,$(GUEST_DIRS),$(eval $(BUILD)/$(d).elf: $(patsubst %,$(BUILD)/obj/guest/%.o,$(wildcard $(d)/*.c $(d)/*.S)); $$(link_guest)))
+$(GUEST_ELFS) $(TEST_ELFS): guests/lib/guest.ld $(GUEST_LIB)
+
+guests: $(GUEST_ELFS) $(TEST_ELFS)
+
+# --- Debian's kernel, unpacked and not installed, and an initramfs of busybox and one script
+LINUX := build/linux
+$(LINUX)/vmlinuz: $(if $(KERNEL),$(KERNEL) FORCE,tools/get-linux)
+	$(call say,GET,$@)
+	$(Q)$(if $(KERNEL),cmp -s $(KERNEL) $@ || install -Dm644 $(KERNEL) $@,tools/get-linux kernel $@)
+
+$(LINUX)/busybox: tools/get-linux
+	$(call say,GET,$@)
+	$(Q)tools/get-linux busybox $@
+
+ifdef INITRD
+$(LINUX)/initrd.img: $(INITRD) FORCE
+	$(Q)cmp -s $(INITRD) $@ || install -Dm644 $(INITRD) $@
+else
+$(LINUX)/initrd.img: guests/linux/init $(LINUX)/busybox tools/make-initrd
+	$(call say,CPIO,$@)
+	$(Q)tools/make-initrd $@ guests/linux/init $(LINUX)/busybox
+endif
+
+# --- the disk image: what a USB stick needs
+VOLUME := $(BUILD)/guests/hello.elf $(BUILD)/guests/clock.elf $(LINUX)/vmlinuz $(LINUX)/initrd.img
+$(BUILD)/pith.img: $(BUILD)/BOOTX64.EFI guests/demo/pith.conf $(VOLUME) tools/make-image
+	$(call say,IMAGE,$@)
+	$(Q)tools/make-image $@ EFI/BOOT/BOOTX64.EFI=$(BUILD)/BOOTX64.EFI pith.conf=guests/demo/pith.conf \
+		$(foreach f,$(VOLUME),$(notdir $(f))=$(f))
+
+# --- host programs and unit tests; a test names the sources it links in its ` * LINK:` line
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+
+$(BUILD)/obj/host/%.o: %.c
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTED) -c $< -o $@
+
+$(BUILD)/unit/links.mk: $(wildcard tests/unit/test_*.c)
+	@mkdir -p $(@D)
+	@for t in $^; do \
+		links=$$(sed -n 's/^ \* LINK://p' $$t | tr '\n' ' '); \
+		echo "$(BUILD)/unit/$$(basename $$t .c): $$(for s in $$t $$links; do printf '$(BUILD)/obj/host/%s.o ' $${s%.c}; done)"; \
+	done >$@
+ifneq ($(filter unit $(BUILD)/unit/%,$(MAKECMDGOALS)),)
+include $(BUILD)/unit/links.mk
+endif
+
+$(UNIT_TESTS):
+	$(call say,HOSTLD,$@)
+	$(Q)$(CC) $(HOSTED) $^ -lcmocka -o $@
+
+unit: $(UNIT_TESTS)
+
+PITH_CHECK_SRC := tools/pith-check.c $(wildcard boot/config*.c) $(CONFIG_LIB)
+$(BUILD)/tools/pith-check: $(PITH_CHECK_SRC:%.c=$(BUILD)/obj/host/%.o)
+	$(call say,HOSTLD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTED) $^ -o $@
+
+# --- what people type
+MACHINE ?= qemu-amd
+CONFIG ?= guests/demo/pith.conf
+run: all guests
+	tools/pith-run --machine $(MACHINE) --config $(CONFIG) $(ARGS)
+
+check:
+	@tools/check $(CHECK)
+
+test: all guests
+	@tests/boot/run.py --with-check test
+
+test-all: all guests $(BUILD)/acpishim.efi
+	@tests/boot/run.py --with-check all
+
+coverage: all guests
+	@tools/coverage
+
+format:
+	clang-format -i $$(git ls-files --cached --others --exclude-standard '*.c' '*.h')
+
+clean:
+	rm -rf $(filter-out build/linux,$(wildcard build/*)) $(filter-out build,$(BUILD))
+
+distclean: clean
+	rm -rf build
+
+FORCE:
+.PHONY: all help setup guests unit run check test test-all coverage format clean distclean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

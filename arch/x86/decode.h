@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The instruction decoder: pure, never reads past the bytes it is given. Lengths for every form, operands for those that touch memory. */
+#pragma once
+
+#include "hv/lib/types.h"
+
+enum insn_op {
+    INSN_OTHER,            /* length only */
+    INSN_MOV, INSN_MOVZX, INSN_MOVSX, INSN_ADD, INSN_OR, INSN_ADC, INSN_SBB, INSN_AND, INSN_SUB, INSN_XOR, INSN_CMP, INSN_TEST,
+    INSN_XCHG, INSN_CMPXCHG, INSN_INC, INSN_DEC, INSN_NOT, INSN_NEG, INSN_BT, INSN_BTS, INSN_BTR, INSN_BTC,
+    INSN_MOVS, INSN_STOS, INSN_LODS, INSN_INS, INSN_OUTS, INSN_PUSH, INSN_POP,
+};
+enum insn_mode { INSN_16, INSN_32, INSN_64 };    /* from CS.L and CS.D; real and virtual-8086 mode: INSN_16 */
+
+struct insn {
+    u8 len;                /* 1-15; with the prefixes */
+    u8 op;                 /* enum insn_op */
+    u8 mode;               /* enum insn_mode */
+    u8 op_size;            /* bytes of the memory operand: 1, 2, 4, 8 */
+    u8 reg_size;           /* bytes of the register operand (MOVZX/MOVSX: the destination) */
+    u8 addr_size;          /* 2, 4, 8 */
+    u8 seg;                /* enum x86_seg of the memory operand, after overrides */
+    bool rep, repne, lock, rex, opsize;
+    bool has_mem;          /* a ModRM memory operand, MOV moffs, or the DI/SI of a string instruction */
+    bool mem_dst;          /* memory is the destination */
+    bool has_imm;          /* the other operand is imm (sign-extended to op_size); else it is reg */
+    bool high_byte;        /* reg names AH CH DH BH: bits 15:8 of registers 0-3 */
+    bool rip_relative;     /* disp is relative to the end of the instruction */
+    u8 reg;                /* 0-15 in struct x86_gprs order: rax rcx rdx rbx rsp rbp rsi rdi r8.. */
+    u8 base, index, scale; /* 0xff: none */
+    s64 disp;
+    u64 imm;
+};
+/* False: not a valid instruction within @len bytes (more bytes could make it one when len < 15). */
+bool insn_decode(const u8 *bytes, u8 len, enum insn_mode mode, struct insn *out);

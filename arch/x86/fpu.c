@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Extended state, switched eagerly: what the guest has enabled never matters to what is saved. */
+#include "arch/x86/fpu.h"
+
+#include "arch/x86/cpu/insn.h"
+#include "hv/lib/string.h"
+
+/* The XSAVE area. SDM 1, "XSAVE Area". */
+#define XSAVE_FCW       0
+#define XSAVE_FTW       4   /* abridged: one bit a register */
+#define XSAVE_MXCSR     24
+#define XSAVE_XSTATE_BV 512
+#define XCR0_X87        BIT(0)
+#define XCR0_SSE        BIT(1)
+#define XCR0_AVX        BIT(2)
+#define XCR0_MPX        (BIT(3) | BIT(4))
+#define XCR0_AVX512     (BIT(5) | BIT(6) | BIT(7))
+#define XCR0_AMX        (BIT(17) | BIT(18))
+#define FCW_RESET       0x40
+#define MXCSR_RESET     0x1f80
+
+u32 fpu_area_size(void)
+{
+    u32 a, b, c, d;
+
+    cpuid(0xd, 0, &a, &b, &c, &d);
+    return c;
+}
+
+u64 fpu_host_xcr0(void)
+{
+    static u64 all; /* every core has the same; a race writes the same value */
+    u32 a, b, c, d;
+
+    if (!all) {
+        cpuid(0xd, 0, &a, &b, &c, &d);
+        all = a | (u64)d << 32;
+    }
+    return all;
+}
+
+static bool all_or_none(u64 val, u64 group)
+{
+    return !(val & group) || (val & group) == group;
+}
+
+bool fpu_xcr0_valid(u64 val)
+{
+    return (val & XCR0_X87) && !(val & ~fpu_host_xcr0()) && all_or_none(val, XCR0_MPX) &&
+           all_or_none(val, XCR0_AVX512) && all_or_none(val, XCR0_AMX) &&
+           (!(val & XCR0_AVX) || (val & XCR0_SSE)) && (!(val & XCR0_AVX512) || (val & XCR0_AVX));
+}
+
+void fpu_reset(struct arch_vcpu *v)
+{
+    u8 *area = v->xsave;
+
+    memset(area, 0, fpu_area_size());
+    /*
+     * SDM 3, "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT": tags 5555H,
+     * so nothing is empty.
+     */
+    *(u16 *)(void *)(area + XSAVE_FCW) = FCW_RESET;
+    area[XSAVE_FTW] = 0xff;
+    /* XRSTOR takes MXCSR from memory even when XSTATE_BV says that SSE is in its initial state. */
+    *(u32 *)(void *)(area + XSAVE_MXCSR) = MXCSR_RESET;
+    *(u64 *)(void *)(area + XSAVE_XSTATE_BV) = XCR0_X87;
+    v->xcr0 = XCR0_X87;
+}
+
+void fpu_load(struct arch_vcpu *v)
+{
+    xsetbv(0, fpu_host_xcr0());
+    xrstor64(v->xsave);
+    xsetbv(0, v->xcr0);
+}
+
+void fpu_unload(struct arch_vcpu *v)
+{
+    v->xcr0 = xgetbv(0);
+    xsetbv(0, fpu_host_xcr0());
+    xsave64(v->xsave);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Extended state, switched eagerly when a vCPU is loaded and unloaded; the hypervisor itself uses none of it. */
+#pragma once
+
+#include "arch/x86/vm.h"
+
+/* Bytes of the area that holds every component the hardware has (CPUID.0DH.ECX), and the XCR0 that enables them all. */
+u32 fpu_area_size(void);
+u64 fpu_host_xcr0(void);
+void fpu_reset(struct arch_vcpu *v);   /* area and XCR0 to power-on state; not while loaded */
+void fpu_load(struct arch_vcpu *v);
+void fpu_unload(struct arch_vcpu *v);  /* also picks up an XCR0 that the guest changed without an exit */
+bool fpu_xcr0_valid(u64 val);          /* would XSETBV take it here? */

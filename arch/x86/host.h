@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This machine's processors as hv/ sees them: address space, cores, interrupts, clock, power.
+ *
+ * Host-virtual layout (inside the hole that x86-64 Linux leaves to hypervisors, so that guest breakpoints rarely meet it):
+ *   0xffff800000000000 + hpa   direct map, only of what host_map() was asked for; never guest RAM
+ *   0xffff868000000000         per-core stacks (a guard page under each) and per-core windows
+ *   0xffff870000000000         the image: .text RX, .rodata R, .data/.bss RW
+ */
+#pragma once
+
+#include "hv/abi/handoff.h"
+#include "hv/abi/status.h"
+#include "hv/lib/frames.h"
+#include "hv/lib/types.h"
+
+#define HOST_DIRECT_BASE 0xffff800000000000ull
+#define HOST_DIRECT_SIZE 0x0000060000000000ull
+#define HOST_CORES_BASE  0xffff868000000000ull
+#define HOST_IMAGE_BASE  0xffff870000000000ull
+#define HOST_MAX_CORES   256u
+
+/* Host interrupt vectors. Exceptions are 0-31; everything else comes to the handler set by arch_set_irq_handler(). */
+enum host_vector { HOST_VEC_UART = 0x40, HOST_VEC_TIMER = 0xf0, HOST_VEC_DOORBELL = 0xf1, HOST_VEC_SPURIOUS = 0xff };
+enum host_map_type { HOST_RO, HOST_RW, HOST_UC, HOST_WC };        /* none is executable */
+
+static inline void *phys_to_virt(hpa_t hpa) { return (void *)(HOST_DIRECT_BASE + hpa); }
+hpa_t virt_to_phys(const void *va);                               /* of the direct map or the image */
+
+/*
+ * Boot core, once, on entry.S's tables (which identity-map the first 4 GiB and put them at HOST_DIRECT_BASE too): builds
+ * the final tables out of @pool, maps the pool's own frames and every HANDOFF_HV_IMAGE range, drops the identity map,
+ * and does arch_cpu_init(0, self). @pool lies below 4 GiB; its frames stay mapped read-write for good.
+ */
+enum pith_status arch_host_init(const struct handoff *h, struct frame_pool *pool, void *self) MUST_CHECK;
+/* Maps [hpa, hpa + size), any alignment, at phys_to_virt(hpa), on all cores; NULL when no frame is left for tables.
+ * Mapping again with another type replaces it. host_unmap() shoots down this core only: for boot-time use. */
+void *host_map(hpa_t hpa, u64 size, enum host_map_type type) MUST_CHECK;
+void host_unmap(hpa_t hpa, u64 size);
+/* Fills RAM that is not mapped with zeros, or copies out of and into it, through this core's window. Any alignment. */
+void host_zero(hpa_t hpa, u64 size);
+void host_read(hpa_t hpa, void *buf, size_t len);
+void host_write(hpa_t hpa, const void *buf, size_t len);
+
+/* On the core itself: GDT, TSS with IST stacks, IDT, %gs:0 = *self, CR0, CR4 (SMEP, SMAP, UMIP, OSXSAVE), EFER, PAT, local APIC. */
+void arch_cpu_init(u32 index, void *self);
+/* INIT-SIPI-SIPI; the core calls arch_cpu_init(index, self), then entry(index) on its own stack, and never returns.
+ * PITH_E_HW: it did not answer within 500 ms; it is parked should it wake later, and left out. */
+enum pith_status arch_cpu_start(u32 index, u32 apic_id, void *self, void (*entry)(u32 index)) MUST_CHECK;
+u32 arch_cpu_apic_id(void);
+u32 arch_cpu_stack_free(u32 index); /* bytes of that core's stack never touched: stacks are painted */
+
+/* fn runs with IF=0 on the interrupted stack; the local APIC was already acknowledged. NMIs only end HLT and guests. */
+void arch_set_irq_handler(void (*fn)(u8 vector));
+void arch_irq_window(void);               /* takes every pending interrupt: STI, NOP, CLI */
+void arch_idle(void);                     /* STI; HLT; CLI: returns after the next interrupt */
+void arch_ipi(u32 apic_id, u8 vector);    /* fixed, edge; returns when it was accepted for sending */
+void arch_nmi_others(void);               /* all cores but this one */
+/* Routes a legacy ISA interrupt (0-15) to @vector on the boot core through the I/O APIC found by ACPI or at fec00000. */
+enum pith_status arch_isa_irq(u8 irq, u8 vector) MUST_CHECK;
+
+u64 arch_tsc(void);
+u64 arch_tsc_khz(void);                   /* measured in arch_timers_init(), never 0 */
+/* Boot core, after arch_host_init: finds HPET or PM timer by ACPI (h->acpi_rsdp) or where chipsets put them, calibrates TSC
+ * and local APIC timer. PITH_E_HW with a line in the log when there is nothing to calibrate against. */
+enum pith_status arch_timers_init(const struct handoff *h) MUST_CHECK;
+void arch_timer_set(u64 tsc);             /* one HOST_VEC_TIMER on this core at or after that TSC value; replaces the last; ~0: none */
+void arch_udelay(u64 us);
+
+/* Both say what they do, try UEFI runtime services, then ACPI, then reset ports. Other cores were parked by the caller. */
+NORETURN void arch_power_off(const struct handoff *h);
+NORETURN void arch_reboot(const struct handoff *h);
+NORETURN void arch_halt(void);            /* CLI; HLT for ever */

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the hypervisor's own image begins and ends: symbols of linker.ld, and the physical address it was copied to. */
+#pragma once
+
+#include "hv/lib/types.h"
+
+extern const char image_text_start[], image_text_end[];
+extern const char image_rodata_start[], image_rodata_end[];
+extern char image_data_start[], image_data_end[], image_end[];
+
+extern hpa_t image_hpa; /* of image_text_start; set before the first virtual address is used */

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* The hypervisor's last words: registers, cause, backtrace. */
+#include "hv/lib/panic.h"
+
+#include "arch/x86/cpu/insn.h"
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/host.h"
+#include "arch/x86/image.h"
+#include "arch/x86/slots.h"
+#include "arch/x86/trap.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/log.h"
+
+#define TRACE_DEPTH 16u
+#define PF_PRESENT  BIT(0)
+#define PF_WRITE    BIT(1)
+#define PF_RESERVED BIT(3)
+#define PF_FETCH    BIT(4)
+
+static u32 panic_core = HOST_MAX_CORES; /* who panicked first */
+
+static const char *const names[32] = {
+    [X86_DE] = "#DE divide error", [X86_DB] = "#DB debug", [X86_NMI] = "NMI", [X86_BP] = "#BP breakpoint",
+    [X86_OF] = "#OF overflow", [X86_BR] = "#BR bound range", [X86_UD] = "#UD invalid opcode",
+    [X86_NM] = "#NM no FPU", [X86_DF] = "#DF double fault (stack overflow?)", [X86_TS] = "#TS invalid TSS",
+    [X86_NP] = "#NP segment not present", [X86_SS_FAULT] = "#SS stack fault", [X86_GP] = "#GP general protection",
+    [X86_PF] = "#PF page fault", [X86_MF] = "#MF x87 error", [X86_AC] = "#AC alignment check",
+    [X86_MC] = "#MC machine check", [X86_XM] = "#XM SIMD error", [X86_VE] = "#VE virtualization exception",
+    [X86_CP] = "#CP control protection",
+};
+
+static bool in_text(u64 a)
+{
+    return a >= (u64)image_text_start && a < (u64)image_text_end;
+}
+
+/* As addr2line -j .text takes it. */
+static u64 text_offset(u64 a)
+{
+    return a - (u64)image_text_start;
+}
+
+static void print_place(const char *what, u64 a)
+{
+    if (in_text(a))
+        log_error("  %s +0x%lx", what, text_offset(a));
+    else
+        log_error("  %s 0x%016lx, outside the hypervisor's code", what, a);
+}
+
+/* A damaged chain must not fault again. */
+static bool frame_ok(u64 fp)
+{
+    return fp % 8 == 0 && slot_on_stack(fp) && slot_on_stack(fp + 8);
+}
+
+static u32 unwind(u64 rip, u64 fp, u64 trace[TRACE_DEPTH])
+{
+    u32 n = 0;
+
+    if (in_text(rip))
+        trace[n++] = rip;
+    while (n < TRACE_DEPTH && frame_ok(fp)) {
+        const u64 *frame = (const u64 *)fp;
+
+        if (!in_text(frame[1]))
+            break;
+        trace[n++] = frame[1] - 1; /* inside the call, not behind it */
+        fp = frame[0] > fp ? frame[0] : 0;
+    }
+    return n;
+}
+
+static void print_trace(u64 rip, u64 fp)
+{
+    u64 trace[TRACE_DEPTH];
+    char line[200];
+    u32 n = unwind(rip, fp, trace);
+    size_t len = 0;
+
+    for (u32 i = 0; i < n; i++)
+        print_place(i ? "called from" : "at", trace[i]);
+    line[0] = '\0';
+    for (u32 i = 0; i < n && len < sizeof(line) - 20; i++)
+        len += fmt_str(line + len, sizeof(line) - len, " %lx", text_offset(trace[i]));
+    log_error("symbols: addr2line -fipse build/pith.elf -j .text%s", line);
+}
+
+static void print_control(void)
+{
+    log_error("CR0 %016lx CR2 %016lx CR3 %016lx CR4 %016lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
+}
+
+static void print_registers(const struct trap_frame *f)
+{
+    log_error("RAX %016lx RBX %016lx RCX %016lx RDX %016lx", f->rax, f->rbx, f->rcx, f->rdx);
+    log_error("RSI %016lx RDI %016lx RBP %016lx RSP %016lx", f->rsi, f->rdi, f->rbp, f->rsp);
+    log_error("R8  %016lx R9  %016lx R10 %016lx R11 %016lx", f->r8, f->r9, f->r10, f->r11);
+    log_error("R12 %016lx R13 %016lx R14 %016lx R15 %016lx", f->r12, f->r13, f->r14, f->r15);
+    log_error("RIP %016lx RFLAGS %08lx CS %lx SS %lx", f->rip, f->rflags, f->cs, f->ss);
+}
+
+static void print_cause(const struct trap_frame *f)
+{
+    const char *name = names[f->vector] ? names[f->vector] : "reserved exception";
+
+    log_error("*** exception in the hypervisor on core %u: %s, error code 0x%lx", slot_index(), name, f->error);
+    if (f->vector == X86_PF)
+        log_error("  %s 0x%016lx: %s", f->error & PF_FETCH ? "executing" : f->error & PF_WRITE ? "writing" : "reading",
+                  read_cr2(), f->error & PF_RESERVED ? "reserved bit set in a table" :
+                  f->error & PF_PRESENT ? "the page forbids it" : "no page there");
+}
+
+/* False: this core has to stop silently, the other one's report goes on. A panic inside a panic stops at once, too. */
+static bool panic_begin(void)
+{
+    u32 nobody = HOST_MAX_CORES;
+
+    cpu_cli();
+    return __atomic_compare_exchange_n(&panic_core, &nobody, slot_index(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static NORETURN void panic_end(void)
+{
+    log_error("*** stopped; this is a defect of Pith: please report the lines above");
+    arch_nmi_others();
+    arch_halt();
+}
+
+void panic_check(void)
+{
+    u32 who = __atomic_load_n(&panic_core, __ATOMIC_SEQ_CST);
+
+    if (who != HOST_MAX_CORES && who != slot_index())
+        arch_halt();
+}
+
+void trap_panic(const struct trap_frame *f)
+{
+    if (!panic_begin())
+        arch_halt();
+    print_cause(f);
+    print_registers(f);
+    print_control();
+    print_trace(f->rip, f->rbp);
+    panic_end();
+}
+
+void panic(const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+
+    if (!panic_begin())
+        arch_halt();
+    va_start(ap, fmt);
+    fmt_vstr(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    log_error("*** panic on core %u: %s", slot_index(), text);
+    print_control();
+    print_trace(0, (u64)__builtin_frame_address(0));
+    panic_end();
+}

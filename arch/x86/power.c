@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Power off and reboot: the firmware first, since it knows the machine, then what it described, then what PCs have. */
+#include "arch/x86/cpu/insn.h"
+#include "arch/x86/firmware.h"
+#include "arch/x86/host.h"
+#include "arch/x86/platform.h"
+#include "drivers/pci_pm.h"
+#include "hv/lib/log.h"
+
+#define PM1_SCI_EN   BIT(0)
+#define PM1_SLP_TYP  (7u << 10)
+#define PM1_SLP_EN   BIT(13)
+#define PCI_ADDRESS  0xcf8
+#define PCI_DATA     0xcfc
+#define PCI_ENABLE   0x80000000u
+#define RESET_PORT   0xcf9
+#define KBC_COMMAND  0x64
+#define KBC_RESET    0xfe
+#define SETTLE_US    300000u
+#define SERIAL_US    20000u /* the last line is on its way: 16 bytes of FIFO at 115200 baud, with time to spare */
+
+static void say(const char *what, const char *how)
+{
+    log_info("%s: %s", what, how);
+    arch_udelay(SERIAL_US);
+}
+
+/* ACPI, "PM1 Control Registers": the sleep type, then the bit that acts on it, other bits as they are. */
+static void pm1_sleep(u16 port, u8 type)
+{
+    u16 val = (u16)((inw(port) & ~(PM1_SLP_TYP | PM1_SLP_EN)) | (u32)type << 10);
+
+    outw(port, val);
+    outw(port, (u16)(val | PM1_SLP_EN));
+}
+
+/* The firmware's legacy mode owns these registers until it is told to hand them over. */
+static void acpi_mode_on(const struct acpi_info *acpi)
+{
+    if (inw(acpi->pm1a_cnt) & PM1_SCI_EN || !acpi->smi_cmd || !acpi->acpi_enable)
+        return;
+    outb(acpi->smi_cmd, acpi->acpi_enable);
+    arch_udelay(SETTLE_US);
+}
+
+static void acpi_power_off(const struct acpi_info *acpi)
+{
+    if (!acpi->has_s5 || !acpi->pm1a_cnt)
+        return;
+    say("power off", "ACPI S5");
+    acpi_mode_on(acpi);
+    pm1_sleep(acpi->pm1a_cnt, acpi->s5_typ_a);
+    if (acpi->pm1b_cnt)
+        pm1_sleep(acpi->pm1b_cnt, acpi->s5_typ_b);
+    arch_udelay(SETTLE_US);
+}
+
+static void chipset_power_off(void)
+{
+    struct pci_pm pm;
+
+    if (!pci_pm_find(&pm))
+        return;
+    say("power off", pm.name);
+    pm1_sleep((u16)(pm.base + PCI_PM_CNT), (u8)pm.slp_typ);
+    arch_udelay(SETTLE_US);
+}
+
+void arch_power_off(const struct handoff *h)
+{
+    arch_timer_set(~0ull);
+    say("power off", "UEFI");
+    firmware_reset(h, EFI_RESET_SHUTDOWN);
+    acpi_power_off(&platform_acpi);
+    chipset_power_off();
+    log_error("power off: nothing worked; all is stopped, switch the machine off by hand");
+    arch_halt();
+}
+
+/* ACPI, "Reset Register": in PCI configuration space it lies on bus 0, device in 47:32, function in 31:16. */
+static void acpi_reset(const struct acpi_info *acpi)
+{
+    u64 at = acpi->reset.address;
+    volatile u8 *mmio;
+
+    if (!at)
+        return;
+    say("reboot", "ACPI reset register");
+    if (acpi->reset.space == ACPI_IO)
+        outb((u16)at, acpi->reset_value);
+    if (acpi->reset.space == ACPI_PCI_CONFIG) {
+        outl(PCI_ADDRESS, PCI_ENABLE | (u32)(at >> 32 & 31) << 11 | (u32)(at >> 16 & 7) << 8 | (u32)(at & 0xfc));
+        outb((u16)(PCI_DATA + (at & 3)), acpi->reset_value);
+    }
+    if (acpi->reset.space == ACPI_MEMORY) {
+        mmio = host_map(at, 1, HOST_UC);
+        if (mmio)
+            *mmio = acpi->reset_value;
+    }
+    arch_udelay(SETTLE_US);
+}
+
+static void chipset_reset(void)
+{
+    say("reboot", "port 0xcf9");
+    outb(RESET_PORT, 0x02);
+    outb(RESET_PORT, 0x0e);
+    arch_udelay(SETTLE_US);
+    say("reboot", "keyboard controller");
+    outb(KBC_COMMAND, KBC_RESET);
+    arch_udelay(SETTLE_US);
+}
+
+static void triple_fault(void)
+{
+    static const struct {
+        u16 limit;
+        u64 base;
+    } __attribute__((packed)) none;
+
+    say("reboot", "triple fault");
+    __asm__ volatile("lidt %0; ud2" : : "m"(none));
+}
+
+void arch_reboot(const struct handoff *h)
+{
+    arch_timer_set(~0ull);
+    say("reboot", "UEFI");
+    firmware_reset(h, EFI_RESET_COLD);
+    acpi_reset(&platform_acpi);
+    chipset_reset();
+    triple_fault();
+    arch_halt();
+}

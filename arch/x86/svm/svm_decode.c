@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One table: what each exit code is called, whether nRIP is the length of its instruction, and what
+ * else it says.
+ */
+#include "arch/x86/svm/svm_decode.h"
+
+#include "arch/x86/cpu/regs.h"
+
+#define DR6_ACTIVE_LOW 0xffff0ff0ull
+#define EXCEPTIONS_WITH_ERROR                                                                       \
+    (BIT(X86_DF) | BIT(X86_TS) | BIT(X86_NP) | BIT(X86_SS_FAULT) | BIT(X86_GP) | BIT(X86_PF) | \
+     BIT(X86_AC) | BIT(X86_CP))
+
+struct raw { const struct vmcb *vmcb; const struct svm_features *f; u64 rcx; };
+
+
+static void cr_detail(const struct raw *raw, struct vm_exit *exit)
+{
+    u32 code = (u32)raw->vmcb->exit_code;
+    u64 info = raw->vmcb->exit_info1;
+
+    exit->cr.cr = code & 15;
+    exit->cr.write = code >= SVM_EXIT_WRITE_CR0;
+    exit->cr.gpr = info & 15;
+    exit->cr.known = raw->f->decode_assists && (info & MOV_CR_VALID); /* else LMSW, CLTS or no assists */
+}
+
+static void dr_detail(const struct raw *raw, struct vm_exit *exit)
+{
+    u32 code = (u32)raw->vmcb->exit_code;
+
+    exit->dr.dr = code & 15;
+    exit->dr.write = code >= SVM_EXIT_WRITE_DR0;
+    exit->dr.gpr = raw->vmcb->exit_info1 & 15;
+    exit->dr.known = raw->f->decode_assists;
+}
+
+static void exception_detail(const struct raw *raw, struct vm_exit *exit)
+{
+    u8 vector = (u8)(raw->vmcb->exit_code - SVM_EXIT_EXCP_BASE);
+
+    exit->exception.vector = vector;
+    exit->exception.has_error = EXCEPTIONS_WITH_ERROR >> vector & 1;
+    exit->exception.error = exit->exception.has_error ? (u32)raw->vmcb->exit_info1 : 0;
+    exit->exception.info = 0;
+    if (vector == X86_PF)
+        exit->exception.info = raw->vmcb->exit_info2;
+    else if (vector == X86_DB)
+        exit->exception.info = (raw->vmcb->dr6 ^ DR6_ACTIVE_LOW) & (DR6_ACTIVE_LOW | 0xe00f);
+}
+
+static void pio_detail(const struct raw *raw, struct vm_exit *exit)
+{
+    u64 info = raw->vmcb->exit_info1;
+
+    /*
+     * With or without nRIP: "EXITINFO2 holds the rIP of the instruction following the IN or OUT".
+     */
+    exit->insn_len = (u8)(raw->vmcb->exit_info2 - raw->vmcb->rip);
+    exit->pio.port = IOIO_PORT(info);
+    exit->pio.size = IOIO_SIZE(info);
+    exit->pio.in = info & IOIO_IN;
+    exit->pio.string = info & IOIO_STRING;
+    exit->pio.rep = info & IOIO_REP;
+    exit->pio.addr_size = IOIO_ADDR(info);
+    exit->pio.seg = raw->f->decode_assists ? IOIO_SEG(info) : 0xff;
+}
+
+static void msr_detail(const struct raw *raw, struct vm_exit *exit)
+{
+    exit->msr.index = (u32)raw->rcx;
+    exit->msr.write = raw->vmcb->exit_info1 & 1;
+}
+
+static void npf_detail(const struct raw *raw, struct vm_exit *exit)
+{
+    u64 info = raw->vmcb->exit_info1;
+
+    exit->s2.gpa = raw->vmcb->exit_info2;
+    exit->s2.mapped = info & NPF_P;
+    exit->s2.write = info & NPF_RW;
+    exit->s2.fetch = info & NPF_ID;
+    exit->s2.walk = info & NPF_TABLE;
+}
+
+static void invalid_detail(const struct raw *raw, struct vm_exit *exit)
+{
+    exit->failed.what = "VMEXIT_INVALID: illegal guest state in the VMCB";
+    exit->failed.detail = raw->vmcb->exit_info1;
+}
+
+struct row {
+    u8 kind, which;
+    bool nrip;
+    void (*detail)(const struct raw *raw, struct vm_exit *exit);
+};
+
+#define INSN(w) { VM_EXIT_INSN, X86_INSN_##w, true, NULL }
+#define OTHER   { VM_EXIT_OTHER, 0, false, NULL }
+static const struct row by_code[] = {
+    [0x00 ... 0x1f] = { VM_EXIT_CR, 0, true, cr_detail },
+    [0x20 ... 0x3f] = { VM_EXIT_DR, 0, true, dr_detail },
+    [0x40 ... 0x5f] = { VM_EXIT_EXCEPTION, 0, false, exception_detail },
+    [SVM_EXIT_INTR] = { VM_EXIT_HOST_IRQ, 0, false, NULL },
+    [SVM_EXIT_NMI]  = { VM_EXIT_NMI, 0, false, NULL },
+    [SVM_EXIT_SMI ... SVM_EXIT_INIT] = OTHER,
+    [SVM_EXIT_VINTR] = { VM_EXIT_WINDOW, 0, false, NULL },
+    [0x65 ... 0x6e] = OTHER, /* descriptor tables, RDTSC: not intercepted */
+    [SVM_EXIT_RDPMC] = INSN(RDPMC),
+    [0x70 ... 0x71] = OTHER, /* PUSHF, POPF */
+    [SVM_EXIT_CPUID] = { VM_EXIT_CPUID, 0, true, NULL },
+    [SVM_EXIT_RSM]  = INSN(RSM),
+    [SVM_EXIT_IRET] = { VM_EXIT_WINDOW, 0, false, NULL }, /* intercepted only while it ends NMI masking */
+    [0x75]          = OTHER, /* INTn */
+    [SVM_EXIT_INVD] = INSN(INVD),
+    [SVM_EXIT_PAUSE] = { VM_EXIT_PAUSE, 0, true, NULL },
+    [SVM_EXIT_HLT]  = { VM_EXIT_HLT, 0, true, NULL },
+    [0x79]          = OTHER, /* INVLPG */
+    [SVM_EXIT_INVLPGA] = INSN(VIRT),
+    [SVM_EXIT_IOIO] = { VM_EXIT_PIO, 0, false, pio_detail },
+    [SVM_EXIT_MSR]  = { VM_EXIT_MSR, 0, true, msr_detail },
+    [SVM_EXIT_TASK_SWITCH] = { VM_EXIT_TASK_SWITCH, 0, false, NULL },
+    [0x7e]          = OTHER, /* FERR_FREEZE */
+    [SVM_EXIT_SHUTDOWN] = { VM_EXIT_SHUTDOWN, 0, false, NULL },
+    [SVM_EXIT_VMRUN] = INSN(VIRT),
+    [SVM_EXIT_VMMCALL] = { VM_EXIT_HYPERCALL, 0, true, NULL },
+    [SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = INSN(VIRT),
+    [0x87 ... 0x88] = OTHER, /* RDTSCP, ICEBP */
+    [SVM_EXIT_WBINVD] = INSN(WBINVD),
+    [SVM_EXIT_MONITOR] = INSN(MONITOR),
+    [SVM_EXIT_MWAIT ... SVM_EXIT_MWAIT_ARMED] = INSN(MWAIT),
+    [SVM_EXIT_XSETBV] = { VM_EXIT_XSETBV, 0, true, NULL },
+};
+static const struct row npf = { VM_EXIT_S2_FAULT, 0, false, npf_detail };
+static const struct row invalid = { VM_EXIT_ENTRY_FAILED, 0, false, invalid_detail };
+static const struct row other = OTHER;
+
+static const struct row *row_of(u32 code)
+{
+    if (code < ARRAY_SIZE(by_code))
+        return &by_code[code];
+    if (code == SVM_EXIT_NPF)
+        return &npf;
+    return code == SVM_EXIT_INVALID ? &invalid : &other;
+}
+
+void svm_decode(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+{
+    u32 code = (u32)vmcb->exit_code;
+    const struct row *row = row_of(code);
+
+    exit->kind = row->kind;
+    exit->cpl = vmcb->cpl;
+    exit->hw_reason = code;
+    exit->insn.which = row->which;
+    /*
+     * Only at the intercept of an instruction does nRIP say where that instruction ends (APM 2,
+     * "State Saved on Exit").
+     */
+    exit->insn_len = row->nrip && f->nrips ? (u8)(vmcb->nrip - vmcb->rip) : 0;
+    if (row->detail)
+        row->detail(&(struct raw){ vmcb, f, rcx }, exit);
+}
+
+u64 svm_event_encode(const struct x86_event *ev)
+{
+    u8 type = ev->type;
+
+    /*
+     * "Injecting an exception with vector 3 or 4 behaves like a trap raised by INT3 or INTO"; INT1
+     * is #DB here.
+     */
+    if (type == X86_EV_ICEBP || type == X86_EV_SOFT_EXCEPTION)
+        type = X86_EV_EXCEPTION;
+    return EVENT_V | (u64)type << 8 | ev->vector | (ev->has_error ? EVENT_EV | (u64)ev->error << 32 : 0);
+}
+
+bool svm_event_decode(u64 exit_int_info, u64 cr2, struct x86_event *ev)
+{
+    u8 vector = (u8)exit_int_info, type = EVENT_TYPE(exit_int_info);
+
+    if (!(exit_int_info & EVENT_V))
+        return false;
+    /*
+     * INT n, INT3 and INTO: RIP is still at the instruction, so it is left to execute again. To
+     * inject it would need the RIP after it, which processors without nRIP do not tell ("Software
+     * interrupts cannot be properly injected").
+     */
+    if (type == X86_EV_SOFT_INT || (type == X86_EV_EXCEPTION && (vector == X86_BP || vector == X86_OF)))
+        return false;
+    *ev = (struct x86_event){
+        .vector = vector,
+        .type = type,
+        .valid = true,
+        .has_error = exit_int_info & EVENT_EV,
+        .error = exit_int_info & EVENT_EV ? (u32)(exit_int_info >> 32) : 0,
+        .cr2 = type == X86_EV_EXCEPTION && vector == X86_PF ? cr2 : 0, /* written by then */
+    };
+    return true;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * void svm_enter(hpa_t vmcb, struct x86_gprs *gpr, hpa_t host_vmcb): into the guest and back. APM
+ * 2, "VMRUN Instruction".
+ */
+#include "arch/x86/gprs.h"
+
+    .text
+    .globl svm_enter
+    .type svm_enter, @function
+svm_enter:
+    push %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    push %rdx                       /* host_vmcb */
+    push %rsi                       /* gpr */
+    mov %rdi, %rax
+    mov GPR_RCX(%rsi), %rcx
+    mov GPR_RDX(%rsi), %rdx
+    mov GPR_RBX(%rsi), %rbx
+    mov GPR_RBP(%rsi), %rbp
+    mov GPR_RDI(%rsi), %rdi
+    mov GPR_R8(%rsi), %r8
+    mov GPR_R9(%rsi), %r9
+    mov GPR_R10(%rsi), %r10
+    mov GPR_R11(%rsi), %r11
+    mov GPR_R12(%rsi), %r12
+    mov GPR_R13(%rsi), %r13
+    mov GPR_R14(%rsi), %r14
+    mov GPR_R15(%rsi), %r15
+    mov GPR_RSI(%rsi), %rsi
+
+    /*
+     * With V_INTR_MASKING the host's IF, as VMRUN finds it, decides whether a physical interrupt
+     * ends the guest: hence STI. GIF=0 keeps everything away while FS, GS and TR are the guest's:
+     * no interrupt or NMI can be taken on a wrong GS base. The pending ones come at STGI (NMI) and
+     * in the caller's own window (interrupts, IF being 0 by then).
+     */
+    clgi
+    sti
+    vmload %rax
+    vmrun %rax
+    vmsave %rax                     /* #VMEXIT has put the VMCB's address back into RAX */
+
+    push %rdi
+    mov 8(%rsp), %rdi
+    mov %rcx, GPR_RCX(%rdi)
+    mov %rdx, GPR_RDX(%rdi)
+    mov %rbx, GPR_RBX(%rdi)
+    mov %rbp, GPR_RBP(%rdi)
+    mov %rsi, GPR_RSI(%rdi)
+    mov %r8, GPR_R8(%rdi)
+    mov %r9, GPR_R9(%rdi)
+    mov %r10, GPR_R10(%rdi)
+    mov %r11, GPR_R11(%rdi)
+    mov %r12, GPR_R12(%rdi)
+    mov %r13, GPR_R13(%rdi)
+    mov %r14, GPR_R14(%rdi)
+    mov %r15, GPR_R15(%rdi)
+    pop GPR_RDI(%rdi)
+    pop %rsi                        /* gpr */
+    pop %rax                        /* host_vmcb */
+    vmload %rax
+    cli
+    stgi
+
+    /*
+     * What the callee-saved ones below do not overwrite: nothing of the guest's choosing feeds
+     * speculation.
+     */
+    xor %ecx, %ecx
+    xor %edx, %edx
+    xor %r8d, %r8d
+    xor %r9d, %r9d
+    xor %r10d, %r10d
+    xor %r11d, %r11d
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+    ret
+    .size svm_enter, . - svm_enter
+    .section .note.GNU-stack, "", @progbits

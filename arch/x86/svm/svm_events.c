@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Events into a guest: when they can be taken, how to hear of it, and NMI masking without vNMI. */
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/svm/svm.h"
+#include "arch/x86/svm/svm_decode.h"
+
+/*
+ * NMI masking in software: from the injection on, IRET is intercepted. Its exit comes before it
+ * executes, so the mask holds until RIP has moved on. An IRET that faults unmasks a little early,
+ * which the guest's own handlers face on hardware as well (APM 2, "NMI Support": an IRET that
+ * faults ends masking too).
+ */
+static bool nmi_masked(const struct arch_vcpu *v)
+{
+    const struct vmcb *vmcb = v->hw;
+
+    return v->nmi_masked && !(vmcb->iret_seen && vmcb->rip != vmcb->iret_rip);
+}
+
+bool svm_in_shadow(const struct arch_vcpu *v)
+{
+    return ((const struct vmcb *)v->hw)->int_state & INTERRUPT_SHADOW;
+}
+
+void svm_end_shadow(struct arch_vcpu *v)
+{
+    ((struct vmcb *)v->hw)->int_state &= ~INTERRUPT_SHADOW;
+}
+
+bool svm_ready(const struct arch_vcpu *v, enum x86_event_type type)
+{
+    if (svm_in_shadow(v))
+        return false;
+    return type == X86_EV_NMI ? !nmi_masked(v) : (((const struct vmcb *)v->hw)->rflags & RFLAGS_IF) != 0;
+}
+
+/*
+ * A virtual interrupt that is intercepted before it is delivered: the exit comes when IF=1 and no
+ * shadow. V_IGN_TPR, because QEMU compares priority and TPR with >= where hardware has >. There is
+ * no window for an NMI with IF=0: it is then offered again at the next exit, at the latest the end
+ * of the slice; a masked one hears of it by the IRET exit.
+ */
+void svm_window(struct arch_vcpu *v, enum x86_event_type type)
+{
+    struct vmcb *vmcb = v->hw;
+
+    if (type == X86_EV_NMI && nmi_masked(v) && !vmcb->iret_seen)
+        return;
+    vmcb->int_ctl |= V_IRQ | V_INTR_PRIO_MAX | V_IGN_TPR;
+    vmcb->intercept_misc1 |= (u32)INTERCEPT_VINTR;
+}
+
+void svm_tpr_window(struct arch_vcpu *v, u8 threshold)
+{
+    struct vmcb *vmcb = v->hw;
+
+    if (threshold)
+        vmcb->intercept_cr |= (u32)INTERCEPT_WRITE_CR8;
+    else
+        vmcb->intercept_cr &= ~(u32)INTERCEPT_WRITE_CR8;
+}
+
+void svm_put_event(struct arch_vcpu *v)
+{
+    struct x86_event *ev = &v->interrupted;
+    struct vmcb *vmcb = v->hw;
+
+    vmcb->event_inj = svm_event_encode(ev);
+    ev->valid = false;
+    if (ev->type == X86_EV_EXCEPTION && ev->vector == X86_PF) {
+        vmcb->cr2 = ev->cr2;
+    } else if (ev->type == X86_EV_SOFT_INT) {
+        vmcb->nrip = vmcb->rip + ev->insn_len; /* the return address, where the processor has nRIP */
+    } else if (ev->type == X86_EV_NMI) {
+        v->nmi_masked = true;
+        vmcb->iret_seen = 0;
+        vmcb->intercept_misc1 |= (u32)INTERCEPT_IRET;
+    }
+}
+
+void svm_after_exit(struct arch_vcpu *v)
+{
+    struct vmcb *vmcb = v->hw;
+
+    if (vmcb->exit_code == SVM_EXIT_VINTR) {
+        vmcb->int_ctl &= ~(V_IRQ | V_INTR_PRIO_MAX | V_IGN_TPR);
+        vmcb->intercept_misc1 &= ~(u32)INTERCEPT_VINTR;
+    } else if (vmcb->exit_code == SVM_EXIT_IRET) {
+        vmcb->iret_rip = vmcb->rip;
+        vmcb->iret_seen = 1;
+        vmcb->intercept_misc1 &= ~(u32)INTERCEPT_IRET;
+    }
+    if (vmcb->exit_int_info & EVENT_V)
+        (void)svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
+}

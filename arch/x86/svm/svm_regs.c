@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* Registers and segments of a VMCB, and their values after power-on. */
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/svm/svm.h"
+#include "hv/lib/panic.h"
+
+#define FIELD(name) offsetof(struct vmcb, name)
+#define CR0_RESET   (CR0_CD | CR0_NW | CR0_ET)
+#define SEG_P       BIT(7)
+
+/*
+ * CR8 is a part of int_ctl, EFER holds a bit of ours: 0 for those that need more than a load or a
+ * store.
+ */
+static const u16 reg_field[X86_REGS] = {
+    [X86_RIP] = FIELD(rip), [X86_RSP] = FIELD(rsp), [X86_RFLAGS] = FIELD(rflags),
+    [X86_CR0] = FIELD(cr0), [X86_CR3] = FIELD(cr3), [X86_CR4] = FIELD(cr4),
+    [X86_PAT] = FIELD(g_pat), [X86_DR6] = FIELD(dr6), [X86_DR7] = FIELD(dr7),
+    [X86_TSC_OFFSET] = FIELD(tsc_offset), [X86_SYSENTER_CS] = FIELD(sysenter_cs), [X86_SYSENTER_ESP] = FIELD(sysenter_esp),
+    [X86_SYSENTER_EIP] = FIELD(sysenter_eip),
+};
+
+static const u16 seg_field[X86_SEGS] = {
+    [X86_ES] = FIELD(es), [X86_CS] = FIELD(cs), [X86_SS] = FIELD(ss), [X86_DS] = FIELD(ds),
+    [X86_FS] = FIELD(fs), [X86_GS] = FIELD(gs), [X86_LDTR] = FIELD(ldtr), [X86_TR] = FIELD(tr), [X86_GDTR] = FIELD(gdtr),
+    [X86_IDTR] = FIELD(idtr),
+};
+
+static u64 *reg_at(const struct arch_vcpu *v, enum x86_reg reg)
+{
+    ASSERT(reg_field[reg]);
+    return (u64 *)(void *)((u8 *)v->hw + reg_field[reg]);
+}
+
+static struct vmcb_seg *seg_at(const struct arch_vcpu *v, enum x86_seg seg)
+{
+    return (struct vmcb_seg *)(void *)((u8 *)v->hw + seg_field[seg]);
+}
+
+u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
+{
+    const struct vmcb *vmcb = v->hw;
+
+    switch (reg) {
+    case X86_CR8:  return vmcb->int_ctl & V_TPR_MASK;
+    case X86_EFER: return vmcb->efer & ~EFER_SVME;
+    default:       return *reg_at(v, reg);
+    }
+}
+
+/*
+ * The tag's translations were made under other paging rules: the next entry takes a new tag. VMRUN
+ * itself flushes nothing.
+ */
+static void drop_translations(struct arch_vcpu *v)
+{
+    v->tag_cpu = NULL;
+}
+
+void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
+{
+    struct vmcb *vmcb = v->hw;
+
+    switch (reg) {
+    case X86_CR8:
+        vmcb->int_ctl = (vmcb->int_ctl & ~V_TPR_MASK) | (val & V_TPR_MASK);
+        return;
+    case X86_EFER:
+        vmcb->efer = val | EFER_SVME; /* VMRUN refuses a guest without it */
+        drop_translations(v);
+        return;
+    case X86_CR0:
+    case X86_CR3:
+    case X86_CR4:
+    case X86_PAT:
+        drop_translations(v);
+        break;
+    default:
+        break;
+    }
+    *reg_at(v, reg) = val;
+}
+
+/*
+ * Ours are VMX access rights: AVL, L, D/B, G at 15:12. A VMCB has them packed at 11:8 and says
+ * "unusable" by P=0.
+ */
+void svm_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out)
+{
+    const struct vmcb_seg *s = seg_at(v, seg);
+
+    out->selector = s->selector;
+    out->base = s->base;
+    out->limit = s->limit;
+    out->attr = (s->attrib & 0xffu) | (s->attrib & 0xf00u) << 4;
+    if (!(s->attrib & SEG_P) && seg < X86_GDTR)
+        out->attr |= X86_SEG_UNUSABLE;
+    /* A null SS keeps no attributes, but SS.DPL is the CPL to our readers. */
+    if (seg == X86_SS)
+        out->attr = (out->attr & ~0x60u) | (u32)((const struct vmcb *)v->hw)->cpl << 5;
+}
+
+void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in)
+{
+    struct vmcb_seg *s = seg_at(v, seg);
+
+    s->selector = in->selector;
+    s->base = in->base;
+    s->limit = in->limit;
+    s->attrib = (u16)((in->attr & 0xff) | (in->attr >> 4 & 0xf00));
+    if (in->attr & X86_SEG_UNUSABLE)
+        s->attrib = 0;
+    if (seg == X86_SS)
+        ((struct vmcb *)v->hw)->cpl = (u8)(in->attr >> 5 & 3);
+}
+
+static void reset_segments(struct vmcb *vmcb)
+{
+    static const struct vmcb_seg data = { .attrib = 0x93, .limit = 0xffff };
+
+    vmcb->cs = (struct vmcb_seg){ .selector = 0xf000, .attrib = 0x9b, .limit = 0xffff, .base = 0xffff0000 };
+    vmcb->es = vmcb->ss = vmcb->ds = vmcb->fs = vmcb->gs = data;
+    vmcb->gdtr = vmcb->idtr = (struct vmcb_seg){ .limit = 0xffff };
+    vmcb->ldtr = (struct vmcb_seg){ .attrib = 0x82, .limit = 0xffff };
+    vmcb->tr = (struct vmcb_seg){ .attrib = 0x8b, .limit = 0xffff };
+    vmcb->cpl = 0;
+}
+
+static void reset_msrs(struct arch_vcpu *v, struct vmcb *vmcb)
+{
+    vmcb->star = vmcb->lstar = vmcb->cstar = vmcb->sfmask = vmcb->kernel_gs_base = 0;
+    vmcb->sysenter_cs = vmcb->sysenter_esp = vmcb->sysenter_eip = 0;
+    vmcb->g_pat = PAT_RESET;
+    vmcb->tsc_offset = 0; /* where a machine's clock starts is for its owner to say */
+    v->tsc_aux = 0;
+    svm_load_tsc_aux(v);
+}
+
+/* APM 2, "Processor Initialization State". */
+void svm_vcpu_reset(struct arch_vcpu *v, bool init_only)
+{
+    struct vmcb *vmcb = v->hw;
+
+    vmcb->cr0 = init_only ? (vmcb->cr0 & (CR0_CD | CR0_NW)) | CR0_ET : CR0_RESET;
+    vmcb->cr2 = vmcb->cr3 = vmcb->cr4 = 0;
+    vmcb->efer = EFER_SVME;
+    vmcb->rflags = RFLAGS_FIXED;
+    vmcb->rip = 0xfff0;
+    vmcb->rsp = 0;
+    vmcb->dr6 = DR6_RESET;
+    vmcb->dr7 = DR7_RESET;
+    vmcb->int_ctl = V_INTR_MASKING;
+    vmcb->int_state = 0;
+    vmcb->intercept_cr &= ~(u32)INTERCEPT_WRITE_CR8;
+    vmcb->intercept_misc1 &= ~(u32)(INTERCEPT_VINTR | INTERCEPT_IRET);
+    vmcb->iret_seen = 0;
+    reset_segments(vmcb);
+    if (!init_only)
+        reset_msrs(v, vmcb);
+    drop_translations(v);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* A virtual processor under AMD-V: what is intercepted, and the way in and out. */
+#include "arch/x86/cpu/insn.h"
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/host.h"
+#include "arch/x86/svm/svm.h"
+#include "arch/x86/svm/svm_decode.h"
+#include "arch/x86/tags.h"
+#include "hv/lib/string.h"
+
+#define DR7_ENABLES  0xffull
+/* Where the hypervisor lives: all of it, from the direct map to the end of the image. */
+#define HOST_END     (HOST_IMAGE_BASE + GIB(1))
+#define DR_NOWHERE   BIT(63) /* not canonical: matches no access. Longest breakpoint: 8 bytes */
+
+/* Nested page-table entry. APM 2, "Nested Paging": every access of a guest is a user access. */
+#define NPT_P    BIT(0)
+#define NPT_RW   BIT(1)
+#define NPT_US   BIT(2)
+#define NPT_PWT  BIT(3)
+#define NPT_PCD  BIT(4)
+#define NPT_A    BIT(5)
+#define NPT_D    BIT(6)
+#define NPT_PS   BIT(7)
+#define NPT_NX   BIT(63)
+
+static const u64 intercepts_misc1 =
+    INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_RSM |
+    INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA | INTERCEPT_IOIO_PROT | INTERCEPT_MSR_PROT |
+    INTERCEPT_TASK_SWITCH | INTERCEPT_SHUTDOWN;
+/*
+ * WBINVD also because QEMU tests its bit for INVD. VMLOAD and VMSAVE take host-physical addresses
+ * when left alone.
+ */
+static const u64 intercepts_misc2 =
+    INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
+    INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_XSETBV;
+/* #DB and #AC: an endless stream of either would keep the core in microcode. */
+static const u64 intercepts_excp = BIT(X86_DB) | BIT(X86_AC) | BIT(X86_MC);
+
+static enum pith_status svm_vcpu_init(struct arch_vcpu *v)
+{
+    struct vmcb *vmcb;
+
+    v->hw_hpa = frames_alloc(v->vm->frames, 1, 1);
+    if (!v->hw_hpa)
+        return PITH_E_MEM;
+    v->hw = vmcb = phys_to_virt(v->hw_hpa);
+    memset(vmcb, 0, sizeof(*vmcb));
+    vmcb->intercept_dr = ~0u;
+    vmcb->intercept_excp = (u32)intercepts_excp;
+    vmcb->intercept_misc1 = (u32)intercepts_misc1;
+    vmcb->intercept_misc2 = (u32)intercepts_misc2;
+    vmcb->iopm_base_pa = virt_to_phys(v->vm->io_bitmap);
+    vmcb->msrpm_base_pa = virt_to_phys(v->vm->msr_bitmap);
+    vmcb->np_control = NP_ENABLE;
+    vmcb->n_cr3 = v->vm->s2_root;
+    return PITH_OK;
+}
+
+static void svm_vcpu_fini(struct arch_vcpu *v)
+{
+    frames_free(v->vm->frames, v->hw_hpa, 1);
+}
+
+/* RDTSCP runs natively, and TSC_AUX is in no VMCB. */
+void svm_load_tsc_aux(const struct arch_vcpu *v)
+{
+    if (svm_features.rdtscp)
+        wrmsr(MSR_TSC_AUX, v->tsc_aux);
+}
+
+/* VMLOAD and VMSAVE carry everything else, at every entry. */
+static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
+{
+    (void)cpu;
+    svm_load_tsc_aux(v);
+}
+
+static void svm_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
+{
+    (void)cpu;
+    if (svm_features.rdtscp)
+        v->tsc_aux = rdmsr(MSR_TSC_AUX);
+}
+
+/*
+ * Never an address of ours: QEMU leaves a guest's breakpoints live after the exit, and they would
+ * fire in here.
+ */
+static u64 safe_breakpoint(u64 addr)
+{
+    return addr + 8 > HOST_DIRECT_BASE && addr < HOST_END ? DR_NOWHERE : addr;
+}
+
+/*
+ * At every entry of a guest that has any enabled: another vCPU, or nobody, may have used them
+ * since.
+ */
+static void load_breakpoints(const struct arch_vcpu *v)
+{
+    write_dr0(safe_breakpoint(v->dr[0]));
+    write_dr1(safe_breakpoint(v->dr[1]));
+    write_dr2(safe_breakpoint(v->dr[2]));
+    write_dr3(safe_breakpoint(v->dr[3]));
+}
+
+static u8 tlb_control(unsigned flush)
+{
+    if (flush == TAGS_KEEP)
+        return TLB_CONTROL_NONE;
+    if ((flush & TAGS_FLUSH_ALL) || !svm_features.flush_by_asid)
+        return TLB_CONTROL_FLUSH_ALL;
+    return TLB_CONTROL_FLUSH_GUEST;
+}
+
+static void svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    struct vmcb *vmcb = v->hw;
+
+    vmcb->tlb_control = tlb_control(tags_prepare(v->cpu, v, svm_features.nr_asids));
+    vmcb->asid = v->tag;
+    vmcb->event_inj = 0;
+    if (v->interrupted.valid)
+        svm_put_event(v);
+    if (vmcb->dr7 & DR7_ENABLES)
+        load_breakpoints(v);
+    vmcb->rax = v->gpr.rax;
+    svm_enter(v->hw_hpa, &v->gpr, v->cpu->host_vmcb);
+    v->gpr.rax = vmcb->rax;
+    svm_after_exit(v);
+    svm_decode(vmcb, v->gpr.rcx, &svm_features, exit);
+}
+
+/*
+ * MSR permissions map: two bits an MSR, read then write, three ranges. APM 2, "MSR Intercepts";
+ * others always exit.
+ */
+static void svm_trap_msr(u8 *bitmap, u32 msr, bool on_read, bool on_write)
+{
+    static const u32 range[] = { 0, 0xc0000000, 0xc0010000 };
+
+    for (u32 i = 0; i < ARRAY_SIZE(range); i++) {
+        u32 index = msr - range[i];
+
+        if (index < 0x2000) {
+            u8 *byte = bitmap + i * 0x800 + index / 4;
+            unsigned shift = index % 4 * 2;
+
+            *byte = (u8)((*byte & ~(3u << shift)) | ((unsigned)on_read | (unsigned)on_write << 1) << shift);
+            return;
+        }
+    }
+}
+
+static u64 svm_s2_leaf(hpa_t hpa, unsigned level, enum s2_prot prot, enum s2_type type)
+{
+    u64 e = hpa | NPT_P | NPT_US | NPT_A | NPT_D;
+
+    if (!prot)
+        return 0;
+    if (prot & S2_W)
+        e |= NPT_RW;
+    if (!(prot & S2_X))
+        e |= NPT_NX;
+    if (type == S2_UC)
+        e |= NPT_PWT | NPT_PCD; /* entry 3 of the host's PAT, which nested tables use: UC */
+    return level > 1 ? e | NPT_PS : e;
+}
+
+static u64 svm_s2_table(hpa_t next)
+{
+    return next | NPT_P | NPT_RW | NPT_US | NPT_A;
+}
+
+const struct vm_ops svm_ops = {
+    .probe = svm_probe,
+    .cpu_enable = svm_cpu_enable,
+    .cpu_disable = svm_cpu_disable,
+    .vcpu_init = svm_vcpu_init,
+    .vcpu_fini = svm_vcpu_fini,
+    .vcpu_load = svm_vcpu_load,
+    .vcpu_unload = svm_vcpu_unload,
+    .vcpu_reset = svm_vcpu_reset,
+    .vcpu_run = svm_vcpu_run,
+    .reg = svm_reg,
+    .set_reg = svm_set_reg,
+    .seg = svm_seg,
+    .set_seg = svm_set_seg,
+    .ready = svm_ready,
+    .window = svm_window,
+    .tpr_window = svm_tpr_window,
+    .end_shadow = svm_end_shadow,
+    .in_shadow = svm_in_shadow,
+    .trap_msr = svm_trap_msr,
+    .s2_leaf = svm_s2_leaf,
+    .s2_table = svm_s2_table,
+};

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vendor-neutral half of a virtual machine: picks VMX or SVM, checks residency, composes
+ * events.
+ */
+#include "arch/x86/vm.h"
+
+#include "arch/x86/cpu/insn.h"
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/events.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/host.h"
+#include "arch/x86/mov_cr.h"
+#include "arch/x86/s2.h"
+#include "arch/x86/vm_ops.h"
+#include "arch/x86/vmem.h"
+#include "hv/lib/panic.h"
+#include "hv/lib/string.h"
+
+#define ASSERT_RESIDENT(v) ASSERT((v)->cpu && (v)->cpu->loaded == (v))
+
+static const struct vm_ops *ops;
+static struct vm_caps found;
+
+const struct vm_ops *vm_ops_get(void)
+{
+    return ops;
+}
+
+const struct vm_caps *arch_vm_caps(void)
+{
+    return &found;
+}
+
+enum pith_status arch_vm_probe(struct vm_caps *caps)
+{
+    static const struct vm_ops *const candidates[] = { &vmx_ops, &svm_ops };
+
+    *caps = (struct vm_caps){ .why = "this processor has neither Intel VT-x nor AMD-V" };
+    for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
+        struct vm_caps c = { 0 };
+
+        if (candidates[i]->probe(&c) == PITH_OK) {
+            ops = candidates[i];
+            c.hypercall_vmcall = ops == &vmx_ops;
+            *caps = found = c;
+            return PITH_OK;
+        }
+        if (c.name)
+            *caps = c;
+    }
+    return PITH_E_HW;
+}
+
+enum pith_status arch_cpu_enable(struct arch_cpu *cpu, struct frame_pool *frames)
+{
+    *cpu = (struct arch_cpu){ .frames = frames, .tag_epoch = 1, .next_tag = 1 };
+    return ops->cpu_enable(cpu);
+}
+
+void arch_cpu_disable(struct arch_cpu *cpu)
+{
+    ASSERT(!cpu->loaded);
+    ops->cpu_disable(cpu);
+}
+
+static enum pith_status bitmap_alloc(struct frame_pool *frames, u64 pages, u8 **map)
+{
+    hpa_t hpa = frames_alloc(frames, pages, 1);
+
+    if (!hpa)
+        return PITH_E_MEM;
+    *map = phys_to_virt(hpa);
+    memset(*map, 0xff, pages * PAGE_SIZE); /* everything traps until a device or policy says otherwise */
+    return PITH_OK;
+}
+
+enum pith_status arch_vm_init(struct arch_vm *vm, struct frame_pool *frames)
+{
+    enum pith_status st;
+
+    *vm = (struct arch_vm){ .frames = frames, .s2_epoch = 1 };
+    st = bitmap_alloc(frames, VM_IO_BITMAP_PAGES, &vm->io_bitmap);
+    if (st != PITH_OK)
+        return st;
+    st = bitmap_alloc(frames, VM_MSR_BITMAP_PAGES, &vm->msr_bitmap);
+    if (st != PITH_OK)
+        goto put_io;
+    st = s2_init(vm);
+    if (st != PITH_OK)
+        goto put_msr;
+    return PITH_OK;
+
+put_msr:
+    frames_free(frames, virt_to_phys(vm->msr_bitmap), VM_MSR_BITMAP_PAGES);
+put_io:
+    frames_free(frames, virt_to_phys(vm->io_bitmap), VM_IO_BITMAP_PAGES);
+    return st;
+}
+
+void arch_vm_fini(struct arch_vm *vm)
+{
+    s2_fini(vm);
+    frames_free(vm->frames, virt_to_phys(vm->msr_bitmap), VM_MSR_BITMAP_PAGES);
+    frames_free(vm->frames, virt_to_phys(vm->io_bitmap), VM_IO_BITMAP_PAGES);
+}
+
+void arch_vm_trap_pio(struct arch_vm *vm, u16 port, u32 count, bool trap)
+{
+    u32 end = MIN(port + count, 0x10000u);
+
+    for (u32 p = port; p < end; p++) {
+        u8 bit = (u8)(1u << (p & 7));
+
+        if (trap)
+            vm->io_bitmap[p / 8] |= bit;
+        else
+            vm->io_bitmap[p / 8] &= (u8)~bit;
+    }
+}
+
+void arch_vm_trap_msr(struct arch_vm *vm, u32 msr, bool on_read, bool on_write)
+{
+    ops->trap_msr(vm->msr_bitmap, msr, on_read, on_write);
+}
+
+static u64 xsave_pages(void)
+{
+    return ALIGN_UP((u64)fpu_area_size(), PAGE_SIZE) / PAGE_SIZE;
+}
+
+enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm)
+{
+    hpa_t area = frames_alloc(vm->frames, xsave_pages(), 1);
+    enum pith_status st;
+
+    if (!area)
+        return PITH_E_MEM;
+    *v = (struct arch_vcpu){ .vm = vm, .fresh = true, .xsave = phys_to_virt(area) };
+    fpu_reset(v);
+    st = ops->vcpu_init(v);
+    if (st != PITH_OK)
+        frames_free(vm->frames, area, xsave_pages());
+    return st;
+}
+
+void arch_vcpu_fini(struct arch_vcpu *v)
+{
+    ASSERT(!v->cpu);
+    ops->vcpu_fini(v);
+    frames_free(v->vm->frames, virt_to_phys(v->xsave), xsave_pages());
+}
+
+/* What a reset does to a vCPU whose extended state is not in the registers. */
+static void vcpu_reset(struct arch_vcpu *v, bool init_only)
+{
+    u32 signature, b, c, d;
+
+    cpuid(1, 0, &signature, &b, &c, &d);
+    v->gpr = (struct x86_gprs){ .rdx = signature };
+    v->cr2 = 0;
+    v->interrupted.valid = false;
+    v->nmi_masked = false;
+    v->shutdown = false;
+    memset(v->dr, 0, sizeof(v->dr));
+    v->dr6 = DR6_RESET;
+    ops->vcpu_reset(v, init_only);
+}
+
+void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
+{
+    if (cpu->loaded == v)
+        return;
+    ASSERT(!v->cpu);
+    if (cpu->loaded)
+        arch_vcpu_unload(cpu->loaded, cpu);
+    v->cpu = cpu;
+    cpu->loaded = v;
+    ops->vcpu_load(v, cpu);
+    if (v->fresh) {
+        v->fresh = false;
+        vcpu_reset(v, false);
+    }
+    fpu_load(v);
+}
+
+void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
+{
+    ASSERT(v->cpu == cpu && cpu->loaded == v);
+    fpu_unload(v);
+    ops->vcpu_unload(v, cpu);
+    cpu->loaded = NULL;
+    v->cpu = NULL;
+}
+
+void arch_vcpu_reset(struct arch_vcpu *v, bool init_only)
+{
+    ASSERT_RESIDENT(v);
+    vcpu_reset(v, init_only);
+    if (!init_only) {
+        fpu_unload(v);
+        fpu_reset(v);
+        fpu_load(v);
+    }
+}
+
+/* Without decode assists only the instruction itself says which register MOV CR and MOV DR use. */
+static void resolve_mov_cr(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    struct x86_event fault;
+    u8 bytes[15], len, gpr;
+
+    if (!arch_vcpu_fetch(v, bytes, &len, &fault) ||
+        !mov_cr_decode(bytes, len, vmem_code_mode(v), &gpr))
+        return;
+    if (exit->kind == VM_EXIT_CR) {
+        exit->cr.gpr = gpr;
+        exit->cr.known = true;
+    } else {
+        exit->dr.gpr = gpr;
+        exit->dr.known = true;
+    }
+}
+
+void arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    ASSERT_RESIDENT(v);
+    if (v->shutdown) {
+        v->shutdown = false;
+        *exit = (struct vm_exit){ .kind = VM_EXIT_SHUTDOWN };
+        return;
+    }
+    ops->vcpu_run(v, exit);
+    if ((exit->kind == VM_EXIT_CR && !exit->cr.known) ||
+        (exit->kind == VM_EXIT_DR && !exit->dr.known))
+        resolve_mov_cr(v, exit);
+}
+
+u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg)
+{
+    ASSERT_RESIDENT(v);
+    if (reg == X86_XCR0) /* a resident vCPU runs, and the hypervisor with it, on its own XCR0 */
+        return xgetbv(0);
+    return ops->reg(v, reg);
+}
+
+void arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
+{
+    ASSERT_RESIDENT(v);
+    if (reg != X86_XCR0)
+        ops->set_reg(v, reg, val);
+    else if (fpu_xcr0_valid(val)) /* policy above has asked already; its mistake must not fault here */
+        xsetbv(0, val);
+}
+
+void arch_vcpu_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out)
+{
+    ASSERT_RESIDENT(v);
+    ops->seg(v, seg, out);
+}
+
+void arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in)
+{
+    ASSERT_RESIDENT(v);
+    ops->set_seg(v, seg, in);
+}
+
+static bool tpr_allows(const struct arch_vcpu *v, const struct x86_event *ev)
+{
+    return ev->type != X86_EV_EXTINT || ev->vector >> 4 > (u8)ops->reg(v, X86_CR8);
+}
+
+bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
+{
+    ASSERT_RESIDENT(v);
+    if (ev->type != X86_EV_EXTINT && ev->type != X86_EV_NMI) {
+        v->shutdown = !events_compose(&v->interrupted, ev) || v->shutdown;
+        return true;
+    }
+    if (v->interrupted.valid || !ops->ready(v, ev->type)) {
+        ops->window(v, ev->type);
+        return false;
+    }
+    if (!tpr_allows(v, ev)) { /* the interrupt window would open at once and for nothing */
+        ops->tpr_window(v, ev->vector >> 4);
+        return false;
+    }
+    v->interrupted = *ev;
+    v->interrupted.valid = true;
+    return true;
+}
+
+void arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold)
+{
+    ASSERT_RESIDENT(v);
+    ops->tpr_window(v, threshold);
+}
+
+void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc)
+{
+    ASSERT_RESIDENT(v);
+    v->backstop = tsc;
+}
+
+bool arch_xcr0_valid(u64 val)
+{
+    return fpu_xcr0_valid(val);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual machine as hv/ sees it: an address space, a processor, one decoded exit.
+ *
+ * Nothing above this header knows VMX from SVM. Nothing below it knows about
+ * partitions, scheduling or policy: arch_* functions take arch_* structures only.
+ *
+ * RESIDENCY. "resident": arch_vcpu_load(v) was called on this core and nothing else was loaded or unloaded since.
+ * Everything marked [R] asserts (cpu->loaded == v) on both vendors: on VMX it is VMREAD/VMWRITE, which act on
+ * whatever VMCS is current; on SVM it would work by accident. Other cores ask the home core.
+ */
+#pragma once
+
+#include "hv/abi/status.h"
+#include "hv/lib/frames.h"
+#include "hv/lib/types.h"
+
+enum x86_reg {
+    X86_RIP, X86_RSP, X86_RFLAGS, X86_CR0, X86_CR3, X86_CR4, X86_CR8 /* TPR >> 4 */, X86_EFER, X86_PAT,
+    X86_DR6, X86_DR7, X86_XCR0, X86_TSC_OFFSET, X86_SYSENTER_CS, X86_SYSENTER_ESP, X86_SYSENTER_EIP, X86_REGS
+};
+enum x86_seg { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_LDTR, X86_TR, X86_GDTR, X86_IDTR, X86_SEGS };
+enum s2_prot { S2_NONE = 0, S2_R = 1, S2_W = 2, S2_X = 4, S2_RW = 3, S2_RWX = 7 };
+enum s2_type { S2_WB, S2_UC };
+
+#define X86_SEG_UNUSABLE (1u << 16)
+struct x86_segment {
+    u64 base;
+    u32 limit, attr; /* limit in bytes; attr: VMX access rights: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15, unusable 16 */
+    u16 selector;
+};
+
+enum x86_event_type {
+    X86_EV_EXTINT = 0, X86_EV_NMI = 2, X86_EV_EXCEPTION = 3, X86_EV_SOFT_INT = 4, X86_EV_ICEBP = 5,
+    X86_EV_SOFT_EXCEPTION = 6 /* INT3, INTO */
+}; /* VMX numbering */
+struct x86_event {
+    u8 vector, type;
+    bool valid, has_error;
+    u8 insn_len; /* of the software interrupt */
+    u32 error;
+    u64 cr2;     /* #PF only */
+};
+struct x86_gprs { u64 rax, rcx, rdx, rbx, rsp_unused, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15; };
+
+struct vm_caps {
+    const char *name; /* "VT-x" or "AMD-V" */
+    bool page_2m, page_1g, unrestricted;
+    bool hypercall_vmcall; /* VMCALL, else VMMCALL */
+    bool itlb_safe;   /* executable large pages cannot raise a machine check (iTLB multihit) */
+    u32 nr_tags;      /* ASIDs or VPIDs, 0 included */
+    const char *why;  /* after PITH_E_HW: what is missing, and the firmware setting to change */
+};
+
+struct arch_cpu {              /* what one physical core needs to host guests */
+    struct frame_pool *frames; /* set by arch_cpu_enable() */
+    hpa_t area;                /* VMXON region or host save area */
+    hpa_t host_vmcb;           /* SVM: where the host's own VMSAVE state lives */
+    struct arch_vcpu *loaded;  /* resident here, or NULL */
+    u64 tag_epoch;             /* starts at 1; +1 when the tags ran out and all were flushed */
+    u32 next_tag;              /* tag 0 belongs to the host */
+};
+
+struct arch_vm {               /* one guest-physical address space and its trap maps */
+    struct frame_pool *frames; /* pays for page tables and bitmaps; tables are freed only by arch_vm_fini() */
+    hpa_t s2_root;
+    u64 s2_epoch;              /* +1 by every change that takes a right away */
+    u8 *io_bitmap, *msr_bitmap;
+};
+
+struct arch_vcpu {             /* one virtual processor */
+    struct x86_gprs gpr;       /* the only field hv/ touches directly; RSP: X86_RSP */
+    u64 cr2;
+    struct arch_vm *vm;
+    struct arch_cpu *cpu;      /* resident there, or NULL */
+    void *hw;                  /* VMCS or VMCB */
+    hpa_t hw_hpa;
+    /* TLB tag: per vCPU and per core, never per VM. Two vCPUs of one VM on one core have different CR3s. */
+    struct arch_cpu *tag_cpu;  /* where tag is valid; another core: new tag and second-stage flush there */
+    u64 tag_epoch, seen_s2_epoch;
+    u32 tag;
+    struct x86_event interrupted; /* the event of the next entry: a delivery that the last exit cut short, or a new one */
+    void *xsave;               /* all components of the hardware, CPUID.0DH.ECX bytes, not only those offered */
+    u64 xcr0, dr[4], dr6, tsc_aux;
+    u64 star, lstar, cstar, fmask, kernel_gs_base; /* VMX: switched by software at load and unload */
+    u64 cr0_shadow;            /* VMX: bits the guest believes it wrote */
+    void *vapic;               /* VMX: virtual-APIC page, for TPR only */
+    bool launched;             /* VMX: false after unload (VMCLEAR) */
+    bool fresh;                /* never loaded: reset state is written by the first load */
+    bool nmi_masked;           /* SVM without vNMI: from injection to the guest's IRET */
+    bool shutdown;             /* a fault met #DF: the next run ends at once as VM_EXIT_SHUTDOWN */
+    u64 backstop;              /* VMX: host TSC at which a PREEMPT exit must have come, 0: none */
+    struct { u64 rip, cr3, epoch; hpa_t page; } fetch; /* one-entry cache of arch_vcpu_skip(): where RIP's page lies */
+};
+
+enum vm_exit_kind {
+    VM_EXIT_HOST_IRQ,          /* a physical interrupt is pending; hv opens a window and takes it */
+    VM_EXIT_NMI,               /* already consumed below; look at pending work */
+    VM_EXIT_PREEMPT,           /* backstop timer of the slice; no interrupt is pending */
+    VM_EXIT_WINDOW,            /* what arch_vcpu_inject() refused may be tried again: IRQ, NMI or lower TPR */
+    VM_EXIT_EXCEPTION, VM_EXIT_HLT, VM_EXIT_PAUSE, VM_EXIT_CPUID, VM_EXIT_MSR, VM_EXIT_CR, VM_EXIT_DR,
+    VM_EXIT_XSETBV, VM_EXIT_PIO, VM_EXIT_S2_FAULT, VM_EXIT_HYPERCALL,
+    VM_EXIT_INSN,              /* insn.which; policy is one table above */
+    VM_EXIT_TASK_SWITCH, VM_EXIT_SHUTDOWN, VM_EXIT_ENTRY_FAILED, VM_EXIT_OTHER,
+    VM_EXIT_KINDS
+};
+enum x86_insn {
+    X86_INSN_WBINVD, X86_INSN_INVD, X86_INSN_MONITOR, X86_INSN_MWAIT, X86_INSN_RDPMC, X86_INSN_RSM,
+    X86_INSN_VIRT /* any VMX, SVM or SMX instruction: #UD */, X86_INSN_KINDS
+};
+
+struct vm_exit {
+    u8 kind;                   /* enum vm_exit_kind */
+    u8 insn_len;               /* 0: unknown; arch_vcpu_skip() finds it. Only kinds that can end in SKIP set it */
+    u8 cpl;                    /* set for HYPERCALL, PIO, S2_FAULT, INSN and XSETBV only */
+    u32 hw_reason;             /* vendor code, for trace and reports only */
+    union {
+        struct { u8 vector; bool has_error; u32 error; u64 info; } exception;    /* info: #PF address, #DB DR6 bits */
+        struct { u32 index; bool write; } msr;
+        struct { u8 cr, gpr; bool write, known; } cr;            /* known false: operand must be decoded */
+        struct { u8 dr, gpr; bool write, known; } dr;
+        struct { u16 port; u8 size; bool in, string, rep; u8 addr_size, seg; } pio;   /* 0, 0xff: must be decoded */
+        struct { gpa_t gpa; bool write, fetch, mapped, walk; } s2;   /* walk: on the guest's own page tables, never MMIO */
+        struct { u8 which; } insn;
+        struct { const char *what; u64 detail; } failed;         /* ENTRY_FAILED: the manual's words */
+    };
+};
+
+enum pith_status arch_vm_probe(struct vm_caps *caps) MUST_CHECK;             /* picks VMX or SVM, once */
+const struct vm_caps *arch_vm_caps(void);                                    /* what the probe found */
+/* On the core itself: turns VMX or SVM on. */
+enum pith_status arch_cpu_enable(struct arch_cpu *cpu, struct frame_pool *frames) MUST_CHECK;
+void           arch_cpu_disable(struct arch_cpu *cpu);
+
+enum pith_status arch_vm_init(struct arch_vm *vm, struct frame_pool *frames) MUST_CHECK; /* everything traps */
+void           arch_vm_fini(struct arch_vm *vm);                             /* after every vCPU's fini */
+enum pith_status arch_vm_map(struct arch_vm *vm, gpa_t gpa, hpa_t hpa, u64 size,
+                             enum s2_prot prot, enum s2_type type) MUST_CHECK; /* on failure nothing has changed */
+void           arch_vm_unmap(struct arch_vm *vm, gpa_t gpa, u64 size);       /* frames are free after vm_flush_wait() */
+bool           arch_vm_translate(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, hpa_t *hpa);
+enum pith_status arch_vm_read(const struct arch_vm *vm, gpa_t gpa, void *buf, size_t len) MUST_CHECK;
+enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *buf, size_t len) MUST_CHECK;
+void           arch_vm_trap_pio(struct arch_vm *vm, u16 port, u32 count, bool trap);
+void           arch_vm_trap_msr(struct arch_vm *vm, u32 msr, bool on_read, bool on_write);
+
+/* init and fini touch memory only, on any core; the VMCS is written by the first load, on the home core. */
+enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm) MUST_CHECK;
+void           arch_vcpu_fini(struct arch_vcpu *v);                          /* not resident anywhere */
+void           arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);    /* unloads cpu->loaded first; no-op if resident */
+void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);  /* on the core of the load: before move, stop or fini */
+void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* [R] power-on state; INIT keeps FPU, MSRs, TSC */
+void           arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit);     /* [R] enter, leave, decode */
+u64            arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg);   /* [R] and so on to the end */
+/* The value as the guest shall see it: bits the processor or the hypervisor needs (CR4.VMXE, EFER.SVME, ...) are kept below. */
+void           arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
+void           arch_vcpu_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);
+void           arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
+/*
+ * Exceptions always succeed: one that meets v->interrupted becomes #DF or SHUTDOWN by the manual's table.
+ * An EXTINT or NMI is refused (false) while v->interrupted is valid, or IF, shadow, NMI mask or CR8 forbid it; then a
+ * window is armed. The caller acknowledges its vLAPIC only after true.
+ */
+bool           arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev);
+/* Have an exit (WINDOW, or CR with cr.cr 8) when the guest lowers CR8 below @threshold; 0: never. Until called again. */
+void           arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold);
+/* Have a PREEMPT exit at that host TSC at the latest, where the processor can (VMX preemption timer); 0: no. */
+void           arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc);
+bool           arch_xcr0_valid(u64 val);                                     /* may a guest's XCR0 hold it on this hardware? */
+/* Past the instruction: RIP wrapped to the mode, STI/MOV SS shadow dropped, #DB raised when RFLAGS.TF was set. */
+enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit) MUST_CHECK;
+/* Guest-linear memory under the guest's paging (none, 32-bit, PAE, 4 and 5 levels), CPL, WP, SMAP; *fault is what to inject. */
+bool           arch_vcpu_read(struct arch_vcpu *v, u64 linear, void *buf, size_t len, struct x86_event *fault);
+bool           arch_vcpu_write(struct arch_vcpu *v, u64 linear, const void *buf, size_t len, struct x86_event *fault);
+bool           arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event *fault);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What VMX and SVM each provide. Private to arch/x86: only vm.c, s2.c, vmx/ and svm/ include this. No entry is optional.
+ * They differ in encoding, never in policy. vm.c asserts residency and composes events before it calls down.
+ */
+#pragma once
+
+#include "arch/x86/vm.h"
+
+#define VM_IO_BITMAP_PAGES  3 /* VMX uses two of them */
+#define VM_MSR_BITMAP_PAGES 2 /* VMX uses one of them */
+
+struct vm_ops {
+    enum pith_status (*probe)(struct vm_caps *caps);          /* PITH_E_HW with caps->why; caps->name NULL: not this vendor at all */
+    enum pith_status (*cpu_enable)(struct arch_cpu *cpu);
+    void (*cpu_disable)(struct arch_cpu *cpu);
+
+    enum pith_status (*vcpu_init)(struct arch_vcpu *v);       /* vm.c has done xsave; memory only */
+    void (*vcpu_fini)(struct arch_vcpu *v);
+    void (*vcpu_load)(struct arch_vcpu *v, struct arch_cpu *cpu);    /* vm.c sets cpu->loaded and v->cpu, and calls fpu_load */
+    void (*vcpu_unload)(struct arch_vcpu *v, struct arch_cpu *cpu);
+    void (*vcpu_reset)(struct arch_vcpu *v, bool init_only);
+    /* Writes v->interrupted (if valid) as the event of this entry and clears it; enters; decodes; sets v->interrupted when
+     * the exit cut a delivery short. Calls tags_prepare() and does the flushes it asks for. Hardware NMIs are consumed here. */
+    void (*vcpu_run)(struct arch_vcpu *v, struct vm_exit *exit);
+
+    u64  (*reg)(const struct arch_vcpu *v, enum x86_reg reg);
+    void (*set_reg)(struct arch_vcpu *v, enum x86_reg reg, u64 val);
+    void (*seg)(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);
+    void (*set_seg)(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
+
+    bool (*ready)(const struct arch_vcpu *v, enum x86_event_type type); /* EXTINT, NMI: could it be taken now? (IF, shadow, NMI mask) */
+    void (*window)(struct arch_vcpu *v, enum x86_event_type type);      /* exit VM_EXIT_WINDOW as soon as it could */
+    void (*tpr_window)(struct arch_vcpu *v, u8 threshold);
+    void (*end_shadow)(struct arch_vcpu *v);                  /* drops STI and MOV SS blocking, after a skipped instruction */
+    bool (*in_shadow)(const struct arch_vcpu *v);
+
+    void (*trap_msr)(u8 *bitmap, u32 msr, bool on_read, bool on_write);
+    u64  (*s2_leaf)(hpa_t hpa, unsigned level, enum s2_prot prot, enum s2_type type); /* level 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
+    u64  (*s2_table)(hpa_t next);                             /* all rights; leaves decide */
+};
+
+extern const struct vm_ops vmx_ops;
+extern const struct vm_ops svm_ops;
+const struct vm_ops *vm_ops_get(void); /* the one that arch_vm_probe() picked */

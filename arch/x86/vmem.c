@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The doors to guest memory: guest-physical through the second stage, guest-linear through the
+ * guest's own tables.
+ */
+#include "arch/x86/vmem.h"
+
+#include "arch/x86/cpu/insn.h"
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/vm_ops.h"
+#include "arch/x86/window.h"
+#include "hv/lib/panic.h"
+#include "hv/lib/string.h"
+
+#define SEG_DPL(attr)  ((u8)((attr) >> 5 & 3))
+#define SEG_ATTR_L     (1u << 13)
+#define SEG_ATTR_DB    (1u << 14)
+#define INSN_MAX       15
+
+static void *frame_byte(enum window_slot slot, hpa_t hpa)
+{
+    return (u8 *)window_get(slot, ALIGN_DOWN(hpa, PAGE_SIZE)) + (hpa & PAGE_MASK);
+}
+
+static size_t rest_of_page(u64 addr, size_t len)
+{
+    return MIN(len, (size_t)(PAGE_SIZE - (addr & PAGE_MASK)));
+}
+
+static bool gpa_hpa(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, hpa_t *hpa)
+{
+    if (!arch_vm_translate(vm, gpa, need, hpa))
+        return false;
+    *hpa = ALIGN_DOWN(*hpa, PAGE_SIZE) | (gpa & PAGE_MASK);
+    return true;
+}
+
+static bool gpa_range_ok(const struct arch_vm *vm, gpa_t gpa, size_t len, enum s2_prot need)
+{
+    hpa_t hpa;
+
+    if (gpa + len < gpa)
+        return false;
+    for (size_t n; len; gpa += n, len -= n) {
+        n = rest_of_page(gpa, len);
+        if (!gpa_hpa(vm, gpa, need, &hpa))
+            return false;
+    }
+    return true;
+}
+
+enum pith_status arch_vm_read(const struct arch_vm *vm, gpa_t gpa, void *buf, size_t len)
+{
+    u8 *to = buf;
+    hpa_t hpa;
+
+    if (gpa + len < gpa)
+        return PITH_E_ARG;
+    for (size_t n; len; gpa += n, to += n, len -= n) {
+        n = rest_of_page(gpa, len);
+        if (!gpa_hpa(vm, gpa, S2_R, &hpa))
+            return PITH_E_ARG;
+        memcpy(to, frame_byte(WINDOW_DATA, hpa), n);
+    }
+    return PITH_OK;
+}
+
+enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *buf, size_t len)
+{
+    const u8 *from = buf;
+    hpa_t hpa;
+
+    if (!gpa_range_ok(vm, gpa, len, S2_RW))
+        return PITH_E_ARG;
+
+    for (size_t n; len; gpa += n, from += n, len -= n) {
+        n = rest_of_page(gpa, len);
+        if (!gpa_hpa(vm, gpa, S2_RW, &hpa)) /* another core's unmap came between */
+            return PITH_E_ARG;
+        memcpy(frame_byte(WINDOW_DATA, hpa), from, n);
+    }
+    return PITH_OK;
+}
+
+static bool table_read(void *ctx, gpa_t gpa, void *buf, size_t len)
+{
+    const struct arch_vm *vm = ctx;
+    hpa_t hpa;
+
+    if (!gpa_hpa(vm, gpa, S2_R, &hpa))
+        return false;
+    memcpy(buf, frame_byte(WINDOW_WALK, hpa), len); /* naturally aligned: never crosses a page */
+    return true;
+}
+
+static bool table_update(void *ctx, gpa_t gpa, u64 old, u64 val, size_t len)
+{
+    const struct arch_vm *vm = ctx;
+    u32 old32 = (u32)old;
+    hpa_t hpa;
+    void *entry;
+
+    if (!gpa_hpa(vm, gpa, S2_RW, &hpa))
+        return false;
+    entry = frame_byte(WINDOW_WALK, hpa);
+    /*
+     * RELAXED: against the guest's other processors only, whose accesses the architecture orders.
+     */
+    if (len == sizeof(u32))
+        return __atomic_compare_exchange_n((u32 *)entry, &old32, (u32)val, false,
+                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n((u64 *)entry, &old, val, false,
+                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static u8 host_maxphyaddr(void)
+{
+    static u8 bits; /* every core has the same */
+    u32 a, b, c, d;
+
+    if (!bits) {
+        cpuid(0x80000008, 0, &a, &b, &c, &d);
+        bits = (u8)a;
+    }
+    return bits;
+}
+
+static void walk_env(struct arch_vcpu *v, struct gwalk_env *env)
+{
+    const struct vm_ops *ops = vm_ops_get();
+    struct x86_segment ss;
+
+    ops->seg(v, X86_SS, &ss);
+    *env = (struct gwalk_env){
+        .cr0 = ops->reg(v, X86_CR0),
+        .cr3 = ops->reg(v, X86_CR3),
+        .cr4 = ops->reg(v, X86_CR4),
+        .efer = ops->reg(v, X86_EFER),
+        .rflags = ops->reg(v, X86_RFLAGS),
+        .cpl = SEG_DPL(ss.attr), /* SS.DPL is the CPL in every mode, on both vendors */
+        .nx = true,
+        .page_1g = true,
+        .maxphyaddr = host_maxphyaddr(),
+        .read = table_read,
+        .update = table_update,
+        .ctx = v->vm,
+    };
+}
+
+bool vmem_translate(struct arch_vcpu *v, u64 linear, enum gwalk_access access, hpa_t *hpa,
+                    struct x86_event *fault)
+{
+    struct gwalk_env env;
+    gpa_t gpa;
+
+    walk_env(v, &env);
+    if (!gwalk(&env, linear, access, &gpa, fault))
+        return false;
+    if (gpa_hpa(v->vm, gpa, access == GWALK_WRITE ? S2_RW : S2_R, hpa))
+        return true;
+    /*
+     * Mapped by the guest, but not to RAM: a device or nothing. Nothing better than #GP says
+     * "cannot be done there".
+     */
+    *fault = (struct x86_event){
+        .vector = X86_GP, .type = X86_EV_EXCEPTION, .valid = true, .has_error = true,
+    };
+    return false;
+}
+
+static bool in_64bit_mode(struct arch_vcpu *v, const struct x86_segment *cs)
+{
+    return (cs->attr & SEG_ATTR_L) && (vm_ops_get()->reg(v, X86_EFER) & EFER_LMA);
+}
+
+/* Linear addresses have 32 bits outside 64-bit mode: an access may wrap. */
+static u64 linear_mask(struct arch_vcpu *v)
+{
+    struct x86_segment cs;
+
+    vm_ops_get()->seg(v, X86_CS, &cs);
+    return in_64bit_mode(v, &cs) ? ~0ull : 0xffffffffull;
+}
+
+bool arch_vcpu_read(struct arch_vcpu *v, u64 linear, void *buf, size_t len, struct x86_event *fault)
+{
+    u64 mask = linear_mask(v);
+    u8 *to = buf;
+    hpa_t hpa;
+
+    ASSERT(v->cpu && v->cpu->loaded == v);
+    for (size_t n; len; linear += n, to += n, len -= n) {
+        n = rest_of_page(linear, len);
+        if (!vmem_translate(v, linear & mask, GWALK_READ, &hpa, fault))
+            return false;
+        memcpy(to, frame_byte(WINDOW_DATA, hpa), n);
+    }
+    return true;
+}
+
+bool arch_vcpu_write(struct arch_vcpu *v, u64 linear, const void *buf, size_t len,
+                     struct x86_event *fault)
+{
+    u64 mask = linear_mask(v), at = linear;
+    const u8 *from = buf;
+    size_t left = len;
+    hpa_t hpa;
+
+    ASSERT(v->cpu && v->cpu->loaded == v);
+    /*
+     * Every page before the first byte: a fault on the second page must find the first one
+     * untouched.
+     */
+    for (size_t n; left > (n = rest_of_page(at, left)); left -= n) {
+        at += n;
+        if (!vmem_translate(v, at & mask, GWALK_WRITE, &hpa, fault))
+            return false;
+    }
+
+    for (size_t n; len; linear += n, from += n, len -= n) {
+        n = rest_of_page(linear, len);
+        if (!vmem_translate(v, linear & mask, GWALK_WRITE, &hpa, fault))
+            return false;
+        memcpy(frame_byte(WINDOW_DATA, hpa), from, n);
+    }
+    return true;
+}
+
+u64 vmem_code_linear(struct arch_vcpu *v)
+{
+    const struct vm_ops *ops = vm_ops_get();
+    u64 rip = ops->reg(v, X86_RIP);
+    struct x86_segment cs;
+
+    ops->seg(v, X86_CS, &cs);
+    return in_64bit_mode(v, &cs) ? rip : (u32)(cs.base + rip);
+}
+
+enum insn_mode vmem_code_mode(struct arch_vcpu *v)
+{
+    const struct vm_ops *ops = vm_ops_get();
+    struct x86_segment cs;
+
+    ops->seg(v, X86_CS, &cs);
+    if (in_64bit_mode(v, &cs))
+        return INSN_64;
+    return (cs.attr & SEG_ATTR_DB) ? INSN_32 : INSN_16;
+}
+
+/*
+ * When the instruction may go on into a page that cannot be fetched: what there is; *fault is valid
+ * then.
+ */
+bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event *fault)
+{
+    u64 mask = linear_mask(v), linear = vmem_code_linear(v);
+    size_t n = rest_of_page(linear, INSN_MAX);
+    hpa_t hpa;
+
+    ASSERT(v->cpu && v->cpu->loaded == v);
+    fault->valid = false;
+    if (!vmem_translate(v, linear, GWALK_FETCH, &hpa, fault))
+        return false;
+    memcpy(insn, frame_byte(WINDOW_DATA, hpa), n);
+    *len = (u8)n;
+    if (n < INSN_MAX && vmem_translate(v, (linear + n) & mask, GWALK_FETCH, &hpa, fault)) {
+        memcpy(insn + n, frame_byte(WINDOW_DATA, hpa), INSN_MAX - n);
+        *len = INSN_MAX;
+    }
+    return true;
+}

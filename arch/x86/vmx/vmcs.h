@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* VMCS fields, control bits and VMX MSRs: SDM 3, Field Encoding in VMCS; Virtual Machine Control Structures; VMX Capability Reporting. */
+#pragma once
+
+#include "hv/lib/types.h"
+
+enum vmcs_field {
+    VMCS_VPID = 0x0000,
+    VMCS_GUEST_SELECTOR = 0x0800, /* + 2 * enum x86_seg, which is the VMCS's own order; likewise limit, rights and base below */
+    VMCS_HOST_ES = 0x0c00, VMCS_HOST_CS = 0x0c02, VMCS_HOST_SS = 0x0c04, VMCS_HOST_DS = 0x0c06, VMCS_HOST_FS = 0x0c08,
+    VMCS_HOST_GS = 0x0c0a, VMCS_HOST_TR = 0x0c0c,
+
+    VMCS_IO_BITMAP_A = 0x2000, VMCS_IO_BITMAP_B = 0x2002, VMCS_MSR_BITMAP = 0x2004, VMCS_TSC_OFFSET = 0x2010,
+    VMCS_VIRTUAL_APIC = 0x2012, VMCS_EPTP = 0x201a, VMCS_GUEST_PHYSICAL = 0x2400, VMCS_LINK_POINTER = 0x2800,
+    VMCS_GUEST_DEBUGCTL = 0x2802, VMCS_GUEST_PAT = 0x2804, VMCS_GUEST_EFER = 0x2806, VMCS_GUEST_PDPTE0 = 0x280a,
+    VMCS_HOST_PAT = 0x2c00, VMCS_HOST_EFER = 0x2c02,
+
+    VMCS_PIN_CONTROLS = 0x4000, VMCS_PROC_CONTROLS = 0x4002, VMCS_EXCEPTION_BITMAP = 0x4004, VMCS_PF_ERROR_MASK = 0x4006,
+    VMCS_PF_ERROR_MATCH = 0x4008, VMCS_CR3_TARGET_COUNT = 0x400a, VMCS_EXIT_CONTROLS = 0x400c,
+    VMCS_EXIT_MSR_STORE_COUNT = 0x400e, VMCS_EXIT_MSR_LOAD_COUNT = 0x4010, VMCS_ENTRY_CONTROLS = 0x4012,
+    VMCS_ENTRY_MSR_LOAD_COUNT = 0x4014, VMCS_ENTRY_INTR_INFO = 0x4016, VMCS_ENTRY_ERROR_CODE = 0x4018,
+    VMCS_ENTRY_INSN_LEN = 0x401a, VMCS_TPR_THRESHOLD = 0x401c, VMCS_SECONDARY_CONTROLS = 0x401e,
+    VMCS_INSTRUCTION_ERROR = 0x4400, VMCS_EXIT_REASON = 0x4402, VMCS_EXIT_INTR_INFO = 0x4404,
+    VMCS_EXIT_INTR_ERROR = 0x4406, VMCS_VECTORING_INFO = 0x4408, VMCS_VECTORING_ERROR = 0x440a,
+    VMCS_EXIT_INSN_LEN = 0x440c, VMCS_EXIT_INSN_INFO = 0x440e,
+    VMCS_GUEST_LIMIT = 0x4800, VMCS_GUEST_RIGHTS = 0x4814, VMCS_GUEST_SS_RIGHTS = 0x4818,
+    VMCS_GUEST_INTERRUPTIBILITY = 0x4824, VMCS_GUEST_ACTIVITY = 0x4826, VMCS_GUEST_SYSENTER_CS = 0x482a,
+    VMCS_PREEMPTION_TIMER = 0x482e, VMCS_HOST_SYSENTER_CS = 0x4c00,
+
+    VMCS_CR0_MASK = 0x6000, VMCS_CR4_MASK = 0x6002, VMCS_CR0_SHADOW = 0x6004, VMCS_CR4_SHADOW = 0x6006,
+    VMCS_EXIT_QUALIFICATION = 0x6400, VMCS_GUEST_CR0 = 0x6800, VMCS_GUEST_CR3 = 0x6802, VMCS_GUEST_CR4 = 0x6804,
+    VMCS_GUEST_BASE = 0x6806, VMCS_GUEST_DR7 = 0x681a, VMCS_GUEST_RSP = 0x681c, VMCS_GUEST_RIP = 0x681e,
+    VMCS_GUEST_RFLAGS = 0x6820, VMCS_GUEST_PENDING_DEBUG = 0x6822, VMCS_GUEST_SYSENTER_ESP = 0x6824,
+    VMCS_GUEST_SYSENTER_EIP = 0x6826,
+    VMCS_HOST_CR0 = 0x6c00, VMCS_HOST_CR3 = 0x6c02, VMCS_HOST_CR4 = 0x6c04, VMCS_HOST_FS_BASE = 0x6c06,
+    VMCS_HOST_GS_BASE = 0x6c08, VMCS_HOST_TR_BASE = 0x6c0a, VMCS_HOST_GDTR_BASE = 0x6c0c, VMCS_HOST_IDTR_BASE = 0x6c0e,
+    VMCS_HOST_SYSENTER_ESP = 0x6c10, VMCS_HOST_SYSENTER_EIP = 0x6c12, VMCS_HOST_RSP = 0x6c14, VMCS_HOST_RIP = 0x6c16,
+};
+
+#define PIN_EXTINT_EXITING   BIT(0)
+#define PIN_NMI_EXITING      BIT(3)
+#define PIN_VIRTUAL_NMIS     BIT(5)
+#define PIN_PREEMPTION_TIMER BIT(6)
+
+#define PROC_INTR_WINDOW     BIT(2)
+#define PROC_TSC_OFFSETTING  BIT(3)
+#define PROC_HLT_EXITING     BIT(7)
+#define PROC_INVLPG_EXITING  BIT(9)
+#define PROC_MWAIT_EXITING   BIT(10)
+#define PROC_RDPMC_EXITING   BIT(11)
+#define PROC_CR3_LOAD        BIT(15)
+#define PROC_CR3_STORE       BIT(16)
+#define PROC_CR8_LOAD        BIT(19)
+#define PROC_CR8_STORE       BIT(20)
+#define PROC_TPR_SHADOW      BIT(21)
+#define PROC_NMI_WINDOW      BIT(22)
+#define PROC_MOV_DR_EXITING  BIT(23)
+#define PROC_IO_BITMAPS      BIT(25)
+#define PROC_MSR_BITMAPS     BIT(28)
+#define PROC_MONITOR_EXITING BIT(29)
+#define PROC_SECONDARY       BIT(31)
+
+#define SEC_EPT              BIT(1)
+#define SEC_RDTSCP           BIT(3)
+#define SEC_VPID             BIT(5)
+#define SEC_WBINVD_EXITING   BIT(6)
+#define SEC_UNRESTRICTED     BIT(7)
+#define SEC_INVPCID          BIT(12)
+
+#define EXIT_SAVE_DEBUG      BIT(2)
+#define EXIT_HOST_64         BIT(9)
+#define EXIT_SAVE_PAT        BIT(18)
+#define EXIT_LOAD_PAT        BIT(19)
+#define EXIT_SAVE_EFER       BIT(20)
+#define EXIT_LOAD_EFER       BIT(21)
+
+#define ENTRY_LOAD_DEBUG     BIT(2)
+#define ENTRY_IA32E_GUEST    BIT(9)
+#define ENTRY_LOAD_PAT       BIT(14)
+#define ENTRY_LOAD_EFER      BIT(15)
+
+/* Interruptibility state. */
+#define BLOCKING_STI    BIT(0)
+#define BLOCKING_MOV_SS BIT(1)
+#define BLOCKING_NMI    BIT(3)
+
+/* VM-entry and VM-exit interruption information, IDT-vectoring information. */
+#define INTR_ERROR_CODE    BIT(11)
+#define INTR_NMI_UNBLOCKED BIT(12) /* exit: an IRET had just unblocked NMIs when the fault came */
+#define INTR_VALID         BIT(31)
+
+/* Exit qualification of an EPT violation. */
+#define EPTQ_WRITE         BIT(1)
+#define EPTQ_FETCH         BIT(2)
+#define EPTQ_RIGHTS        (BIT(3) | BIT(4) | BIT(5))
+#define EPTQ_LINEAR_VALID  BIT(7)
+#define EPTQ_TRANSLATED    BIT(8) /* the access itself; clear: a guest page-table entry on the way to it */
+#define EPTQ_NMI_UNBLOCKED BIT(12)
+
+#define EPT_READ   BIT(0)
+#define EPT_WRITE  BIT(1)
+#define EPT_EXEC   BIT(2)
+#define EPT_UC     (0ull << 3)
+#define EPT_WB     (6ull << 3)
+#define EPT_LARGE  BIT(7)
+#define EPTP_WB    6ull
+#define EPTP_WALK4 (3ull << 3)
+
+#define MSR_VMX_BASIC      0x480u
+#define MSR_VMX_MISC       0x485u
+#define MSR_VMX_CR0_FIXED0 0x486u
+#define MSR_VMX_CR4_FIXED0 0x488u
+#define MSR_VMX_CR4_FIXED1 0x489u
+#define MSR_VMX_PROC       0x482u
+#define MSR_VMX_SECONDARY  0x48bu
+#define MSR_VMX_EPT_VPID   0x48cu
+#define MSR_VMX_TRUE_PIN   0x48du
+#define MSR_VMX_TRUE_PROC  0x48eu
+#define MSR_VMX_TRUE_EXIT  0x48fu
+#define MSR_VMX_TRUE_ENTRY 0x490u
+
+#define VMX_BASIC_INS_OUTS_INFO BIT(54)
+#define VMX_BASIC_TRUE_CONTROLS BIT(55)
+
+#define EPT_CAP_WALK4          BIT(6)
+#define EPT_CAP_WB             BIT(14)
+#define EPT_CAP_2M             BIT(16)
+#define EPT_CAP_1G             BIT(17)
+#define EPT_CAP_INVEPT         BIT(20)
+#define EPT_CAP_INVEPT_SINGLE  BIT(25)
+#define EPT_CAP_INVEPT_ALL     BIT(26)
+#define EPT_CAP_INVVPID        BIT(32)
+#define EPT_CAP_INVVPID_SINGLE BIT(41)
+#define EPT_CAP_INVVPID_ALL    BIT(42)
+
+#define FEATURE_CONTROL_LOCK    BIT(0)
+#define FEATURE_CONTROL_VMX     BIT(2) /* outside SMX */
+#define ARCH_CAPS_PSCHANGE_MC_NO BIT(6)

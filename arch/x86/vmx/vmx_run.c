@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* One run of a guest: enter, leave, read the fields that the exit reason has a use for, decode. */
+#include "arch/x86/cpu/insn.h"
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/gprs.h"
+#include "arch/x86/host.h"
+#include "arch/x86/vmx/vmx.h"
+#include "arch/x86/vmx/vmx_decode.h"
+
+#define DR7_ENABLE(n) (3ull << (2 * (n))) /* L and G */
+
+unsigned vmx_enter(struct x86_gprs *gpr, bool launched, u64 *host_rsp);
+
+static bool is_hypervisor(u64 linear)
+{
+    return linear >= HOST_DIRECT_BASE - 8 && linear < HOST_IMAGE_BASE + GIB(1);
+}
+
+/*
+ * DR0-3 are loaded only for a guest that armed one, and never with an address of the hypervisor's. DR6 is not loaded at all:
+ * every #DB of the guest is an exit that leaves it alone, and MOV DR exits.
+ */
+static void load_breakpoints(struct arch_vcpu *v)
+{
+    struct vmx_state *s = vmx_state(v);
+    u64 dr7 = s->dr7;
+
+    for (unsigned i = 0; i < 4; i++)
+        if (is_hypervisor(v->dr[i]))
+            dr7 &= ~DR7_ENABLE(i);
+    write_dr0(v->dr[0]);
+    write_dr1(v->dr[1]);
+    write_dr2(v->dr[2]);
+    write_dr3(v->dr[3]);
+    vmwrite(VMCS_GUEST_DR7, dr7);
+}
+
+/* The timer counts down from what is left, at the TSC's rate divided by 2^shift; 0 exits before the first instruction. */
+static void load_backstop(struct arch_vcpu *v)
+{
+    struct vmx_state *s = vmx_state(v);
+    u64 now = rdtsc();
+    u64 left = v->backstop > now ? (v->backstop - now) >> vmx_hw.timer_shift : 0;
+
+    if (!vmx_hw.timer)
+        return;
+
+    if (!(s->pin & PIN_PREEMPTION_TIMER))
+        vmx_set_controls(v, s->pin | (u32)PIN_PREEMPTION_TIMER, s->proc);
+    vmwrite(VMCS_PREEMPTION_TIMER, MIN(left, 0xffffffffull));
+}
+
+/* The rare work before an entry; a plain one falls through. */
+static void prepare_entry(struct arch_vcpu *v)
+{
+    struct vmx_state *s = vmx_state(v);
+
+    vmx_tlb_prepare(v);
+    if (v->interrupted.valid)
+        vmx_write_event(v);
+    if (s->tpr_wanted)
+        vmx_tpr_update(v);
+    if (s->dr7 & DR7_ENABLES)
+        load_breakpoints(v);
+    if (v->backstop)
+        load_backstop(v);
+    else if (s->pin & PIN_PREEMPTION_TIMER)
+        vmx_set_controls(v, s->pin & ~(u32)PIN_PREEMPTION_TIMER, s->proc);
+    write_cr2(v->cr2);
+}
+
+static void read_vectoring(struct vmx_raw *raw)
+{
+    raw->vectoring = (u32)vmread(VMCS_VECTORING_INFO);
+    if (!(raw->vectoring & INTR_VALID))
+        return;
+
+    raw->vectoring_error = (u32)vmread(VMCS_VECTORING_ERROR);
+    raw->len = (u32)vmread(VMCS_EXIT_INSN_LEN);
+}
+
+static void read_more(struct vmx_raw *raw, unsigned needs)
+{
+    if (needs & VMX_NEED_QUAL)
+        raw->qual = vmread(VMCS_EXIT_QUALIFICATION);
+    if (needs & VMX_NEED_INFO)
+        raw->info = (u32)vmread(VMCS_EXIT_INSN_INFO);
+    if (needs & VMX_NEED_GPA)
+        raw->gpa = vmread(VMCS_GUEST_PHYSICAL);
+    if (needs & VMX_NEED_CPL)
+        raw->ss_rights = (u32)vmread(VMCS_GUEST_SS_RIGHTS);
+    if (needs & VMX_NEED_INTR) {
+        raw->intr = (u32)vmread(VMCS_EXIT_INTR_INFO);
+        raw->intr_error = (u32)vmread(VMCS_EXIT_INTR_ERROR);
+    }
+    if (needs & VMX_NEED_VECTORING)
+        read_vectoring(raw);
+}
+
+/* Fields without a need stay unset: vmx_decode() looks at none of them. */
+static unsigned read_raw(const struct arch_vcpu *v, struct vmx_raw *raw)
+{
+    unsigned needs;
+
+    raw->reason = (u32)vmread(VMCS_EXIT_REASON);
+    raw->rcx = (u32)v->gpr.rcx;
+    raw->vectoring = 0;
+    raw->io_info = vmx_hw.io_info;
+    needs = vmx_needs(raw->reason);
+    if (needs & VMX_NEED_LEN)
+        raw->len = (u32)vmread(VMCS_EXIT_INSN_LEN);
+    if (needs & ~(unsigned)VMX_NEED_LEN)
+        read_more(raw, needs);
+    return needs;
+}
+
+/*
+ * What the exit leaves to be put right. An NMI exit blocks NMIs until the next IRET: INT 2 runs the host's handler, which
+ * ends in one. A machine check gets the host's handler likewise; it reports and does not come back.
+ */
+static void settle_exception(struct arch_vcpu *v, const struct vmx_raw *raw, const struct vm_exit *exit)
+{
+    if (exit->kind == VM_EXIT_NMI)
+        __asm__ volatile("int $2" : : : "memory");
+    else if ((u8)raw->intr == X86_MC)
+        __asm__ volatile("int $18" : : : "memory");
+    else if ((u8)raw->intr == X86_DB)
+        vmx_end_shadow(v); /* the trap came after it; an entry with TF would find shadow without pending single step */
+}
+
+static void settle(struct arch_vcpu *v, const struct vmx_raw *raw, const struct vm_exit *exit)
+{
+    struct vmx_state *s = vmx_state(v);
+
+    switch (raw->reason & 0xffff) {
+    case VMX_EXCEPTION_OR_NMI:
+        settle_exception(v, raw, exit);
+        break;
+    case VMX_ENTRY_MACHINE_CHECK:
+        __asm__ volatile("int $18" : : : "memory");
+        break;
+    case VMX_INTR_WINDOW:
+        vmx_set_controls(v, s->pin, s->proc & ~(u32)PROC_INTR_WINDOW);
+        break;
+    case VMX_NMI_WINDOW:
+        vmx_set_controls(v, s->pin, s->proc & ~(u32)PROC_NMI_WINDOW);
+        break;
+    default:
+        break;
+    }
+    if (vmx_decode_vectoring(raw, &v->interrupted))
+        v->interrupted.cr2 = v->cr2;
+    if (vmx_nmi_unblocked(raw))
+        vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
+}
+
+/* VMLAUNCH or VMRESUME itself failed: no exit took place. */
+static void entry_refused(unsigned how, struct vm_exit *exit)
+{
+    u64 number = how == 2 ? vmread(VMCS_INSTRUCTION_ERROR) : 0;
+
+    *exit = (struct vm_exit){ .kind = VM_EXIT_ENTRY_FAILED, .hw_reason = (u32)number };
+    exit->failed.what = how == 2 ? vmx_instruction_error(number) : "VMfailInvalid: no current VMCS";
+    exit->failed.detail = number;
+}
+
+void vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    struct vmx_state *s = vmx_state(v);
+    struct vmx_raw raw;
+    unsigned failed, needs;
+
+    prepare_entry(v);
+    failed = vmx_enter(&v->gpr, v->launched, &s->host_rsp);
+    v->cr2 = read_cr2();
+    if (failed) {
+        entry_refused(failed, exit);
+        return;
+    }
+    needs = read_raw(v, &raw);
+    if (!(raw.reason & VMX_REASON_ENTRY_FAILED))
+        v->launched = true;
+    vmx_decode(&raw, exit);
+    if (needs & VMX_NEED_CARE)
+        settle(v, &raw, exit);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* pith.conf: lines, sections and keys. The values are in config_value.c, what spans lines is in config_check.c. */
+#include "boot/config.h"
+
+#include "boot/config_parser.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
+
+/* Kept sorted by line, so that the user reads them from top to bottom whatever found them. */
+void parser_error_at(struct parser *p, u32 line, const char *fmt, ...)
+{
+    struct config *cfg = p->cfg;
+    u32 i = MIN(cfg->nr_errors, CONFIG_ERRORS);
+    va_list ap;
+
+    cfg->nr_errors++;
+    while (i > 0 && cfg->errors[i - 1].line > line) {
+        if (i < CONFIG_ERRORS)
+            cfg->errors[i] = cfg->errors[i - 1];
+        i--;
+    }
+    if (i == CONFIG_ERRORS)
+        return;
+    cfg->errors[i].line = line;
+    va_start(ap, fmt);
+    fmt_vstr(cfg->errors[i].text, CONFIG_ERROR_TEXT, fmt, ap);
+    va_end(ap);
+}
+
+static void partition_defaults(struct parser *p)
+{
+    struct manifest_partition *part = p->part;
+
+    part->line = p->line;
+    part->image = MANIFEST_NONE;
+    part->initrd = MANIFEST_NONE;
+    part->vcpus = 1;
+    part->memory = MIB(64);
+    part->restart = MANIFEST_RESTART_NEVER;
+}
+
+/* After a mistake in the header the keys below it are still checked, into a spare partition. */
+static void partition_begin(struct parser *p, bool spare)
+{
+    struct manifest *m = &p->cfg->manifest;
+
+    p->section = SECTION_PARTITION;
+    p->index = spare ? MANIFEST_PARTITIONS : m->nr_partitions++;
+    p->part = spare ? &p->spare : &m->partitions[p->index];
+    memset(p->part, 0, sizeof(*p->part));
+    memset(p->part_lines[p->index], 0, sizeof(p->part_lines[p->index]));
+    partition_defaults(p);
+}
+
+static const struct manifest_partition *partition_named(const struct manifest *m, struct slice name)
+{
+    for (u32 i = 0; i < m->nr_partitions; i++) {
+        if (slice_is(name, m->partitions[i].name))
+            return &m->partitions[i];
+    }
+    return NULL;
+}
+
+/* True when a partition may have this name. */
+static bool partition_name_check(struct parser *p, struct slice name)
+{
+    const struct manifest_partition *same = partition_named(&p->cfg->manifest, name);
+    char quote[CONFIG_QUOTE];
+
+    slice_quote(name, quote);
+    if (name.len == 0)
+        parser_error(p, "this partition has no name - write [partition NAME]");
+    else if (!config_partition_name(name))
+        parser_error(p, "partition name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it", quote);
+    else if (slice_is(name, "pith"))
+        parser_error(p, "the name 'pith' marks Pith's own lines on the console - rename the partition");
+    else if (same)
+        parser_error(p, "partition '%s' is on line %u already - rename one of the two", quote, same->line);
+    else if (p->cfg->manifest.nr_partitions == MANIFEST_PARTITIONS)
+        parser_error(p, "there are more than %u partitions - remove '%s'", MANIFEST_PARTITIONS, quote);
+    else
+        return true;
+    return false;
+}
+
+static void section_partition(struct parser *p, struct slice name)
+{
+    bool good = partition_name_check(p, name);
+
+    partition_begin(p, !good);
+    if (good)
+        memcpy(p->part->name, name.at, name.len);
+}
+
+static void section_pith(struct parser *p)
+{
+    p->section = SECTION_PITH;
+}
+
+static void parse_section(struct parser *p, struct slice s)
+{
+    char quote[CONFIG_QUOTE];
+    struct slice word, rest = { s.at + 1, s.len - 1 };
+
+    p->section = SECTION_SKIPPED;
+    if (!slice_cut(&rest, ']', &word) || slice_trim(rest).len) {
+        parser_error(p, "'%s' is not a section - write [pith] or [partition NAME]", slice_quote(s, quote));
+        return;
+    }
+    rest = slice_trim(word);
+    for (word = rest; rest.len && *rest.at != ' ' && *rest.at != '\t'; rest.at++)
+        rest.len--;
+    word.len -= rest.len;
+    if (slice_is(word, "pith") && rest.len == 0)
+        section_pith(p);
+    else if (slice_is(word, "partition"))
+        section_partition(p, slice_trim(rest));
+    else
+        parser_error(p, "there is no section '[%s]' - write [pith] or [partition NAME]",
+                     slice_quote(slice_trim((struct slice){ word.at, word.len + rest.len }), quote));
+}
+
+static u32 key_find(const struct config_key *keys, u32 n, struct slice name)
+{
+    u32 i = 0;
+
+    while (i < n && !slice_is(name, keys[i].name))
+        i++;
+    return i;
+}
+
+static void unknown_key(struct parser *p, const struct config_key *keys, u32 n, struct slice name)
+{
+    bool in_pith = p->section == SECTION_PITH;
+    const char *near = slice_nearest(name, keys, sizeof(*keys), n);
+    char quote[CONFIG_QUOTE];
+
+    slice_quote(name, quote);
+    if (in_pith && key_find(config_partition_keys, CONFIG_PARTITION_KEYS, name) < CONFIG_PARTITION_KEYS)
+        parser_error(p, "'%s' belongs to a partition - move it below a [partition NAME] line", quote);
+    else if (!in_pith && key_find(config_pith_keys, CONFIG_PITH_KEYS, name) < CONFIG_PITH_KEYS)
+        parser_error(p, "'%s' belongs to [pith] - move it there", quote);
+    else if (near)
+        parser_error(p, "there is no key '%s' - did you mean '%s'?", quote, near);
+    else if (in_pith)
+        parser_error(p, "there is no key '%s' - [pith] has focus, poweroff and log", quote);
+    else
+        parser_error(p, "there is no key '%s' - a partition has image, initrd, modules, cmdline, memory, vcpus, "
+                        "cores, dedicated, focus, restart, strict, ports, mmio and irqs",
+                     quote);
+}
+
+/* A number sign after white space begins a comment, but not in a command line: kernels may want it. */
+static struct slice strip_comment(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.at[i] == '#' && (i == 0 || s.at[i - 1] == ' ' || s.at[i - 1] == '\t'))
+            return slice_trim((struct slice){ s.at, i });
+    }
+    return s;
+}
+
+static void set_key(struct parser *p, const struct config_key *key, u32 *given, struct slice value)
+{
+    p->key = key->name;
+    if (*given) {
+        parser_error(p, "'%s' was given on line %u already - keep one of the two", key->name, *given);
+        return;
+    }
+    *given = p->line;
+    if (!key->verbatim)
+        value = strip_comment(value);
+    if (value.len == 0 && !key->verbatim)
+        parser_error(p, "'%s' has no value - write one after the = or remove the line", key->name);
+    else
+        key->set(p, value);
+}
+
+static void parse_key(struct parser *p, struct slice s)
+{
+    bool in_pith = p->section == SECTION_PITH;
+    const struct config_key *keys = in_pith ? config_pith_keys : config_partition_keys;
+    u32 *lines = in_pith ? p->pith_lines : p->part_lines[p->index];
+    u32 i, n = in_pith ? CONFIG_PITH_KEYS : CONFIG_PARTITION_KEYS;
+    struct slice name, value = s;
+    char quote[CONFIG_QUOTE];
+
+    if (!slice_cut(&value, '=', &name)) {
+        parser_error(p, "'%s' is not KEY = VALUE - write it so, or put # before a comment", slice_quote(s, quote));
+        return;
+    }
+    name = slice_trim(name);
+    i = key_find(keys, n, name);
+    if (i == n)
+        unknown_key(p, keys, n, name);
+    else
+        set_key(p, &keys[i], &lines[i], slice_trim(value));
+}
+
+/* White space apart, control characters mean that this is no text: a damaged file, or not the file that was meant. */
+static bool line_is_text(struct parser *p, struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        u8 c = (u8)s.at[i];
+
+        if ((c < ' ' && c != '\t') || c == 0x7f) {
+            parser_error(p, "byte 0x%02x at column %lu is not text - remove it", c, i + 1);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void parse_line(struct parser *p, struct slice s)
+{
+    p->line++;
+    if (s.len && s.at[s.len - 1] == '\r')
+        s.len--;
+    s = slice_trim(s);
+    if (s.len == 0 || *s.at == '#' || !line_is_text(p, s))
+        return;
+    if (*s.at == '[') {
+        parse_section(p, strip_comment(s));
+    } else if (p->section == SECTION_NONE) {
+        parser_error(p, "this line stands before any section - write [pith] or [partition NAME] above it");
+        p->section = SECTION_SKIPPED;
+    } else if (p->section != SECTION_SKIPPED) {
+        parse_key(p, s);
+    }
+}
+
+static void parse_text(struct parser *p, struct slice text)
+{
+    struct slice line;
+
+    if (text.len >= 3 && (u8)text.at[0] == 0xef && (u8)text.at[1] == 0xbb && (u8)text.at[2] == 0xbf)
+        text = (struct slice){ text.at + 3, text.len - 3 }; /* byte order mark, as Windows editors write it */
+    while (slice_cut(&text, '\n', &line))
+        parse_line(p, line);
+    if (text.len)
+        parse_line(p, text);
+}
+
+static bool is_utf16(struct slice s)
+{
+    u8 a = s.len >= 2 ? (u8)s.at[0] : 0, b = s.len >= 2 ? (u8)s.at[1] : 0;
+
+    return (a == 0xff && b == 0xfe) || (a == 0xfe && b == 0xff);
+}
+
+bool config_parse(struct config *cfg, const char *text, size_t size)
+{
+    struct parser p = { .cfg = cfg };
+    struct slice all = { text, size };
+
+    memset(cfg, 0, sizeof(*cfg));
+    cfg->manifest.magic = MANIFEST_MAGIC;
+    cfg->manifest.version = MANIFEST_VERSION;
+    cfg->manifest.size = sizeof(cfg->manifest);
+    cfg->manifest.focus = MANIFEST_NONE;
+    cfg->manifest.poweroff = MANIFEST_POWEROFF_NEVER;
+    cfg->manifest.log_level = 2;
+    if (is_utf16(all)) {
+        parser_error_at(&p, 1, "the file is UTF-16 - save it as UTF-8 or plain text");
+        return false;
+    }
+    parse_text(&p, all);
+    config_check(&p);
+    return cfg->nr_errors == 0;
+}

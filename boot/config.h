@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* pith.conf -> struct manifest. Pure: no firmware types, no allocation; tools/pith-check runs the same code. */
+#pragma once
+
+#include "hv/abi/manifest.h"
+#include "hv/lib/types.h"
+
+#define CONFIG_FILES      (MANIFEST_PARTITIONS * (2 + MANIFEST_MODULES))
+#define CONFIG_FILE_NAME  64 /* as in struct handoff_module */
+#define CONFIG_ERRORS     16
+#define CONFIG_ERROR_TEXT 200
+
+/* A file that partitions name; its index here is the module index in the manifest. A name given twice is one file. */
+struct config_file {
+    char name[CONFIG_FILE_NAME]; /* relative to the volume's root, with / between directories */
+    u32 line;                    /* that named it first */
+};
+
+struct config_error {
+    u32 line;
+    char text[CONFIG_ERROR_TEXT]; /* what is wrong - what to do */
+};
+
+struct config {
+    struct manifest manifest;
+    u32 nr_files;
+    struct config_file files[CONFIG_FILES];
+    u32 nr_errors; /* all that were found; the CONFIG_ERRORS with the lowest lines are kept */
+    struct config_error errors[CONFIG_ERRORS];
+};
+
+/* Fills @cfg from @size bytes of text, which need not end in a newline or a zero byte. True when there was no mistake. */
+bool config_parse(struct config *cfg, const char *text, size_t size) MUST_CHECK;

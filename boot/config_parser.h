@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the files of the pith.conf parser: its state, its slices of text, its tables. */
+#pragma once
+
+#include "boot/config.h"
+
+/* Part of the text; not terminated. */
+struct slice {
+    const char *at;
+    size_t len;
+};
+
+enum config_section { SECTION_NONE,
+                      SECTION_SKIPPED,
+                      SECTION_PITH,
+                      SECTION_PARTITION };
+enum { CONFIG_PITH_KEYS = 3,
+       CONFIG_PARTITION_KEYS = 14,
+       CONFIG_QUOTE = 40 };
+
+struct parser {
+    struct config *cfg;
+    u32 line;
+    enum config_section section;
+    const char *key;                 /* of the line at hand, for messages */
+    struct manifest_partition *part; /* of the section at hand */
+    u32 index;                       /* its number; MANIFEST_PARTITIONS: spare, checked and thrown away */
+    struct manifest_partition spare;
+    u32 focus_line, focus_index;      /* of a partition's own focus = yes; line 0: none */
+    char focus_name[16];              /* of [pith] focus */
+    u32 pith_lines[CONFIG_PITH_KEYS]; /* where each key was given; 0: not yet */
+    u32 part_lines[MANIFEST_PARTITIONS + 1][CONFIG_PARTITION_KEYS];
+};
+
+struct config_key {
+    const char *name;
+    bool verbatim; /* the value is the rest of the line, even when that is empty or holds a number sign */
+    void (*set)(struct parser *p, struct slice value);
+};
+extern const struct config_key config_pith_keys[CONFIG_PITH_KEYS];
+extern const struct config_key config_partition_keys[CONFIG_PARTITION_KEYS];
+
+/* Records a mistake on @line: "what is wrong - what to do". */
+void parser_error_at(struct parser *p, u32 line, const char *fmt, ...) PRINTF(3, 4);
+#define parser_error(p, ...) parser_error_at(p, (p)->line, __VA_ARGS__)
+
+struct slice slice_trim(struct slice s);
+bool slice_is(struct slice s, const char *word);
+/* Cuts @s at the first @c: returns what stands before it, leaves what stands after it. False when there is no @c. */
+bool slice_cut(struct slice *s, char c, struct slice *before);
+/* Decimal or 0x hexadecimal, nothing before or after it. */
+bool slice_number(struct slice s, u64 *n) MUST_CHECK;
+/* A copy for messages: shortened, unprintable bytes shown as '?'. Returns @buf. */
+const char *slice_quote(struct slice s, char buf[CONFIG_QUOTE]);
+/* The name that is most like @s, or NULL when none is. @names: @n pointers, @stride bytes apart. */
+const char *slice_nearest(struct slice s, const void *names, size_t stride, u32 n);
+
+/* Index into cfg->files, added when it is new; MANIFEST_NONE after a mistake. */
+u32 config_file_index(struct parser *p, struct slice name);
+bool config_partition_name(struct slice s);
+/* What can only be said when all lines are read. */
+void config_check(struct parser *p);

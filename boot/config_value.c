@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* pith.conf: one function per key that turns its value into the manifest, and the two tables of keys. */
+#include "boot/config_parser.h"
+
+#include "hv/lib/string.h"
+#include "hv/manifest.h"
+
+struct choice {
+    const char *word;
+    u32 value;
+};
+
+/* The value of the word that @v is; @fallback after a mistake. */
+static u32 choose(struct parser *p, struct slice v, const struct choice *choices, u32 n, const char *words)
+{
+    const char *near = slice_nearest(v, choices, sizeof(*choices), n);
+    char quote[CONFIG_QUOTE];
+
+    for (u32 i = 0; i < n; i++) {
+        if (slice_is(v, choices[i].word))
+            return choices[i].value;
+    }
+    slice_quote(v, quote);
+    if (near)
+        parser_error(p, "'%s' is no value of '%s' - did you mean '%s'?", quote, p->key, near);
+    else
+        parser_error(p, "'%s' is no value of '%s' - write %s", quote, p->key, words);
+    return choices[0].value;
+}
+
+static bool choose_yes(struct parser *p, struct slice v)
+{
+    static const struct choice choices[] = { { "no", 0 }, { "yes", 1 } };
+
+    return choose(p, v, choices, ARRAY_SIZE(choices), "yes or no") != 0;
+}
+
+bool config_partition_name(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+            return false;
+    }
+    return s.len >= 1 && s.len < sizeof(((struct manifest_partition *)NULL)->name);
+}
+
+static void set_pith_focus(struct parser *p, struct slice v)
+{
+    char quote[CONFIG_QUOTE];
+
+    if (config_partition_name(v))
+        memcpy(p->focus_name, v.at, v.len);
+    else
+        parser_error(p, "'%s' is not the name of a partition - write the name of one of them", slice_quote(v, quote));
+}
+
+static void set_poweroff(struct parser *p, struct slice v)
+{
+    static const struct choice choices[] = {
+        { "never", MANIFEST_POWEROFF_NEVER },
+        { "when-done", MANIFEST_POWEROFF_WHEN_DONE },
+    };
+
+    p->cfg->manifest.poweroff = choose(p, v, choices, ARRAY_SIZE(choices), "never or when-done");
+}
+
+static void set_log(struct parser *p, struct slice v)
+{
+    static const struct choice choices[] = { { "info", 2 }, { "error", 0 }, { "warn", 1 }, { "debug", 3 } };
+
+    p->cfg->manifest.log_level = choose(p, v, choices, ARRAY_SIZE(choices), "error, warn, info or debug");
+}
+
+static void set_image(struct parser *p, struct slice v)
+{
+    p->part->image = config_file_index(p, v);
+}
+
+static void set_initrd(struct parser *p, struct slice v)
+{
+    p->part->initrd = config_file_index(p, v);
+}
+
+static void set_modules(struct parser *p, struct slice v)
+{
+    struct manifest_partition *part = p->part;
+
+    while (v.len) {
+        struct slice name = v;
+
+        for (name.len = 0; name.len < v.len && v.at[name.len] != ' ' && v.at[name.len] != '\t';)
+            name.len++;
+        v = slice_trim((struct slice){ v.at + name.len, v.len - name.len });
+        if (part->nr_modules == MANIFEST_MODULES) {
+            parser_error(p, "there are more than %u modules - remove some", MANIFEST_MODULES);
+            return;
+        }
+        part->modules[part->nr_modules++] = config_file_index(p, name);
+    }
+}
+
+static void set_cmdline(struct parser *p, struct slice v)
+{
+    u32 quotes = 0;
+
+    for (size_t i = 0; i < v.len; i++)
+        quotes += v.at[i] == '"';
+    if (quotes == 2 && v.at[0] == '"' && v.at[v.len - 1] == '"')
+        parser_error(p, "quotes around the command line would become part of it - remove them");
+    else if (v.len >= sizeof(p->part->cmdline))
+        parser_error(p, "the command line has %lu bytes - shorten it to %lu", v.len, sizeof(p->part->cmdline) - 1);
+    else
+        memcpy(p->part->cmdline, v.at, v.len);
+}
+
+/* Bytes that one of the unit stands for, or 0. */
+static u64 unit_size(char c)
+{
+    switch (c) {
+    case 'K':
+    case 'k':
+        return KIB(1);
+    case 'M':
+    case 'm':
+        return MIB(1);
+    case 'G':
+    case 'g':
+        return GIB(1);
+    default:
+        return 0;
+    }
+}
+
+static void set_memory(struct parser *p, struct slice v)
+{
+    struct slice digits = { v.at, v.len - 1 };
+    u64 unit = unit_size(v.at[v.len - 1]);
+    char quote[CONFIG_QUOTE];
+    u64 n;
+
+    slice_quote(v, quote);
+    if (!unit && slice_number(v, &n))
+        parser_error(p, "memory = %s has no unit - write K, M or G after the number, as in 64M", quote);
+    else if (!unit || !slice_number(digits, &n))
+        parser_error(p, "'%s' is not a size - write a number and K, M or G, as in 64M", quote);
+    else if (n > MANIFEST_MEMORY_MAX / unit)
+        parser_error(p, "memory = %s is too large - the most is %luG", quote, MANIFEST_MEMORY_MAX >> 30);
+    else if (n * unit < MANIFEST_MEMORY_MIN)
+        parser_error(p, "memory = %s is too small - the least is %luM", quote, MANIFEST_MEMORY_MIN >> 20);
+    else if (n * unit % MIB(1))
+        parser_error(p, "memory = %s is not a whole number of megabytes - write %luM", quote,
+                     (n * unit + MIB(1) - 1) >> 20);
+    else
+        p->part->memory = n * unit;
+}
+
+static void set_vcpus(struct parser *p, struct slice v)
+{
+    char quote[CONFIG_QUOTE];
+    u64 n;
+
+    slice_quote(v, quote);
+    if (!slice_number(v, &n))
+        parser_error(p, "'%s' is not a number - write how many vCPUs, 1 to %u", quote, MANIFEST_VCPUS_MAX);
+    else if (n < 1 || n > MANIFEST_VCPUS_MAX)
+        parser_error(p, "vcpus = %s is out of range - write 1 to %u", quote, MANIFEST_VCPUS_MAX);
+    else
+        p->part->vcpus = (u32)n;
+}
+
+/*
+ * Takes the next "A" or "A-B" of a list with commas. False at its end, and after a mistake: @max is the largest number
+ * and @example shows how a list looks.
+ */
+static bool next_range(struct parser *p, struct slice *list, u64 max, const char *example, struct manifest_range *r)
+{
+    struct slice item, first, last;
+    char quote[CONFIG_QUOTE];
+
+    if (list->len == 0)
+        return false;
+    if (!slice_cut(list, ',', &item)) {
+        item = *list;
+        list->len = 0;
+    }
+    last = item = slice_trim(item);
+    if (!slice_cut(&last, '-', &first))
+        first = last;
+    slice_quote(item, quote);
+    if (!slice_number(slice_trim(first), &r->first) || !slice_number(slice_trim(last), &r->last))
+        parser_error(p, "'%s' in '%s' is not a number or a range - write it as in %s", quote, p->key, example);
+    else if (r->first > r->last)
+        parser_error(p, "the range %s ends before it begins - write the lower number first", quote);
+    else if (r->last > max)
+        parser_error(p, "%s is out of range for '%s' - the highest is 0x%lx (%lu)", quote, p->key, max, max);
+    else
+        return true;
+    return false;
+}
+
+static void set_cores(struct parser *p, struct slice v)
+{
+    struct manifest_range r;
+
+    p->part->flags |= MANIFEST_CORES_GIVEN;
+    while (next_range(p, &v, MANIFEST_CORES - 1, "0 or 1-3 or 0, 2", &r)) {
+        for (u64 core = r.first; core <= r.last; core++)
+            p->part->cores[core / 64] |= BIT(core % 64);
+    }
+}
+
+static void set_dedicated(struct parser *p, struct slice v)
+{
+    if (choose_yes(p, v))
+        p->part->flags |= MANIFEST_DEDICATED;
+}
+
+static void set_focus(struct parser *p, struct slice v)
+{
+    if (!choose_yes(p, v))
+        return;
+    if (p->focus_line)
+        parser_error(p, "line %u gives the focus to another partition - keep one of the two", p->focus_line);
+    p->focus_line = p->line;
+    p->focus_index = p->index;
+}
+
+static void set_restart(struct parser *p, struct slice v)
+{
+    static const struct choice choices[] = {
+        { "never", MANIFEST_RESTART_NEVER },
+        { "on-failure", MANIFEST_RESTART_ON_FAILURE },
+        { "always", MANIFEST_RESTART_ALWAYS },
+    };
+
+    p->part->restart = choose(p, v, choices, ARRAY_SIZE(choices), "never, on-failure or always");
+}
+
+static void set_strict(struct parser *p, struct slice v)
+{
+    if (choose_yes(p, v))
+        p->part->flags |= MANIFEST_STRICT;
+}
+
+static bool too_many(struct parser *p, u32 n)
+{
+    if (n == MANIFEST_RANGES)
+        parser_error(p, "'%s' has more than %u entries - remove some", p->key, MANIFEST_RANGES);
+    return n == MANIFEST_RANGES;
+}
+
+static void set_ports(struct parser *p, struct slice v)
+{
+    struct manifest_partition *part = p->part;
+    struct manifest_range r;
+
+    while (next_range(p, &v, 0xffff, "0x2f8-0x2ff, 0x70", &r) && !too_many(p, part->nr_ports))
+        part->ports[part->nr_ports++] = r;
+}
+
+static void set_mmio(struct parser *p, struct slice v)
+{
+    struct manifest_partition *part = p->part;
+    struct manifest_range r;
+
+    while (next_range(p, &v, MANIFEST_MMIO_MAX, "0xfe000000-0xfe000fff", &r) && !too_many(p, part->nr_mmio)) {
+        u64 first = r.first & ~PAGE_MASK, last = r.last | PAGE_MASK;
+
+        if (first != r.first || last != r.last)
+            parser_error(p, "mmio 0x%lx-0x%lx is not whole pages of 4K - write 0x%lx-0x%lx", r.first,
+                         r.last, first, last);
+        else
+            part->mmio[part->nr_mmio++] = r;
+    }
+}
+
+static void set_irqs(struct parser *p, struct slice v)
+{
+    struct manifest_partition *part = p->part;
+    struct manifest_range r;
+
+    while (next_range(p, &v, MANIFEST_IRQ_MAX, "3, 4", &r)) {
+        for (u64 irq = r.first; irq <= r.last; irq++) {
+            if (too_many(p, part->nr_irqs))
+                return;
+            part->irqs[part->nr_irqs++] = (u32)irq;
+        }
+    }
+}
+
+const struct config_key config_pith_keys[CONFIG_PITH_KEYS] = {
+    { "focus", false, set_pith_focus },
+    { "poweroff", false, set_poweroff },
+    { "log", false, set_log },
+};
+
+const struct config_key config_partition_keys[CONFIG_PARTITION_KEYS] = {
+    { "image", false, set_image },
+    { "initrd", false, set_initrd },
+    { "modules", false, set_modules },
+    { "cmdline", true, set_cmdline },
+    { "memory", false, set_memory },
+    { "vcpus", false, set_vcpus },
+    { "cores", false, set_cores },
+    { "dedicated", false, set_dedicated },
+    { "focus", false, set_focus },
+    { "restart", false, set_restart },
+    { "strict", false, set_strict },
+    { "ports", false, set_ports },
+    { "mmio", false, set_mmio },
+    { "irqs", false, set_irqs },
+};

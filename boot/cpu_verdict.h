@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Can this processor run Pith, and if not, what does the user have to do? Pure: the facts are read in cpus.c. */
+#pragma once
+
+#include "hv/lib/types.h"
+
+struct cpu_facts {
+    char vendor[13];     /* CPUID.0 */
+    char hypervisor[13]; /* CPUID.40000000H when this is a virtual machine, else empty */
+    bool nx, vmx, svm;
+    u64 feature_control; /* IA32_FEATURE_CONTROL, if vmx */
+    u64 proc_controls;   /* IA32_VMX_PROCBASED_CTLS, if vmx */
+    u64 proc_controls2;  /* IA32_VMX_PROCBASED_CTLS2, 0 if proc_controls does not allow it */
+    u64 vm_cr;           /* VM_CR, if svm */
+    u32 svm_features;    /* CPUID.8000000AH EDX, if svm */
+};
+
+/* IA32_FEATURE_CONTROL: SDM, "Enabling and Entering VMX Operation". */
+#define FEATURE_CONTROL_LOCK       BIT(0)
+#define FEATURE_CONTROL_VMX        BIT(2) /* VMX outside SMX operation */
+/* The upper halves of the control MSRs say what may be 1: SDM, "Allowed Settings of VM-Execution Controls". */
+#define ALLOWED_SECONDARY          BIT(32 + 31)
+#define ALLOWED_EPT                BIT(32 + 1)
+#define ALLOWED_UNRESTRICTED_GUEST BIT(32 + 7)
+/* VM_CR: APM 2, "SVM Related MSRs". */
+#define VM_CR_LOCK                 BIT(3)
+#define VM_CR_SVMDIS               BIT(4)
+#define SVM_FEATURE_NP             BIT(0)
+
+/* True when it can; else "what is missing - what to do" in @why. */
+bool cpu_verdict(const struct cpu_facts *f, char *why, size_t size);

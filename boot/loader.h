@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the files of the boot loader that know the firmware. */
+#pragma once
+
+#include <efi.h>
+#include <efilib.h>
+
+#include "boot/config.h"
+#include "hv/abi/handoff.h"
+#include "hv/lib/types.h"
+
+struct firmware {
+    EFI_HANDLE image; /* this application */
+    EFI_SYSTEM_TABLE *st;
+    EFI_BOOT_SERVICES *bs;
+    bool leaving; /* ExitBootServices was called: most services are gone even when it failed */
+};
+extern struct firmware fw;
+
+/* say.c: lines on the screen and on COM1, "[pith] " before each. */
+void say_init(void);
+void say_set_level(u32 level); /* of pith.conf: 0 error, 1 warn, 2 info, 3 debug */
+void say(const char *fmt, ...) PRINTF(1, 2);
+void say_info(const char *fmt, ...) PRINTF(1, 2);
+/* "cannot start: what - what to do"; waits for a key or 60 s, gives all memory back and returns to the firmware. */
+NORETURN void boot_fail(const char *fmt, ...) PRINTF(1, 2);
+
+/* blocks.c: memory from the firmware, remembered until the hypervisor has it. */
+#define BLOCKS_MAX 160u
+#define BELOW_4G   0xffffffffull
+#define ANYWHERE   (~0ull)
+/* Zeroed pages for @size bytes, ending at @limit at most. @kind is what the hypervisor will be told, HANDOFF_FREE for
+ * scratch memory. Fails the boot when there is none; @what names it then. */
+void *block_take(const char *what, u64 size, u64 limit, enum handoff_kind kind);
+/* The same for the hypervisor: code, aligned to 2 MiB, below 4 GiB. */
+void *block_take_image(u64 size);
+u32 blocks_ranges(struct handoff_range *out); /* all but scratch; room for BLOCKS_MAX */
+void blocks_release(void);
+
+/* files.c: the volume this application was started from. */
+struct file {
+    void *data;
+    u64 size;
+};
+void volume_open(void);
+/* NULL when it was read, else what is wrong with it: "'x' was not found - what to do" in static memory. */
+const char *file_read(const char *name, enum handoff_kind kind, struct file *file) MUST_CHECK;
+
+/* cpus.c */
+void cpu_check(void);                            /* fails the boot when this processor cannot do it */
+u32 cpus_list(struct handoff_cpu *out, u32 max); /* how many there are; the first @max are written */
+
+/* tables.c: what else the hypervisor cannot ask the firmware for later. */
+u64 acpi_find_rsdp(void);
+u64 clock_seconds(void);
+struct handoff_fb screen_find(void);
+u32 attributes_count(u32 *stride);
+void attributes_copy(void *out);
+
+/* memmap.c */
+struct memmap {
+    u8 *descriptors;
+    UINTN size, capacity, key, stride; /* size, capacity and stride in bytes */
+};
+void memmap_init(struct memmap *map); /* a buffer with room for what will still be allocated */
+EFI_STATUS memmap_read(struct memmap *map) MUST_CHECK;
+u32 memmap_max_ranges(const struct memmap *map); /* room that memmap_ranges() needs in each of its arrays */
+u32 memmap_ranges(const struct memmap *map, struct handoff_range *scratch, struct handoff_range *out);
+u32 memmap_runtime(const struct memmap *map, u8 *out); /* copies the runtime regions' descriptors */
+void memmap_exit(struct memmap *map);                  /* ends the boot services; fails the boot when it cannot */
+
+/* payload.c: the hypervisor's ELF file, carried inside this application. */
+struct payload {
+    u64 base, size, entry; /* physical; entry: of hv_entry */
+};
+struct payload payload_load(void);
+
+/* pci.c */
+void pci_stop_bus_masters(void);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* The boot loader: a UEFI application that reads pith.conf and the guests' files, and hands the machine to the hypervisor. */
+#include "arch/x86/cpu/insn.h"
+#include "boot/loader.h"
+#include "hv/abi/version.h"
+#include "hv/lib/string.h"
+#include "hv/manifest.h"
+
+#define CONFIG_NAME "pith.conf"
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st);
+
+static void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
+{
+    fw.image = image;
+    fw.st = st;
+    fw.bs = st->BootServices;
+    fw.bs->SetWatchdogTimer(0, 0, 0, NULL); /* first: else the firmware resets the machine after five minutes */
+    say_init();
+}
+
+/* Lies where the hypervisor can reach it: it finds the manifest in there. */
+static struct config *config_load(void)
+{
+    struct config *cfg = block_take("the configuration", sizeof(*cfg), BELOW_4G, HANDOFF_HV_IMAGE);
+    struct file file;
+    const char *wrong = file_read(CONFIG_NAME, HANDOFF_FREE, &file);
+
+    if (wrong)
+        boot_fail("%s", wrong);
+    if (!config_parse(cfg, file.data, file.size)) {
+        for (u32 i = 0; i < MIN(cfg->nr_errors, CONFIG_ERRORS); i++)
+            say(CONFIG_NAME ":%u: %s", cfg->errors[i].line, cfg->errors[i].text);
+        boot_fail(CONFIG_NAME " has %u mistake%s - correct what is listed above", cfg->nr_errors,
+                  cfg->nr_errors == 1 ? "" : "s");
+    }
+    say_set_level(cfg->manifest.log_level);
+    return cfg;
+}
+
+struct plan {
+    struct config *cfg;
+    struct memmap map;
+    struct payload payload;
+    struct handoff *handoff;
+    struct handoff_range *ranges, *scratch;
+    u8 *runtime;
+};
+
+static void files_load(const struct config *cfg, struct handoff_module *modules)
+{
+    u32 bad = 0;
+
+    for (u32 i = 0; i < cfg->nr_files; i++) {
+        const struct config_file *f = &cfg->files[i];
+        struct file file;
+        const char *wrong = file_read(f->name, HANDOFF_MODULE, &file);
+
+        if (wrong) {
+            say(CONFIG_NAME ":%u: file %s", f->line, wrong);
+            bad++;
+            continue;
+        }
+        say_info("read %s, %lu KiB", f->name, (file.size + 1023) >> 10);
+        memcpy(modules[i].name, f->name, sizeof(modules[i].name));
+        modules[i].base = (u64)file.data;
+        modules[i].size = file.size;
+    }
+    if (bad)
+        boot_fail("%u of %u files could not be read - see above", bad, cfg->nr_files);
+}
+
+/* The part of the manifest's rules that needs this machine: said here, where the user can still read it. */
+static void manifest_fits(const struct manifest *m, u32 nr_files, const struct handoff_array *cpus)
+{
+    const struct handoff_cpu *cpu = (const void *)cpus->base;
+    u32 usable = 0;
+    char why[240];
+
+    for (u32 i = 0; i < cpus->count; i++)
+        usable += !(cpu[i].flags & HANDOFF_CPU_DISABLED);
+    if (manifest_check(m, nr_files, usable, why, sizeof(why)) != PITH_OK) {
+        say("%s", why);
+        boot_fail(CONFIG_NAME " does not fit this machine - correct what is listed above");
+    }
+}
+
+static void memory_fits(struct plan *p)
+{
+    const struct manifest *m = &p->cfg->manifest;
+    u64 wanted = 0, free = 0;
+    u32 n;
+
+    if (EFI_ERROR(memmap_read(&p->map)))
+        return; /* tried again, and reported, when the map counts */
+    n = memmap_ranges(&p->map, p->scratch, p->ranges);
+    for (u32 i = 0; i < n; i++)
+        free += p->ranges[i].kind == HANDOFF_FREE ? p->ranges[i].size : 0;
+    for (u32 i = 0; i < m->nr_partitions; i++)
+        wanted += m->partitions[i].memory;
+    if (wanted > free)
+        boot_fail("the partitions want %lu MiB and the machine has %lu MiB free - lower memory in " CONFIG_NAME,
+                  wanted >> 20, free >> 20);
+}
+
+/* One array of the hand-over, in memory of the hypervisor's kind. */
+static struct handoff_array array_take(u32 count, u32 stride)
+{
+    struct handoff_array a = { 0, count, stride };
+
+    if (count)
+        a.base = (u64)block_take("the hand-over", (u64)count * stride, BELOW_4G, HANDOFF_HV_IMAGE);
+    return a;
+}
+
+static void handoff_cpus(struct handoff *h)
+{
+    h->cpus = array_take(cpus_list(NULL, 0), sizeof(struct handoff_cpu));
+    h->cpus.count = MIN(h->cpus.count, cpus_list((void *)h->cpus.base, h->cpus.count));
+}
+
+static void handoff_tables(struct handoff *h)
+{
+    u32 stride, count = attributes_count(&stride);
+
+    h->acpi_rsdp = acpi_find_rsdp();
+    h->efi_systab = (u64)fw.st;
+    h->fb = screen_find();
+    h->efi_attributes = array_take(count, stride);
+    attributes_copy((void *)h->efi_attributes.base);
+    h->boot_seconds = clock_seconds();
+}
+
+/* All that allocates: afterwards only the memory map is still missing. */
+static void prepare(struct plan *p)
+{
+    struct handoff *h = block_take("the hand-over", sizeof(*h), BELOW_4G, HANDOFF_HV_IMAGE);
+    struct config *cfg = p->cfg;
+    u32 nr_ranges;
+
+    p->handoff = h;
+    h->magic = HANDOFF_MAGIC;
+    h->version = HANDOFF_VERSION;
+    h->size = sizeof(*h);
+    h->manifest_base = (u64)&cfg->manifest;
+    h->manifest_size = sizeof(cfg->manifest);
+    handoff_cpus(h);
+    manifest_fits(&cfg->manifest, cfg->nr_files, &h->cpus);
+    h->modules = array_take(cfg->nr_files, sizeof(struct handoff_module));
+    files_load(cfg, (void *)h->modules.base);
+    p->payload = payload_load();
+    h->hv_base = p->payload.base;
+    h->hv_size = p->payload.size;
+    handoff_tables(h);
+
+    memmap_init(&p->map);
+    nr_ranges = memmap_max_ranges(&p->map);
+    h->ranges = array_take(nr_ranges, sizeof(struct handoff_range));
+    h->efi_memory = array_take((u32)(p->map.capacity / p->map.stride), (u32)p->map.stride);
+    p->ranges = (void *)h->ranges.base;
+    p->runtime = (void *)h->efi_memory.base;
+    p->scratch = block_take("the memory map", nr_ranges * sizeof(struct handoff_range), ANYWHERE, HANDOFF_FREE);
+    memory_fits(p);
+}
+
+static NORETURN void leave(struct plan *p)
+{
+    __attribute__((sysv_abi)) void (*hv_entry)(struct handoff *);
+
+    say_info("starting the hypervisor at 0x%lx, %lu KiB", p->payload.base, p->payload.size >> 10);
+    memmap_exit(&p->map);
+    cpu_cli();
+    p->handoff->ranges.count = memmap_ranges(&p->map, p->scratch, p->ranges);
+    p->handoff->efi_memory.count = memmap_runtime(&p->map, p->runtime);
+    pci_stop_bus_masters();
+    hv_entry = (void *)p->payload.entry;
+    hv_entry(p->handoff);
+    __builtin_unreachable();
+}
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
+{
+    static struct plan plan;
+
+    firmware_init(image, st);
+    say("Pith " PITH_VERSION " boot loader");
+    cpu_check();
+    volume_open();
+    plan.cfg = config_load();
+    prepare(&plan);
+    leave(&plan);
+}

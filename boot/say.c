@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What the loader says, and how it gives up: every line goes to the screen and to COM1. */
+#include "boot/loader.h"
+
+#include "boot/serial.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
+
+#define LINE_MAX     320
+#define SCREENS_MAX  8
+#define FAIL_SECONDS 60
+#define LEVEL_INFO   2
+#define PNP0501_EISA 0x050141d0u /* a 16550, as ACPI device path nodes name it */
+
+struct firmware fw;
+
+static SIMPLE_TEXT_OUTPUT_INTERFACE *screens[SCREENS_MAX];
+static u32 nr_screens;
+static u32 level = LEVEL_INFO;
+
+/* The firmware's own terminal on COM1: through it every line would appear there twice, between escape sequences. */
+static bool is_com1(EFI_DEVICE_PATH *path)
+{
+    for (; !IsDevicePathEnd(path); path = NextDevicePathNode(path)) {
+        const ACPI_HID_DEVICE_PATH *acpi = (const void *)path;
+
+        if (DevicePathType(path) == ACPI_DEVICE_PATH && DevicePathSubType(path) == ACPI_DP &&
+            acpi->HID == PNP0501_EISA && acpi->UID == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_screen(EFI_HANDLE handle, bool have_com1)
+{
+    SIMPLE_TEXT_OUTPUT_INTERFACE *out;
+    EFI_DEVICE_PATH *path;
+
+    if (nr_screens == SCREENS_MAX)
+        return;
+    /* A console without a device path is the firmware's splitter, which stands for all the others. */
+    if (EFI_ERROR(fw.bs->HandleProtocol(handle, &DevicePathProtocol, (void **)&path)) || !path)
+        return;
+    if (have_com1 && is_com1(path))
+        return;
+    if (!EFI_ERROR(fw.bs->HandleProtocol(handle, &TextOutProtocol, (void **)&out)))
+        screens[nr_screens++] = out;
+}
+
+void say_init(void)
+{
+    bool have_com1 = serial_init();
+    EFI_HANDLE *handles = NULL;
+    UINTN n = 0;
+
+    serial_write("\r\n"); /* the firmware may have left the cursor anywhere */
+    if (!EFI_ERROR(fw.bs->LocateHandleBuffer(ByProtocol, &TextOutProtocol, NULL, &n, &handles))) {
+        for (UINTN i = 0; i < n; i++)
+            add_screen(handles[i], have_com1);
+        fw.bs->FreePool(handles);
+    }
+    if (!nr_screens && !have_com1 && fw.st->ConOut)
+        screens[nr_screens++] = fw.st->ConOut;
+}
+
+void say_set_level(u32 new_level)
+{
+    level = new_level;
+}
+
+static void say_line(const char *fmt, va_list ap)
+{
+    char line[LINE_MAX] = "[pith] ";
+    CHAR16 wide[LINE_MAX + 1];
+    size_t n = 7;
+
+    n += fmt_vstr(line + n, sizeof(line) - n - 2, fmt, ap);
+    line[n++] = '\r';
+    line[n++] = '\n';
+    line[n] = '\0';
+    serial_write(line);
+    for (size_t i = 0; i <= n; i++)
+        wide[i] = (CHAR16)(u8)line[i];
+    for (u32 i = 0; i < nr_screens; i++)
+        screens[i]->OutputString(screens[i], wide);
+}
+
+void say(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    say_line(fmt, ap);
+    va_end(ap);
+}
+
+void say_info(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (level >= LEVEL_INFO)
+        say_line(fmt, ap);
+    va_end(ap);
+}
+
+/* Until a key is pressed from now on, or the time is over. */
+static void wait_for_user(void)
+{
+    EFI_EVENT events[2];
+    UINTN n = 1, which;
+
+    if (EFI_ERROR(fw.bs->CreateEvent(EVT_TIMER, TPL_APPLICATION, NULL, NULL, &events[0])) ||
+        EFI_ERROR(fw.bs->SetTimer(events[0], TimerRelative, FAIL_SECONDS * 10000000ull))) {
+        fw.bs->Stall(FAIL_SECONDS * 1000000);
+        return;
+    }
+    if (fw.st->ConIn) {
+        fw.st->ConIn->Reset(fw.st->ConIn, FALSE);
+        events[n++] = fw.st->ConIn->WaitForKey;
+    }
+    fw.bs->WaitForEvent(n, events, &which);
+    if (n == 2 && which == 1)
+        fw.st->ConIn->Reset(fw.st->ConIn, FALSE); /* that key was for us, not for the firmware's menu */
+    fw.bs->CloseEvent(events[0]);
+}
+
+void boot_fail(const char *fmt, ...)
+{
+    char why[LINE_MAX - 32];
+    va_list ap;
+
+    va_start(ap, fmt);
+    fmt_vstr(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    say("cannot start: %s", why);
+    if (fw.leaving) { /* no timers, no keyboard, no way back */
+        fw.bs->Stall(FAIL_SECONDS * 1000000);
+        fw.st->RuntimeServices->ResetSystem(EfiResetCold, EFI_ABORTED, 0, NULL);
+    } else {
+        say("press a key to return to the firmware; it happens by itself after %u seconds", FAIL_SECONDS);
+        wait_for_user();
+        blocks_release();
+        fw.bs->Exit(fw.image, EFI_ABORTED, 0, NULL);
+    }
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}

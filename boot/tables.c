@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* ACPI, the clock, the screen and the memory attributes: looked up while the firmware can still be asked. */
+#include "boot/loader.h"
+
+#include "boot/calendar.h"
+#include "hv/lib/string.h"
+
+/* UEFI Specification, "EFI_MEMORY_ATTRIBUTES_TABLE"; the descriptors follow it. */
+struct memory_attributes {
+    u32 version, count, stride, flags;
+};
+static EFI_GUID memory_attributes_guid = {
+    0xdcfa911d, 0x26eb, 0x469f, { 0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20 }
+};
+static EFI_GUID acpi20_guid = ACPI_20_TABLE_GUID;
+static EFI_GUID acpi10_guid = ACPI_TABLE_GUID;
+
+static bool same_guid(const EFI_GUID *a, const EFI_GUID *b)
+{
+    u64 x[2], y[2];
+
+    memcpy(x, a, sizeof(x));
+    memcpy(y, b, sizeof(y));
+    return x[0] == y[0] && x[1] == y[1];
+}
+
+static void *find_table(const EFI_GUID *guid)
+{
+    for (UINTN i = 0; i < fw.st->NumberOfTableEntries; i++) {
+        if (same_guid(&fw.st->ConfigurationTable[i].VendorGuid, guid))
+            return fw.st->ConfigurationTable[i].VendorTable;
+    }
+    return NULL;
+}
+
+u64 acpi_find_rsdp(void)
+{
+    void *rsdp = find_table(&acpi20_guid);
+
+    return (u64)(rsdp ? rsdp : find_table(&acpi10_guid));
+}
+
+u64 clock_seconds(void)
+{
+    struct calendar c;
+    EFI_TIME t;
+
+    if (EFI_ERROR(fw.st->RuntimeServices->GetTime(&t, NULL)))
+        return 0;
+    c = (struct calendar){ t.Year, t.Month, t.Day, t.Hour, t.Minute, t.Second, t.TimeZone };
+    if (t.TimeZone == EFI_UNSPECIFIED_TIMEZONE)
+        c.behind_utc = 0;
+    return calendar_seconds(&c);
+}
+
+static u32 pixel_format(EFI_GRAPHICS_PIXEL_FORMAT format)
+{
+    switch (format) {
+    case PixelBlueGreenRedReserved8BitPerColor:
+        return HANDOFF_FB_BGRX;
+    case PixelRedGreenBlueReserved8BitPerColor:
+        return HANDOFF_FB_RGBX;
+    default: /* no memory to draw into, or a layout that nothing common has */
+        return HANDOFF_FB_NONE;
+    }
+}
+
+/* In the mode that the firmware chose: the one the user has seen work. */
+struct handoff_fb screen_find(void)
+{
+    const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info;
+    EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
+    struct handoff_fb fb = { 0 };
+
+    if (EFI_ERROR(fw.bs->HandleProtocol(fw.st->ConsoleOutHandle, &GraphicsOutputProtocol, (void **)&gop)) &&
+        EFI_ERROR(fw.bs->LocateProtocol(&GraphicsOutputProtocol, NULL, (void **)&gop)))
+        return fb;
+    if (!gop->Mode || !gop->Mode->Info)
+        return fb;
+    info = gop->Mode->Info;
+    fb.format = pixel_format(info->PixelFormat);
+    if (fb.format == HANDOFF_FB_NONE || !gop->Mode->FrameBufferBase)
+        return (struct handoff_fb){ 0 };
+    fb.base = gop->Mode->FrameBufferBase;
+    fb.width = info->HorizontalResolution;
+    fb.height = info->VerticalResolution;
+    fb.pitch = info->PixelsPerScanLine * 4;
+    return fb;
+}
+
+u32 attributes_count(u32 *stride)
+{
+    const struct memory_attributes *table = find_table(&memory_attributes_guid);
+
+    *stride = table ? table->stride : 0;
+    return table && table->stride >= sizeof(EFI_MEMORY_DESCRIPTOR) ? table->count : 0;
+}
+
+void attributes_copy(void *out)
+{
+    const struct memory_attributes *table = find_table(&memory_attributes_guid);
+    u32 stride, count = attributes_count(&stride);
+
+    if (count)
+        memcpy(out, table + 1, (size_t)count * stride);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* Walks RSDP, XSDT or RSDT (ACPI, "ACPI Software Programming Model"); every length and checksum comes from outside. */
+#include "drivers/acpi.h"
+
+#include "hv/lib/log.h"
+#include "hv/lib/string.h"
+
+#define ACPI_MAX_TABLE  MIB(4)
+#define ACPI_MAX_TABLES 256u
+#define ACPI_CHUNK      512u
+
+struct acpi_rsdp {
+    char signature[8];
+    u8 checksum;
+    char oem[6];
+    u8 revision;
+    u32 rsdt;
+    u32 length; /* from here on: revision 2 */
+    u64 xsdt;
+    u8 checksum2, reserved[3];
+} __attribute__((packed));
+
+struct acpi_header {
+    char signature[4];
+    u32 length;
+    u8 revision, checksum;
+    char oem[6], oem_table[8];
+    u32 oem_revision, creator, creator_revision;
+} __attribute__((packed));
+
+struct acpi_gas { /* Generic Address Structure */
+    u8 space, bits, offset, access;
+    u64 address;
+} __attribute__((packed));
+
+struct acpi_hpet {
+    struct acpi_header header;
+    u32 id;
+    struct acpi_gas base;
+} __attribute__((packed));
+
+struct acpi_fadt {
+    struct acpi_header header;
+    u32 facs, dsdt;
+    u8 model, profile;
+    u16 sci;
+    u32 smi_cmd;
+    u8 acpi_enable, acpi_disable, s4bios, pstate;
+    u32 pm1a_evt, pm1b_evt, pm1a_cnt, pm1b_cnt, pm2_cnt, pm_timer;
+    u8 unused[32];
+    u32 flags;
+    struct acpi_gas reset;
+    u8 reset_value, unused2[3];
+    u64 x_facs, x_dsdt;
+    struct acpi_gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_timer;
+} __attribute__((packed));
+_Static_assert(offsetof(struct acpi_fadt, flags) == 112, "ACPI, FADT Format");
+_Static_assert(offsetof(struct acpi_fadt, x_pm_timer) == 208, "ACPI, FADT Format");
+
+#define FADT_RESET_SUPPORTED BIT(10)
+
+struct madt_entry { /* the parts of "Interrupt Controller Structure Types" that are used here */
+    u8 type, length;
+    union {
+        struct { u8 id, reserved; u32 base, gsi_base; } __attribute__((packed)) ioapic;
+        struct { u8 bus, irq; u32 gsi; u16 flags; } __attribute__((packed)) override;
+    };
+} __attribute__((packed));
+
+enum madt_type { MADT_IOAPIC = 1, MADT_OVERRIDE = 2 };
+#define MADT_FIRST     44u
+#define POLARITY(f)    ((f) & 3)
+#define TRIGGER(f)     ((f) >> 2 & 3)
+#define INTI_LOW_LEVEL 3
+
+static acpi_read_fn *read_phys;
+
+/* The sum of all bytes; -1: unreadable. */
+static int acpi_sum(hpa_t at, u64 len)
+{
+    u8 chunk[ACPI_CHUNK];
+    u8 sum = 0;
+
+    while (len) {
+        u64 n = MIN(len, sizeof(chunk));
+
+        if (!read_phys(at, chunk, n))
+            return -1;
+        for (u64 i = 0; i < n; i++)
+            sum = (u8)(sum + chunk[i]);
+        at += n;
+        len -= n;
+    }
+    return sum;
+}
+
+static bool acpi_header(hpa_t at, struct acpi_header *head)
+{
+    if (!at || !read_phys(at, head, sizeof(*head)))
+        return false;
+    for (u32 i = 0; i < sizeof(head->signature); i++)
+        if (head->signature[i] < ' ' || head->signature[i] > '~') {
+            log_warn("ACPI: no table at 0x%lx, ignored", at);
+            return false;
+        }
+    if (head->length < sizeof(*head) || head->length > ACPI_MAX_TABLE || acpi_sum(at, head->length) != 0) {
+        log_warn("ACPI: table %.4s at 0x%lx is damaged (length %u or checksum), ignored", head->signature, at,
+                 head->length);
+        return false;
+    }
+    return true;
+}
+
+/* The table's first @size bytes; what an older, shorter revision does not have reads as 0. */
+static bool acpi_body(hpa_t at, u32 length, void *table, size_t size)
+{
+    memset(table, 0, size);
+    return read_phys(at, table, MIN(length, size));
+}
+
+static void on_hpet(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
+{
+    struct acpi_hpet hpet;
+
+    if (acpi_body(at, head->length, &hpet, sizeof(hpet)) && hpet.base.space == ACPI_MEMORY)
+        out->hpet = hpet.base.address;
+}
+
+static void on_madt_entry(const struct madt_entry *e, struct acpi_info *out)
+{
+    if (e->type == MADT_IOAPIC && e->length >= 12 && out->nr_ioapics < ACPI_MAX_IOAPICS)
+        out->ioapics[out->nr_ioapics++] = (struct acpi_ioapic){ e->ioapic.base, e->ioapic.gsi_base };
+    if (e->type == MADT_OVERRIDE && e->length >= 10 && e->override.irq < ACPI_ISA_IRQS)
+        out->isa[e->override.irq] = (struct acpi_isa_irq){
+            .gsi = e->override.gsi,
+            .level = TRIGGER(e->override.flags) == INTI_LOW_LEVEL,
+            .active_low = POLARITY(e->override.flags) == INTI_LOW_LEVEL,
+        };
+}
+
+static void on_madt(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
+{
+    for (u32 off = MADT_FIRST; off + 2 <= head->length;) {
+        struct madt_entry e;
+
+        if (!acpi_body(at + off, head->length - off, &e, sizeof(e)))
+            return;
+        if (e.length < 2 || e.length > head->length - off) {
+            log_warn("ACPI: MADT has an entry of %u bytes at offset %u, the rest is ignored", e.length, off);
+            return;
+        }
+        on_madt_entry(&e, out);
+        off += e.length;
+    }
+}
+
+/* AML of one small integer (ACPI, "AML Byte Stream Byte Values"): ZeroOp, OneOp, or BytePrefix and the byte. */
+static const u8 *aml_integer(const u8 *p, const u8 *end, u8 *val)
+{
+    if (p < end && *p <= 1) {
+        *val = *p;
+        return p + 1;
+    }
+    if (p + 1 < end && *p == 0x0a) {
+        *val = p[1];
+        return p + 2;
+    }
+    return NULL;
+}
+
+/* Name (_S5, Package () { a, b, ... }) from behind the name: PackageOp, PkgLength of 1-4 bytes, NumElements, elements. */
+static bool aml_s5(const u8 *p, const u8 *end, struct acpi_info *out)
+{
+    u8 a, b;
+
+    if (p + 3 > end || *p++ != 0x12)
+        return false;
+    p += 1 + (*p >> 6);
+    if (p >= end || *p++ < 2)
+        return false;
+    p = aml_integer(p, end, &a);
+    p = p ? aml_integer(p, end, &b) : NULL;
+    if (!p || a > 7 || b > 7)
+        return false;
+    out->s5_typ_a = a;
+    out->s5_typ_b = b;
+    out->has_s5 = true;
+    return true;
+}
+
+/* Looks for the name among the bytes, without interpreting AML; chunks overlap so that none cuts the package. */
+static void on_dsdt(hpa_t at, struct acpi_info *out)
+{
+    enum { PACKAGE_MAX = 16 };
+    struct acpi_header head;
+    u8 chunk[ACPI_CHUNK];
+
+    if (!acpi_header(at, &head))
+        return;
+    for (u32 off = sizeof(head); off < head.length; off += ACPI_CHUNK - PACKAGE_MAX) {
+        u32 n = MIN(head.length - off, ACPI_CHUNK);
+
+        if (!read_phys(at + off, chunk, n))
+            return;
+        for (u32 i = 0; i + 4 <= n; i++)
+            if (memcmp(chunk + i, "_S5_", 4) == 0 && aml_s5(chunk + i + 4, chunk + n, out))
+                return;
+    }
+}
+
+/* The 64-bit field wins where it is there (ACPI, "FADT Format"); only ports are of use here. */
+static u16 fadt_port(u32 old, const struct acpi_gas *gas)
+{
+    u64 port = old;
+
+    if (gas->address)
+        port = gas->space == ACPI_IO ? gas->address : 0;
+    return port <= 0xffff ? (u16)port : 0;
+}
+
+static void on_fadt(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
+{
+    struct acpi_fadt f;
+
+    if (!acpi_body(at, head->length, &f, sizeof(f)))
+        return;
+    out->pm_timer = fadt_port(f.pm_timer, &f.x_pm_timer);
+    out->pm1a_cnt = fadt_port(f.pm1a_cnt, &f.x_pm1a_cnt);
+    out->pm1b_cnt = fadt_port(f.pm1b_cnt, &f.x_pm1b_cnt);
+    out->smi_cmd = f.smi_cmd <= 0xffff ? (u16)f.smi_cmd : 0;
+    out->acpi_enable = f.acpi_enable;
+    if (f.flags & FADT_RESET_SUPPORTED) {
+        out->reset = (struct acpi_register){ f.reset.space, f.reset.address };
+        out->reset_value = f.reset_value;
+    }
+    on_dsdt(f.x_dsdt ? f.x_dsdt : f.dsdt, out);
+}
+
+static void acpi_table(hpa_t at, struct acpi_info *out)
+{
+    static const struct {
+        char signature[4];
+        void (*parse)(hpa_t at, const struct acpi_header *head, struct acpi_info *out);
+    } tables[] = { { "APIC", on_madt }, { "HPET", on_hpet }, { "FACP", on_fadt } };
+    char signature[4];
+    struct acpi_header head;
+
+    if (!at || !read_phys(at, signature, sizeof(signature)))
+        return;
+    for (u32 i = 0; i < ARRAY_SIZE(tables); i++)
+        if (memcmp(signature, tables[i].signature, 4) == 0 && acpi_header(at, &head))
+            tables[i].parse(at, &head, out);
+}
+
+static void acpi_root(hpa_t root, u32 width, struct acpi_info *out)
+{
+    struct acpi_header head;
+    u32 n;
+
+    if (!acpi_header(root, &head))
+        return;
+    out->found = true;
+    n = (head.length - (u32)sizeof(head)) / width;
+    for (u32 i = 0; i < MIN(n, ACPI_MAX_TABLES); i++) {
+        u64 entry = 0;
+
+        if (read_phys(root + sizeof(head) + (u64)i * width, &entry, width))
+            acpi_table(entry, out);
+    }
+}
+
+void acpi_parse(hpa_t rsdp, acpi_read_fn *read, struct acpi_info *out)
+{
+    struct acpi_rsdp r;
+
+    memset(out, 0, sizeof(*out));
+    for (u32 irq = 0; irq < ACPI_ISA_IRQS; irq++)
+        out->isa[irq].gsi = irq;
+    read_phys = read;
+    if (!rsdp || !read_phys(rsdp, &r, sizeof(r)))
+        return;
+    if (memcmp(r.signature, "RSD PTR ", 8) != 0 || acpi_sum(rsdp, 20) != 0) {
+        log_warn("ACPI: the root pointer at 0x%lx is damaged, all tables are ignored", rsdp);
+        return;
+    }
+    if (r.revision >= 2 && r.xsdt && acpi_sum(rsdp, sizeof(r)) == 0)
+        acpi_root(r.xsdt, 8, out);
+    if (!out->found)
+        acpi_root(r.rsdt, 4, out);
+}

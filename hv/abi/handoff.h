@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Boot loader -> hypervisor contract: one page, physical address in RDI at hv_entry.
+ * At hv_entry: 64-bit, IF=0, the firmware's identity map, no stack; hv_entry builds its own tables at once.
+ * The hypervisor's ELF image was copied to hv_base (2 MiB aligned, below 4 GiB); its segments keep their distances, and
+ * hv_entry is called at hv_base + (e_entry - lowest p_vaddr). This page, the arrays and the manifest lie below 4 GiB.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define HANDOFF_MAGIC   0x46464f444e414856ull
+#define HANDOFF_VERSION 1u
+
+enum handoff_kind {
+    HANDOFF_FREE = 1,        /* RAM nobody uses any more */
+    HANDOFF_HV_IMAGE = 2,    /* the hypervisor, this page, its arrays, the manifest */
+    HANDOFF_MODULE = 3,      /* files that were read for partitions; free once they are copied */
+    HANDOFF_ACPI = 4,        /* ACPI tables and NVS */
+    HANDOFF_RESERVED = 5,    /* not RAM, or RAM that is the firmware's */
+    HANDOFF_EFI_RUNTIME = 6, /* code and data of the firmware's runtime services */
+};
+enum handoff_cpu_flags { HANDOFF_CPU_BSP = 1, HANDOFF_CPU_DISABLED = 2 };
+enum handoff_fb_format { HANDOFF_FB_NONE = 0, HANDOFF_FB_BGRX = 1, HANDOFF_FB_RGBX = 2 }; /* 32 bits a pixel, first byte first */
+
+struct handoff_array { uint64_t base; uint32_t count, stride; };                /* elements lie in HANDOFF_HV_IMAGE memory */
+struct handoff_range { uint64_t base, size; uint32_t kind; uint32_t pad; };     /* sorted, page-aligned, disjoint */
+struct handoff_cpu { uint32_t apic_id, flags; };                                /* boot core first, then as MP Services lists them */
+struct handoff_module { char name[64]; uint64_t base, size; };                  /* page-aligned base */
+struct handoff_fb { uint64_t base; uint32_t width, height, pitch, format; };    /* pitch in bytes */
+
+struct handoff {
+    uint64_t magic;
+    uint32_t version, size;
+    uint64_t hv_base, hv_size;
+    uint64_t acpi_rsdp, efi_systab;              /* 0: none */
+    uint64_t manifest_base, manifest_size;
+    uint64_t boot_seconds;                       /* firmware's clock at hand-over, seconds since 1970; 0: unknown */
+    struct handoff_fb fb;                        /* format 0: no screen */
+    struct handoff_array ranges;                 /* struct handoff_range */
+    struct handoff_array cpus;                   /* struct handoff_cpu */
+    struct handoff_array modules;                /* struct handoff_module */
+    struct handoff_array efi_memory;             /* EFI_MEMORY_DESCRIPTORs of the runtime regions, stride from firmware */
+    struct handoff_array efi_attributes;         /* the same from EFI_MEMORY_ATTRIBUTES_TABLE; count 0: none */
+};
+_Static_assert(sizeof(struct handoff) <= 4096, "one page");

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Guest <-> hypervisor contract. Used by hv/, guests/ and tools/; normative text: ABI.md */
+#pragma once
+
+#include <stdint.h>
+
+#include "hv/abi/status.h"
+
+#define PITH_ABI_MAJOR 0u        /* changes break guests; 0: still moving */
+#define PITH_ABI_MINOR 1u        /* changes only add */
+
+#define PITH_CPUID_BASE 0x40000000u  /* EAX: highest leaf; EBX ECX EDX: "PithPithPith" */
+#define PITH_CPUID_ABI  0x40000001u  /* EAX: ABI version; EBX: features; ECX: hypercall instruction, 1 vmcall, 2 vmmcall */
+#define PITH_HC_VMCALL  1u
+#define PITH_HC_VMMCALL 2u
+
+enum pith_cap { PITH_CAP_NONE = 0, PITH_CAP_MANAGE = 1 };
+enum pith_feature { PITH_FEATURE_CONSOLE = 1, PITH_FEATURE_TIME = 2, PITH_FEATURE_WAIT = 4 };
+
+#define PITH_CALL_BASE 0x50490000u   /* RAX = base + number: apart from the numbers that KVM's guests use */
+#define PITH_CONSOLE_MAX 4096u       /* bytes a CONSOLE_WRITE takes at most */
+#define PITH_CALL_UNKNOWN (-1000l)   /* RAX of a call outside Pith's range, as KVM's guests expect */
+
+enum pith_call {
+#define HC(nr, NAME, handler, nargs, cap) PITH_CALL_##NAME = nr,
+#include "hv/abi/hypercalls.def"
+#undef HC
+    PITH_CALLS
+};

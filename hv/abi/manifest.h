@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * boot/ -> hypervisor contract: what pith.conf asked for, parsed. The hypervisor validates it again (hv/manifest.c).
+ * One flat structure in HANDOFF_HV_IMAGE memory; unused bytes are zero; strings end with a zero byte.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define MANIFEST_MAGIC   0x4d504856u
+#define MANIFEST_VERSION 1u
+
+#define MANIFEST_PARTITIONS 16u
+#define MANIFEST_MODULES    4u          /* further modules of a partition */
+#define MANIFEST_RANGES     8u
+#define MANIFEST_CORES      256u
+#define MANIFEST_NONE       0xffffffffu /* no such module, no focus */
+
+enum manifest_poweroff { MANIFEST_POWEROFF_NEVER = 0, MANIFEST_POWEROFF_WHEN_DONE = 1 };
+enum manifest_restart { MANIFEST_RESTART_NEVER = 0, MANIFEST_RESTART_ON_FAILURE = 1, MANIFEST_RESTART_ALWAYS = 2 };
+enum manifest_flags { MANIFEST_DEDICATED = 1, MANIFEST_STRICT = 2, MANIFEST_CORES_GIVEN = 4 };
+
+struct manifest_range { uint64_t first, last; };     /* ports, or guest-physical = host-physical addresses; inclusive */
+
+struct manifest_partition {
+    char name[16];                                   /* 1-15 of a-z 0-9 - */
+    uint32_t line;                                   /* of its section in pith.conf, for messages */
+    uint32_t image, initrd;                          /* index into handoff.modules, or MANIFEST_NONE */
+    uint32_t nr_modules, modules[MANIFEST_MODULES];  /* the same, in the order of pith.conf */
+    uint32_t vcpus;                                  /* 1-16 */
+    uint32_t flags;                                  /* enum manifest_flags */
+    uint32_t restart;                                /* enum manifest_restart */
+    uint32_t nr_ports, nr_mmio, nr_irqs;
+    uint32_t pad;
+    uint64_t memory;                                 /* bytes, a multiple of 1 MiB */
+    uint64_t cores[MANIFEST_CORES / 64];             /* bit N: core N; all zero: any */
+    struct manifest_range ports[MANIFEST_RANGES], mmio[MANIFEST_RANGES];
+    uint32_t irqs[MANIFEST_RANGES];                  /* global system interrupts */
+    char cmdline[1024];
+};
+
+struct manifest {
+    uint32_t magic, version, size;                   /* size: sizeof(struct manifest) */
+    uint32_t nr_partitions;
+    uint32_t focus;                                  /* index of the partition that gets the keyboard, or MANIFEST_NONE */
+    uint32_t poweroff, log_level;                    /* enum manifest_poweroff; 0 error, 1 warn, 2 info, 3 debug */
+    uint32_t pad;
+    struct manifest_partition partitions[MANIFEST_PARTITIONS];
+};
+_Static_assert(sizeof(struct manifest_partition) % 8 == 0, "no tail padding");

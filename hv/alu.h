@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Arithmetic of emulated instructions with their flags. Pure. */
+#pragma once
+
+#include "arch/x86/decode.h"
+#include "hv/lib/types.h"
+
+#define ALU_FLAGS 0x8d5ull /* OF SF ZF AF PF CF */
+
+/*
+ * dst op src on @size bytes; *rflags in and out (only what the instruction defines changes). @op is one of INSN_ADD ... INSN_NEG,
+ * INSN_CMP and INSN_TEST (their result is not to be stored) or INSN_BT ... INSN_BTC with src a bit number below size * 8.
+ * False: not such an operation.
+ */
+bool alu(enum insn_op op, u8 size, u64 dst, u64 src, u64 *result, u64 *rflags);

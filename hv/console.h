@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One terminal for all: whole lines "[NAME] text" on serial and screen, each from column 0. The source in focus also
+ * shows its unfinished line (a prompt); when another line comes between, it is shown again below.
+ */
+#pragma once
+
+#include "hv/abi/handoff.h"
+#include "hv/lib/types.h"
+
+#define CONSOLE_LINE   240u
+#define CONSOLE_ESCAPE 0x14u /* Ctrl-T: next focus */
+
+struct console_source {
+    const char *name;
+    u16 len, shown;      /* bytes of the unfinished line, and how many of them stand on the terminal */
+    u8 escape;           /* state of the filter that drops terminal control sequences */
+    char line[CONSOLE_LINE];
+};
+
+void console_early(void);                               /* serial only: before memory is mapped */
+void console_screen(const struct handoff *h);           /* adds the screen, if there is one */
+/* Text from a guest (or the monitor): control characters other than \n, \b and \t are dropped. Any core. */
+void console_write(struct console_source *s, const char *text, size_t len);
+void console_line(const char *line, size_t len);        /* the log's sink: a finished line, '\n' included */
+void console_focus(struct console_source *s);           /* who shows its unfinished line; NULL: nobody */
+/* Core 0: typed bytes, one at a time; -1: none. */
+int console_getc(void);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* Physical cores: starting, waking and parking them, and the loop each of them runs. */
+#include "hv/cpu.h"
+
+#include "arch/x86/cpu/insn.h"
+#include "hv/irq.h"
+#include "hv/lib/log.h"
+#include "hv/lib/panic.h"
+#include "hv/lib/string.h"
+#include "hv/sched.h"
+#include "hv/vcpu.h"
+
+u32 nr_cpus;
+static struct cpu *cpus[HOST_MAX_CORES];
+static struct frame_pool *host_pool;
+static u32 parking;
+static void (*house_fn)(void);
+static u32 house_wanted;
+
+struct cpu *cpu_get(u32 index)
+{
+    return index < nr_cpus ? cpus[index] : NULL;
+}
+
+static struct cpu *cpu_alloc(struct frame_pool *pool, u32 index, u32 apic_id)
+{
+    u64 pages = ALIGN_UP(sizeof(struct cpu), PAGE_SIZE) / PAGE_SIZE;
+    hpa_t hpa = frames_alloc(pool, pages, 1);
+    struct cpu *c;
+
+    if (!hpa)
+        return NULL;
+    c = phys_to_virt(hpa);
+    memset(c, 0, sizeof(*c));
+    c->self = c;
+    c->index = index;
+    c->apic_id = apic_id;
+    sched_init(c);
+    return c;
+}
+
+enum pith_status cpus_init(const struct handoff *h, struct frame_pool *pool)
+{
+    const struct handoff_cpu *first = phys_to_virt(h->cpus.base);
+
+    host_pool = pool;
+    cpus[0] = cpu_alloc(pool, 0, h->cpus.count ? first->apic_id : 0);
+    if (!cpus[0])
+        return PITH_E_MEM;
+    nr_cpus = 1;
+    return PITH_OK;
+}
+
+static void enable_vm(struct cpu *c)
+{
+    enum pith_status st = arch_cpu_enable(&c->arch, host_pool);
+
+    if (st != PITH_OK)
+        panic("core %u: virtualization cannot be turned on (status %d)", c->index, st);
+}
+
+static void ap_entry(u32 index)
+{
+    enable_vm(cpus[index]);
+    cpu_main();
+}
+
+void cpus_start(const struct handoff *h)
+{
+    const u8 *at = phys_to_virt(h->cpus.base);
+
+    cpus[0]->apic_id = arch_cpu_apic_id();
+    enable_vm(cpus[0]);
+    for (u32 i = 0; i < h->cpus.count; i++, at += h->cpus.stride) {
+        const struct handoff_cpu *hc = (const void *)at;
+        struct cpu *c;
+
+        if (hc->apic_id == cpus[0]->apic_id || (hc->flags & HANDOFF_CPU_DISABLED))
+            continue;
+        c = nr_cpus < HOST_MAX_CORES ? cpu_alloc(host_pool, nr_cpus, hc->apic_id) : NULL;
+        if (!c) {
+            log_warn("core with APIC ID %u is left out: no memory for it", hc->apic_id);
+            continue;
+        }
+        cpus[nr_cpus] = c;
+        if (arch_cpu_start(nr_cpus, hc->apic_id, c, ap_entry) != PITH_OK) {
+            log_warn("core with APIC ID %u did not answer INIT-SIPI-SIPI and is left out - "
+                     "look for a firmware setting that limits the number of cores", hc->apic_id);
+            continue;
+        }
+        nr_cpus++;
+    }
+}
+
+static struct vcpu *take_inbox(struct cpu *cpu)
+{
+    /* ACQUIRE: pairs with the RELEASE of vcpu_post()'s push; a posted vCPU's pending bits are visible. */
+    return __atomic_exchange_n(&cpu->inbox, NULL, __ATOMIC_ACQ_REL);
+}
+
+static void park_self(struct cpu *cpu)
+{
+    if (cpu->arch.loaded)
+        arch_vcpu_unload(cpu->arch.loaded, &cpu->arch);
+    arch_timer_set(TIMER_NEVER);
+    __atomic_store_n(&cpu->parked, 1, __ATOMIC_RELEASE);
+    arch_halt();
+}
+
+void cpu_attend(struct cpu *cpu)
+{
+    struct vcpu *v;
+
+    cpu->attention = false;
+    if (__atomic_load_n(&parking, __ATOMIC_ACQUIRE) && cpu->index != 0)
+        park_self(cpu);
+    for (v = take_inbox(cpu); v;) {
+        struct vcpu *next = v->inbox.next;
+
+        /* RELEASE: next was read; from here on a poster may queue v again. */
+        __atomic_store_n(&v->inbox.queued, 0, __ATOMIC_RELEASE);
+        if (v->state == VCPU_BLOCKED || v->state == VCPU_STOPPED)
+            sched_ready(cpu, v);
+        v = next;
+    }
+    timers_run(&cpu->timers, arch_tsc());
+    if (cpu->index == 0)
+        irq_house();
+    if (cpu->index == 0 && __atomic_exchange_n(&house_wanted, 0, __ATOMIC_ACQ_REL))
+        cpu->resched = true; /* house calls run between vCPUs, where nothing is half done */
+}
+
+static void house_run(struct cpu *cpu)
+{
+    void (*fn)(void);
+
+    if (cpu->index != 0)
+        return;
+    fn = __atomic_exchange_n(&house_fn, NULL, __ATOMIC_ACQ_REL);
+    if (fn)
+        fn();
+}
+
+static void idle(struct cpu *cpu)
+{
+    u64 from = arch_tsc();
+
+    cpu->current = NULL;
+    if (!cpu->attention && !__atomic_load_n(&cpu->inbox, __ATOMIC_ACQUIRE) &&
+        !(cpu->index == 0 && __atomic_load_n(&house_fn, __ATOMIC_ACQUIRE)))
+        arch_idle();
+    cpu->idle_tsc += arch_tsc() - from;
+}
+
+void cpu_main(void)
+{
+    struct cpu *cpu = this_cpu();
+
+    for (;;) {
+        struct vcpu *v;
+
+        cpu_attend(cpu);
+        house_run(cpu);
+        v = sched_next(cpu);
+        if (!v) {
+            idle(cpu);
+            continue;
+        }
+        cpu->current = v;
+        switch (vcpu_run(v)) {
+        case LEAVE_YIELD:
+            sched_ready(cpu, v);
+            break;
+        case LEAVE_BLOCK:
+            v->state = VCPU_BLOCKED;
+            /* What was posted while v still ran found it RUNNING: look once more. */
+            if (__atomic_load_n(&v->inbox.pending, __ATOMIC_SEQ_CST))
+                sched_ready(cpu, v);
+            break;
+        case LEAVE_STOP:
+            v->state = VCPU_STOPPED;
+            break;
+        }
+        cpu->current = NULL;
+    }
+}
+
+void cpu_ring(struct cpu *cpu)
+{
+    if (cpu == this_cpu())
+        cpu->attention = true;
+    else
+        arch_ipi(cpu->apic_id, HOST_VEC_DOORBELL);
+}
+
+bool cpus_park(void)
+{
+    u64 end = arch_tsc() + 1000 * arch_tsc_khz();
+
+    __atomic_store_n(&parking, 1, __ATOMIC_SEQ_CST);
+    for (u32 i = 1; i < nr_cpus; i++)
+        cpu_ring(cpus[i]);
+    for (u32 i = 1; i < nr_cpus; i++)
+        while (!__atomic_load_n(&cpus[i]->parked, __ATOMIC_ACQUIRE)) {
+            if (arch_tsc() > end)
+                return false;
+            cpu_relax();
+        }
+    return true;
+}
+
+void house_call(void (*fn)(void))
+{
+    ASSERT(!house_fn || house_fn == fn); /* there is one house keeper */
+    __atomic_store_n(&house_fn, fn, __ATOMIC_RELEASE);
+    __atomic_store_n(&house_wanted, 1, __ATOMIC_SEQ_CST);
+    cpu_ring(cpus[0]);
+}

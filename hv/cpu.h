@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* One physical core. */
+#pragma once
+
+#include "arch/x86/host.h"
+#include "arch/x86/vm.h"
+#include "hv/timer.h"
+
+struct vcpu;
+
+struct cpu {
+    struct cpu *self;            /* %gs:0 */
+    u32 index, apic_id;
+    struct vcpu *current;        /* between its load and the next; NULL when idle */
+    struct vcpu *inbox;          /* posted vCPUs; others push with compare-and-exchange, this core takes the whole list */
+    bool attention;              /* set by this core's interrupt handler: inbox, timers or requests want a look */
+    bool resched;                /* the current vCPU shall give way */
+    u32 parked;                  /* set by this core when it obeyed cpus_park() */
+    struct vcpu *ready_first, *ready_last; /* runnable vCPUs, round robin */
+    u32 nr_vcpus;                /* whose home this is */
+    bool dedicated;
+    struct timer_queue timers;
+    struct timer slice;
+    struct arch_cpu arch;
+    u64 idle_tsc;                /* ticks spent without a vCPU */
+};
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *c;
+
+    __asm__("mov %%gs:0, %0" : "=r"(c));
+    return c;
+}
+
+extern u32 nr_cpus;                       /* that run; indices 0 .. nr_cpus - 1 */
+struct cpu *cpu_get(u32 index);
+/* Boot core: allocates every struct cpu from @pool and starts the others; those that do not answer are reported and left out. */
+enum pith_status cpus_init(const struct handoff *h, struct frame_pool *pool) MUST_CHECK;
+void cpus_start(const struct handoff *h);
+NORETURN void cpu_main(void);
+/* Take the inbox, run timers; what vCPUs and the idle loop do when cpu->attention is set. */
+void cpu_attend(struct cpu *cpu);
+/* Interrupts that core so that it looks at its inbox and requests. */
+void cpu_ring(struct cpu *cpu);
+/* Makes every other core unload its guest and halt for good; false when one did not within a second. */
+bool cpus_park(void);
+/* Work for core 0 (lifecycle, power): fn runs there, outside of any guest, soon. Calling again before it ran is one call. */
+void house_call(void (*fn)(void));

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* Building partitions out of the manifest: memory, second-stage map, trap maps, vCPUs and the cores they live on. */
+#include "hv/partition.h"
+
+#include "hv/abi/hypercall.h"
+#include "arch/x86/cpu/insn.h"
+#include "hv/hypercall.h"
+#include "hv/lib/log.h"
+#include "hv/lib/panic.h"
+#include "hv/lib/string.h"
+#include "hv/ram.h"
+
+#define LOW_RAM_MAX GIB(3)
+#define PAGES(bytes) (ALIGN_UP((u64)(bytes), PAGE_SIZE) / PAGE_SIZE)
+
+/* Tables in the worst case (4 KiB leaves), bitmaps, the structures themselves, and room per vCPU for VMCS and XSAVE. */
+static u64 pool_pages(const struct manifest_partition *c)
+{
+    return PAGES(sizeof(struct partition)) + 64 + c->memory / MIB(2) + c->memory / GIB(1) +
+           c->vcpus * (PAGES(sizeof(struct vcpu)) + 8);
+}
+
+u64 partitions_frames(const struct manifest *m)
+{
+    u64 n = 0;
+
+    for (u32 i = 0; i < m->nr_partitions; i++)
+        n += pool_pages(&m->partitions[i]) + PAGES(pool_pages(&m->partitions[i]) / 8 + 8);
+    return n;
+}
+
+static struct partition *make_pool(const struct manifest_partition *c, struct frame_pool *host)
+{
+    u64 n = pool_pages(c);
+    hpa_t bitmap = frames_alloc(host, PAGES(n / 8 + 8), 1);
+    hpa_t base = bitmap ? frames_alloc(host, n, 1) : 0;
+    struct frame_pool pool;
+    struct partition *p;
+    hpa_t self;
+
+    if (!base)
+        return NULL;
+    memset(phys_to_virt(base), 0, n * PAGE_SIZE);
+    frames_init(&pool, base, n, phys_to_virt(bitmap));
+    self = frames_alloc(&pool, PAGES(sizeof(*p)), 1);
+    ASSERT(self);
+    p = phys_to_virt(self);
+    p->frames = pool;
+    return p;
+}
+
+static enum pith_status map_extent(struct partition *p, gpa_t gpa, hpa_t hpa, u64 size)
+{
+    if (p->nr_ram == PARTITION_EXTENTS)
+        return PITH_E_MEM;
+    p->ram[p->nr_ram++] = (struct extent){ gpa, hpa, size };
+    return arch_vm_map(&p->vm, gpa, hpa, size, S2_RWX, S2_WB);
+}
+
+/* One gap-free run of guest-physical RAM, from as few pieces of the machine's memory as there are. */
+static enum pith_status give_ram(struct partition *p, gpa_t gpa, u64 size)
+{
+    while (size) {
+        u64 got = size;
+        hpa_t hpa = ram_take(ALIGN_UP(size, MIB(2)), MIB(2), ~0ull);
+        enum pith_status st;
+
+        if (!hpa) {
+            hpa = ram_take_most(size, &got);
+            got = MIN(got, size);
+        }
+        if (!hpa)
+            return PITH_E_MEM;
+        st = map_extent(p, gpa, hpa, got);
+        if (st != PITH_OK)
+            return st;
+        gpa += got;
+        size -= got;
+    }
+    return PITH_OK;
+}
+
+static enum pith_status make_ram(struct partition *p)
+{
+    u64 low = MIN(p->conf->memory, LOW_RAM_MAX);
+    enum pith_status st = give_ram(p, 0, low);
+
+    if (st != PITH_OK || low == p->conf->memory)
+        return st;
+    return give_ram(p, GIB(4), p->conf->memory - low);
+}
+
+static void host_cpuid(u32 leaf, u32 sub, struct cpuid_regs *r)
+{
+    cpuid(leaf, sub, &r->eax, &r->ebx, &r->ecx, &r->edx);
+}
+
+static void pass_msr(void *ctx, u32 msr)
+{
+    struct partition *p = ctx;
+
+    arch_vm_trap_msr(&p->vm, msr, false, false);
+}
+
+static enum pith_status make_vcpu(struct partition *p, u32 index, struct cpu *home)
+{
+    hpa_t hpa = frames_alloc(&p->frames, PAGES(sizeof(struct vcpu)), 1);
+    struct vcpu *v;
+    enum pith_status st;
+
+    if (!hpa)
+        return PITH_E_MEM;
+    v = phys_to_virt(hpa);
+    st = arch_vcpu_init(&v->arch, &p->vm);
+    if (st != PITH_OK)
+        return st;
+    vcpu_init(v, p, index, home);
+    v->cpuid = (struct vcpuid_env){
+        .host = host_cpuid, .apic_id = index, .nr_vcpus = p->nr_vcpus, .tsc_khz = arch_tsc_khz(),
+        .features = PITH_FEATURE_CONSOLE | PITH_FEATURE_TIME | PITH_FEATURE_WAIT,
+        .hypercall_insn = hypercall_insn(), .kvm = true, .x2apic = true,
+    };
+    p->vcpus[index] = v;
+    home->nr_vcpus++;
+    return PITH_OK;
+}
+
+static bool core_allowed(const struct manifest_partition *c, u32 core)
+{
+    if (!(c->flags & MANIFEST_CORES_GIVEN))
+        return true;
+    return c->cores[core / 64] & BIT(core % 64);
+}
+
+/* A free core if there is one, else the one with the fewest vCPUs; core 0 keeps house and comes last. */
+static struct cpu *pick_core(const struct manifest_partition *c)
+{
+    bool alone = c->flags & MANIFEST_DEDICATED;
+    struct cpu *best = NULL;
+
+    for (u32 k = 1; k <= nr_cpus; k++) {
+        struct cpu *cpu = cpu_get(k % nr_cpus);
+
+        if (!core_allowed(c, cpu->index) || cpu->dedicated || (alone && cpu->nr_vcpus))
+            continue;
+        if (!best || cpu->nr_vcpus < best->nr_vcpus)
+            best = cpu;
+    }
+    return best;
+}
+
+static enum pith_status make_vcpus(struct partition *p)
+{
+    for (u32 i = 0; i < p->nr_vcpus; i++) {
+        struct cpu *home = pick_core(p->conf);
+        enum pith_status st;
+
+        if (!home) {
+            log_error("pith.conf:%u: no core is left for vCPU %u of %s - give other cores, or drop dedicated = yes",
+                      p->conf->line, i, p->name);
+            return PITH_E_ARG;
+        }
+        st = make_vcpu(p, i, home);
+        if (st != PITH_OK)
+            return st;
+        home->dedicated = p->conf->flags & MANIFEST_DEDICATED;
+    }
+    return PITH_OK;
+}
+
+static enum pith_status create(const struct manifest_partition *c, struct frame_pool *host)
+{
+    struct partition *p = make_pool(c, host);
+    enum pith_status st;
+
+    if (!p)
+        return PITH_E_MEM;
+    p->conf = c;
+    p->name = c->name;
+    p->console.name = c->name;
+    p->nr_vcpus = c->vcpus;
+    st = arch_vm_init(&p->vm, &p->frames);
+    if (st == PITH_OK)
+        st = make_ram(p);
+    if (st != PITH_OK)
+        return st;
+    vmsr_each_pass(pass_msr, p);
+    st = make_vcpus(p);
+    if (st == PITH_OK)
+        partition_register(p);
+    return st;
+}
+
+enum pith_status partitions_create(const struct manifest *m, struct frame_pool *host)
+{
+    /* Those that name their cores choose first; the others take what is free. */
+    for (u32 given = 2; given-- > 0;) {
+        for (u32 i = 0; i < m->nr_partitions; i++) {
+            const struct manifest_partition *c = &m->partitions[i];
+            enum pith_status st;
+
+            if (!!(c->flags & MANIFEST_CORES_GIVEN) != given)
+                continue;
+            st = create(c, host);
+            if (st == PITH_E_MEM)
+                log_error("pith.conf:%u: not enough memory for partition %s (%lu MiB wanted, %lu MiB free) - lower memory =",
+                          c->line, c->name, c->memory >> 20, ram_free_bytes() >> 20);
+            if (st != PITH_OK)
+                return st;
+        }
+    }
+    partitions_set_poweroff(m->poweroff == MANIFEST_POWEROFF_WHEN_DONE);
+    return PITH_OK;
+}
+
+void partitions_begin(void)
+{
+    for (u32 i = 0; i < nr_partitions; i++)
+        if (partition_start(partition_get(i)) != PITH_OK)
+            panic("partition %s cannot be started", partition_get(i)->name);
+}

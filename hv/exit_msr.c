@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* RDMSR and WRMSR: the state behind the policy table of vdev/vmsr.c. */
+#include "arch/x86/cpu/regs.h"
+#include "hv/exit.h"
+#include "hv/partition.h"
+#include "hv/vdev/vclock.h"
+
+#define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+#define ICR_FIXED    0u
+#define ICR_NMI      4u
+#define ICR_INIT     5u
+#define ICR_STARTUP  6u
+
+static void send_one(struct vcpu *to, u32 icr)
+{
+    u32 vector = icr & 0xff;
+
+    switch ((icr >> 8) & 7) {
+    case ICR_NMI:
+        vcpu_post(to, VCPU_PEND_NMI);
+        break;
+    case ICR_INIT:
+        if (icr & BIT(14)) /* a level de-assert does nothing on any processor since the Pentium 4 */
+            vcpu_post(to, VCPU_PEND_INIT);
+        break;
+    case ICR_STARTUP:
+        __atomic_store_n(&to->inbox.sipi_vector, vector, __ATOMIC_RELAXED);
+        vcpu_post(to, VCPU_PEND_SIPI);
+        break;
+    case ICR_FIXED:
+    case ICR_FIXED + 1: /* lowest priority: to every match, as a system without arbitration may */
+        vcpu_post_irq(to, (u8)vector, false);
+        break;
+    }
+}
+
+static bool addressed(const struct vcpu *from, const struct vcpu *to, const struct vlapic_effect *e)
+{
+    switch ((e->icr_lo >> 18) & 3) { /* shorthand */
+    case 1:
+        return to == from;
+    case 2:
+        return true;
+    case 3:
+        return to != from;
+    default:
+        return vlapic_match(&to->lapic, e->dest, e->icr_lo & BIT(11), vlapic_x2apic(&from->lapic));
+    }
+}
+
+void exit_lapic_effect(struct vcpu *v, const struct vlapic_effect *e)
+{
+    struct partition *p = v->part;
+
+    if (e->timer)
+        vcpu_arm_timer(v);
+    if (e->eoi) {
+        spin_lock(&p->lock);
+        vioapic_eoi(&p->ioapic, e->eoi_vector, partition_deliver, p);
+        spin_unlock(&p->lock);
+    }
+    if (e->ipi)
+        for (u32 i = 0; i < p->nr_vcpus; i++)
+            if (addressed(v, p->vcpus[i], e))
+                send_one(p->vcpus[i], e->icr_lo);
+    v->irq_dirty = true;
+}
+
+static bool write_lapic(struct vcpu *v, u32 msr, u64 val)
+{
+    struct vlapic_effect e = { 0 };
+
+    if (!vlapic_msr_write(&v->lapic, msr, val, vcpu_guest_tsc(v), &e))
+        return false;
+    if (msr == MSR_X2APIC + 8)
+        arch_vcpu_set_reg(&v->arch, X86_CR8, (val >> 4) & 0xf);
+    exit_lapic_effect(v, &e);
+    return true;
+}
+
+static u64 tsc_of_start(const struct vcpu *v)
+{
+    return v->part->start_tsc + v->tsc_offset; /* guest TSC when the partition started */
+}
+
+/* The guest's clock starts with the partition; the rate is fixed, so one write is enough for good. */
+static bool set_kvm_clock(struct vcpu *v, u64 val)
+{
+    struct pvclock_time t = { .version = 2, .flags = PVCLOCK_TSC_STABLE };
+    s8 shift;
+
+    v->kvm_clock = val;
+    if (!(val & 1))
+        return true;
+    t.tsc_timestamp = tsc_of_start(v);
+    vclock_scale(arch_tsc_khz(), &t.tsc_to_system_mul, &shift);
+    t.tsc_shift = (u8)shift;
+    return arch_vm_write(&v->part->vm, val & ~1ull, &t, sizeof(t)) == PITH_OK;
+}
+
+static bool set_kvm_wall(struct vcpu *v, u64 val)
+{
+    struct pvclock_wall w = { .version = 2 };
+
+    v->kvm_wall = val;
+    w.sec = (u32)partition_wall_start(v->part);
+    return arch_vm_write(&v->part->vm, val, &w, sizeof(w)) == PITH_OK;
+}
+
+static bool write_tsc(struct vcpu *v, u64 val)
+{
+    u64 offset = val - arch_tsc();
+
+    v->tsc_adjust += offset - v->tsc_offset;
+    vcpu_set_tsc_offset(v, offset);
+    return true;
+}
+
+static bool write_tsc_adjust(struct vcpu *v, u64 val)
+{
+    vcpu_set_tsc_offset(v, v->tsc_offset + val - v->tsc_adjust);
+    v->tsc_adjust = val;
+    return true;
+}
+
+static bool write_reg(struct vcpu *v, enum x86_reg reg, u64 val)
+{
+    u64 efer;
+
+    if (reg == X86_EFER) {
+        efer = arch_vcpu_reg(&v->arch, X86_EFER);
+        if ((arch_vcpu_reg(&v->arch, X86_CR0) & CR0_PG) && ((efer ^ val) & EFER_LME))
+            return false;
+        val = (val & ~EFER_LMA) | (efer & EFER_LMA);
+    }
+    arch_vcpu_set_reg(&v->arch, reg, val);
+    return true;
+}
+
+static bool msr_write(struct vcpu *v, u32 msr, u64 val)
+{
+    struct vmsr m = vmsr_lookup(msr);
+
+    if (!vmsr_check(msr, val, EFER_OFFERED))
+        return false;
+    switch (m.kind) {
+    case VMSR_CONST:
+        return true;
+    case VMSR_REG:
+        return write_reg(v, (enum x86_reg)m.value, val);
+    case VMSR_LAPIC:
+        return write_lapic(v, msr, val);
+    case VMSR_TSC:
+        return write_tsc(v, val);
+    case VMSR_TSC_ADJUST:
+        return write_tsc_adjust(v, val);
+    case VMSR_STORE:
+        v->msr_store[m.value] = val;
+        return true;
+    case VMSR_KVM_CLOCK:
+        return set_kvm_clock(v, val);
+    case VMSR_KVM_WALL:
+        return set_kvm_wall(v, val);
+    default:
+        return false;
+    }
+}
+
+static bool msr_read(struct vcpu *v, u32 msr, u64 *val)
+{
+    struct vmsr m = vmsr_lookup(msr);
+
+    *val = m.value;
+    switch (m.kind) {
+    case VMSR_CONST:
+    case VMSR_RO:
+        return true;
+    case VMSR_REG:
+        *val = arch_vcpu_reg(&v->arch, (enum x86_reg)m.value);
+        return true;
+    case VMSR_LAPIC:
+        return vlapic_msr_read(&v->lapic, msr, vcpu_guest_tsc(v), val);
+    case VMSR_TSC:
+        *val = vcpu_guest_tsc(v);
+        return true;
+    case VMSR_TSC_ADJUST:
+        *val = v->tsc_adjust;
+        return true;
+    case VMSR_STORE:
+        *val = v->msr_store[m.value];
+        return true;
+    case VMSR_KVM_CLOCK:
+        *val = v->kvm_clock;
+        return true;
+    case VMSR_KVM_WALL:
+        *val = v->kvm_wall;
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum exit_action on_msr(struct vcpu *v, struct vm_exit *exit)
+{
+    struct x86_gprs *g = &v->arch.gpr;
+    u64 val;
+
+    if (exit->msr.write) {
+        if (!msr_write(v, exit->msr.index, (u32)g->rax | g->rdx << 32))
+            return exit_fault_code(v, X86_GP, 0);
+        return EXIT_SKIP;
+    }
+    if (!msr_read(v, exit->msr.index, &val))
+        return exit_fault_code(v, X86_GP, 0);
+    g->rax = (u32)val;
+    g->rdx = val >> 32;
+    return EXIT_SKIP;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Guest images: recognises the format; tables, modules and memory map that all formats share. */
+#include "hv/image.h"
+
+#include "arch/x86/cpu/regs.h"
+#include "hv/image_parts.h"
+#include "hv/lib/string.h"
+#include "hv/vdev/vacpi.h"
+
+/* Flat segments, already accessed: SDM 3, Segment Descriptors. */
+#define GDT_CODE64 0x00af9b000000ffffull
+#define GDT_CODE32 0x00cf9b000000ffffull
+#define GDT_DATA   0x00cf93000000ffffull
+
+/* Present, writable, accessed; a leaf of 2 MiB is also dirty. */
+#define PT_TABLE   0x23ull
+#define PT_LEAF_2M 0xe3ull
+#define PT_ENTRIES 512u
+#define PT_CHUNK   64u /* entries written at a time: the stack is small */
+
+/* Where software without acpi_rsdp_addr or start info looks: ACPI, Finding the RSDP on IA-PC Systems. */
+#define RSDP_COPY 0xf0000ull
+#define RSDP_SIZE 36u
+
+enum pith_status image_fail(struct image_job *job, enum pith_status st, const char *why)
+{
+    job->why = why;
+    return st;
+}
+
+enum pith_status image_write(struct image_job *job, gpa_t gpa, const void *buf, size_t len)
+{
+    enum pith_status st = job->rq->write(job->rq->ctx, gpa, buf, len);
+
+    if (st != PITH_OK)
+        return image_fail(job, st, "the partition's memory cannot be written - this is a fault of Pith, report it");
+    return PITH_OK;
+}
+
+enum pith_status image_take(struct image_job *job, u64 size, gpa_t *gpa)
+{
+    u64 room = job->tables - MIN(job->tables, MIB(1));
+
+    if (size > room || ALIGN_UP(size, PAGE_SIZE) > room)
+        return image_fail(job, PITH_E_MEM, "memory is too small for the start tables - raise memory =");
+
+    job->tables -= ALIGN_UP(size, PAGE_SIZE);
+    job->free_end = job->tables;
+    *gpa = job->tables;
+    return PITH_OK;
+}
+
+enum pith_status image_place(struct image_job *job, const struct image_file *file, u64 limit, gpa_t *gpa)
+{
+    u64 end = MIN(job->free_end, limit);
+    gpa_t base;
+
+    if (file->size > end)
+        return image_fail(job, PITH_E_MEM, "initrd and modules do not fit into memory - raise memory =");
+    base = ALIGN_DOWN(end - file->size, PAGE_SIZE);
+    if (base < job->image_end)
+        return image_fail(job, PITH_E_MEM, "initrd and modules do not fit beside the image - raise memory =");
+
+    job->free_end = base;
+    *gpa = base;
+    return image_write(job, base, file->data, file->size);
+}
+
+enum pith_status image_gdt(struct image_job *job, u16 cs, u16 ds, bool code64)
+{
+    struct image_start *start = job->start;
+    u64 gdt[4] = { 0 };
+    enum pith_status st;
+
+    gdt[cs / 8] = code64 ? GDT_CODE64 : GDT_CODE32;
+    gdt[ds / 8] = GDT_DATA;
+    st = image_take(job, sizeof(gdt), &start->gdt);
+    if (st != PITH_OK)
+        return st;
+    start->gdt_limit = sizeof(gdt) - 1;
+    start->cs = cs;
+    start->ds = ds;
+    return image_write(job, start->gdt, gdt, sizeof(gdt));
+}
+
+/* @nr entries at @table, of which entry i refers to first + i * step. */
+static enum pith_status write_entries(struct image_job *job, gpa_t table, u32 nr, u64 first, u64 step)
+{
+    u64 chunk[PT_CHUNK];
+    enum pith_status st = PITH_OK;
+
+    for (u32 i = 0; i < nr && st == PITH_OK; i += PT_CHUNK) {
+        u32 n = MIN(nr - i, PT_CHUNK);
+
+        for (u32 j = 0; j < n; j++)
+            chunk[j] = first + (i + j) * step;
+        st = image_write(job, table + i * sizeof(u64), chunk, n * sizeof(u64));
+    }
+    return st;
+}
+
+enum pith_status image_paging(struct image_job *job)
+{
+    u64 ram_end = job->rq->memory > IMAGE_LOW_MAX ? IMAGE_HIGH + job->rq->memory - IMAGE_LOW_MAX : 0;
+    u32 nr_pds = (u32)MIN(ALIGN_UP(MAX(ram_end, IMAGE_HIGH), GIB(1)) / GIB(1), PT_ENTRIES);
+    enum pith_status st;
+    gpa_t root, pds;
+
+    st = image_take(job, (2 + nr_pds) * PAGE_SIZE, &root);
+    if (st != PITH_OK)
+        return st;
+    pds = root + 2 * PAGE_SIZE;
+    st = write_entries(job, root, 1, (root + PAGE_SIZE) | PT_TABLE, 0);
+    if (st == PITH_OK)
+        st = write_entries(job, root + PAGE_SIZE, nr_pds, pds | PT_TABLE, PAGE_SIZE);
+    if (st == PITH_OK)
+        st = write_entries(job, pds, nr_pds * PT_ENTRIES, PT_LEAF_2M, MIB(2));
+    job->start->cr3 = root;
+    return st;
+}
+
+enum pith_status image_cmdline(struct image_job *job, gpa_t *gpa)
+{
+    const char *text = job->rq->cmdline ? job->rq->cmdline : "";
+    size_t size = strlen(text) + 1;
+    enum pith_status st = image_take(job, size, gpa);
+
+    return st == PITH_OK ? image_write(job, *gpa, text, size) : st;
+}
+
+enum pith_status image_acpi(struct image_job *job, gpa_t *rsdp)
+{
+    u8 tables[VACPI_SIZE] = { 0 };
+    enum pith_status st = image_take(job, VACPI_SIZE, rsdp);
+    size_t used;
+
+    if (st != PITH_OK)
+        return st;
+    used = vacpi_build(tables, *rsdp, job->rq->nr_vcpus);
+    st = image_write(job, *rsdp, tables, used);
+    return st == PITH_OK ? image_write(job, RSDP_COPY, tables, RSDP_SIZE) : st;
+}
+
+u32 image_memory_map(const struct image_job *job, bool pc, struct pith_mem mem[IMAGE_MEM_MAX])
+{
+    u64 memory = job->rq->memory;
+    u32 n = 0;
+
+    if (pc) {
+        mem[n++] = (struct pith_mem){ .base = 0, .size = IMAGE_ISA_HOLE, .type = PITH_MEM_RAM };
+        mem[n++] = (struct pith_mem){
+            .base = IMAGE_ISA_HOLE, .size = MIB(1) - IMAGE_ISA_HOLE, .type = PITH_MEM_RESERVED,
+        };
+        mem[n++] = (struct pith_mem){ .base = MIB(1), .size = job->tables - MIB(1), .type = PITH_MEM_RAM };
+    } else {
+        mem[n++] = (struct pith_mem){ .base = 0, .size = job->tables, .type = PITH_MEM_RAM };
+    }
+    mem[n++] = (struct pith_mem){
+        .base = job->tables, .size = job->low_end - job->tables, .type = PITH_MEM_ACPI,
+    };
+    if (memory > IMAGE_LOW_MAX)
+        mem[n++] = (struct pith_mem){ .base = IMAGE_HIGH, .size = memory - IMAGE_LOW_MAX, .type = PITH_MEM_RAM };
+    return n;
+}
+
+static enum pith_status load(struct image_job *job)
+{
+    const struct image_file *file = &job->rq->image;
+
+    if (!file->data || file->size == 0)
+        return image_fail(job, PITH_E_ARG, "the image is empty - check the file on the boot volume");
+    if (job->rq->nr_modules > IMAGE_MODULES)
+        return image_fail(job, PITH_E_ARG, "there are too many modules - give fewer");
+    if (image_is_elf(file))
+        return image_load_elf(job);
+    if (image_is_linux(file))
+        return image_load_linux(job);
+    return image_fail(job, PITH_E_ARG,
+                      "the image is neither an ELF file nor a Linux bzImage - give an uncompressed ELF64 or a bzImage");
+}
+
+enum pith_status image_load(const struct image_request *rq, struct image_start *start, const char **why)
+{
+    struct image_job job = { .rq = rq, .start = start };
+    enum pith_status st;
+
+    job.low_end = ALIGN_DOWN(MIN(rq->memory, IMAGE_LOW_MAX), PAGE_SIZE);
+    job.tables = job.free_end = job.low_end;
+    memset(start, 0, sizeof(*start));
+    st = load(&job);
+    if (st != PITH_OK)
+        *why = job.why;
+    return st;
+}

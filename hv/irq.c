@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Physical interrupts. */
+#include "hv/irq.h"
+
+#include "hv/cpu.h"
+#include "hv/lib/log.h"
+#include "hv/monitor.h"
+
+#define POLL_MS 20u
+
+static struct timer poll_timer;
+
+static void on_irq(u8 vector)
+{
+    (void)vector; /* timer, doorbell or UART: cpu_attend() looks at all three */
+    this_cpu()->attention = true;
+}
+
+static void poll_again(struct timer *t)
+{
+    timer_set(&this_cpu()->timers, t, arch_tsc() + POLL_MS * arch_tsc_khz());
+}
+
+void irq_init(void)
+{
+    arch_set_irq_handler(on_irq);
+    if (arch_isa_irq(4, HOST_VEC_UART) != PITH_OK)
+        log_info("serial input is polled every %u ms: no I/O APIC to take its interrupt", POLL_MS);
+    /* Also beside the interrupt: an edge that is lost must not leave the console deaf. */
+    timer_init(&poll_timer, poll_again);
+    poll_again(&poll_timer);
+}
+
+void irq_house(void)
+{
+    int c;
+
+    while ((c = console_getc()) >= 0)
+        monitor_key((unsigned char)c);
+}

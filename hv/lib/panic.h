@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* For broken invariants of the hypervisor only: whatever a guest does ends in vcpu_fail(), never here. */
+#pragma once
+
+#include "hv/lib/types.h"
+
+/* Prints the report (registers, backtrace), stops the other cores and halts. */
+NORETURN void panic(const char *fmt, ...) PRINTF(1, 2);
+
+#define ASSERT(cond)                                                          \
+    do {                                                                      \
+        if (__builtin_expect(!(cond), 0))                                     \
+            panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #cond);  \
+    } while (0)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* str_copy() alone: host programs link it beside the C library's string functions. */
+#include "hv/lib/string.h"
+
+bool str_copy(char *dst, const char *src, size_t size)
+{
+    size_t n = 0;
+
+    if (!size)
+        return false;
+    while (n < size - 1 && src[n]) {
+        dst[n] = src[n];
+        n++;
+    }
+    dst[n] = 0;
+    return !src[n];
+}

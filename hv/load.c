@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Loading a partition. */
+#include "hv/load.h"
+
+#include "hv/abi/hypercall.h"
+#include "hv/lib/log.h"
+#include "hv/lib/panic.h"
+
+static const struct handoff *handoff;
+
+static const struct handoff_module *module_at(u32 index)
+{
+    return phys_to_virt(handoff->modules.base + (u64)index * handoff->modules.stride);
+}
+
+void load_init(const struct handoff *h)
+{
+    handoff = h;
+    for (u32 i = 0; i < h->modules.count; i++)
+        if (!host_map(module_at(i)->base, module_at(i)->size, HOST_RO))
+            panic("no memory to map module %s", module_at(i)->name);
+}
+
+static struct image_file file_of(u32 module)
+{
+    const struct handoff_module *m;
+
+    if (module == MANIFEST_NONE)
+        return (struct image_file){ 0 };
+    m = module_at(module);
+    return (struct image_file){ .data = phys_to_virt(m->base), .size = m->size, .name = m->name };
+}
+
+static enum pith_status write_ram(void *ctx, gpa_t gpa, const void *buf, size_t len)
+{
+    struct partition *p = ctx;
+
+    return arch_vm_write(&p->vm, gpa, buf, len);
+}
+
+/* False: all of it is zero. */
+static bool scrub_some(struct partition *p)
+{
+    u64 skip = p->scrubbed;
+
+    for (u32 i = 0; i < p->nr_ram; i++) {
+        u64 n;
+
+        if (skip >= p->ram[i].size) {
+            skip -= p->ram[i].size;
+            continue;
+        }
+        n = MIN(LOAD_CHUNK, p->ram[i].size - skip);
+        host_zero(p->ram[i].hpa + skip, n);
+        p->scrubbed += n;
+        return true;
+    }
+    return false;
+}
+
+static enum pith_status load_image(struct partition *p, const char **why)
+{
+    const struct manifest_partition *c = p->conf;
+    struct image_file modules[MANIFEST_MODULES];
+    struct image_request rq = {
+        .partition = p->name,
+        .image = file_of(c->image),
+        .initrd = file_of(c->initrd),
+        .modules = modules,
+        .nr_modules = c->nr_modules,
+        .nr_vcpus = p->nr_vcpus,
+        .cmdline = c->cmdline,
+        .memory = c->memory,
+        .tsc_khz = arch_tsc_khz(),
+        .write = write_ram,
+        .ctx = p,
+    };
+
+    for (u32 i = 0; i < c->nr_modules; i++)
+        modules[i] = file_of(c->modules[i]);
+    return image_load(&rq, &p->start, why);
+}
+
+enum pith_status load_step(struct partition *p, const char **why)
+{
+    if (scrub_some(p))
+        return PITH_E_BUSY;
+    return load_image(p, why);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Loading a partition: scrub its RAM, put its image there. Core 0. */
+#pragma once
+
+#include "hv/partition.h"
+
+#define LOAD_CHUNK MIB(2) /* scrubbed at a time: about 270,000 instructions */
+
+void load_init(const struct handoff *h); /* maps the modules read-only */
+/* One step; PITH_E_BUSY: call again. On any other failure *why says what to do. */
+enum pith_status load_step(struct partition *p, const char **why) MUST_CHECK;

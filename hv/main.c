@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* From the loader's hand-over to the first guest. */
+#include "hv/main.h"
+
+#include "hv/abi/manifest.h"
+#include "hv/abi/version.h"
+#include "hv/console.h"
+#include "hv/cpu.h"
+#include "hv/irq.h"
+#include "hv/lib/frames.h"
+#include "hv/lib/log.h"
+#include "hv/lib/panic.h"
+#include "hv/load.h"
+#include "hv/manifest.h"
+#include "hv/monitor.h"
+#include "hv/partition.h"
+#include "hv/power.h"
+#include "hv/ram.h"
+
+#define HOST_PAGES_BASE     1024u /* the hypervisor's own tables, with room to spare */
+#define HOST_PAGES_PER_CORE 64u   /* stacks, structures, VMXON region */
+
+static struct frame_pool host_pool;
+static struct vm_caps caps;
+
+/* Stops here, with the message on serial and screen, for what only a person can mend. */
+static NORETURN void stop(const char *what)
+{
+    log_error("cannot go on: %s", what);
+    arch_halt();
+}
+
+static const struct manifest *manifest_of(const struct handoff *h, u32 nr_cores)
+{
+    static char why[200];
+    const struct manifest *m = phys_to_virt(h->manifest_base);
+
+    if (h->manifest_size < sizeof(*m))
+        stop("the loader's manifest is too short - loader and hypervisor do not belong together");
+    if (manifest_check(m, h->modules.count, nr_cores, why, sizeof(why)) != PITH_OK)
+        stop(why);
+    return m;
+}
+
+/* The hypervisor's own memory: mapped for good, private frames of every partition included. */
+static void host_pool_init(const struct handoff *h)
+{
+    const struct manifest *m = manifest_of(h, MANIFEST_CORES); /* the cores are not counted yet */
+    u64 pages = HOST_PAGES_BASE + HOST_PAGES_PER_CORE * h->cpus.count + h->fb.height + partitions_frames(m);
+    u64 bitmap_pages = pages / (8 * PAGE_SIZE) + 1;
+    hpa_t base = ram_take(ALIGN_UP((pages + bitmap_pages) * PAGE_SIZE, MIB(2)), MIB(2), GIB(4));
+
+    if (!base)
+        stop("no memory for the hypervisor below 4 GiB - lower memory = in pith.conf");
+    frames_init(&host_pool, base, pages + bitmap_pages, phys_to_virt(base));
+    ASSERT(frames_alloc(&host_pool, bitmap_pages, 1) == base); /* the bitmap itself, in the first frames */
+}
+
+static void must(enum pith_status st, const char *what)
+{
+    if (st != PITH_OK)
+        panic("%s: status %d", what, st);
+}
+
+static void hello(const struct handoff *h)
+{
+    log_set_sink(console_line);
+    log_info("Pith %s", PITH_VERSION);
+    if (h->magic != HANDOFF_MAGIC || h->version != HANDOFF_VERSION || h->size != sizeof(*h))
+        stop("the loader and the hypervisor do not belong together - copy the whole BOOTX64.EFI again");
+}
+
+static void virtualization_init(void)
+{
+    if (arch_vm_probe(&caps) != PITH_OK)
+        stop(caps.why ? caps.why : "this processor has neither VT-x with EPT nor AMD-V with nested paging");
+    log_info("%s, %u tags%s%s", caps.name, caps.nr_tags, caps.page_1g ? ", 1 GiB pages" : "",
+             caps.itlb_safe ? "" : ", executable memory in 4 KiB pages (iTLB multihit)");
+}
+
+static void focus_first(const struct manifest *m)
+{
+    struct partition *p = NULL;
+
+    if (m->focus != MANIFEST_NONE)
+        p = partition_find(m->partitions[m->focus].name);
+    monitor_focus(p);
+}
+
+void hv_main(const struct handoff *h)
+{
+    const struct manifest *m;
+
+    console_early();                                        /* first: everything below may want to speak */
+    hello(h);
+    ram_init(h);                                            /* who owns which RAM */
+    host_pool_init(h);
+    must(cpus_init(h, &host_pool), "core structures");
+    must(arch_host_init(h, &host_pool, cpu_get(0)), "host page tables and traps");
+    console_screen(h);
+    must(arch_timers_init(h), "clock");
+    virtualization_init();
+    irq_init();
+    power_init(h);
+    cpus_start(h);                                          /* the others wait in cpu_main for work */
+    log_info("%u core%s, %lu MiB free, TSC %lu MHz", nr_cpus, nr_cpus == 1 ? "" : "s", ram_free_bytes() >> 20,
+             arch_tsc_khz() / 1000);
+    m = manifest_of(h, nr_cpus);
+    log_set_level((enum log_level)m->log_level);
+    load_init(h);
+    partitions_set_clock(h->boot_seconds);
+    if (partitions_create(m, &host_pool) != PITH_OK)        /* manifest -> partitions, all stopped */
+        stop("a partition of pith.conf cannot be built");
+    focus_first(m);
+    partitions_begin();
+    cpu_main();
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Focus and monitor. */
+#include "hv/monitor.h"
+
+#include "hv/lib/fmt.h"
+#include "hv/lib/log.h"
+#include "hv/lib/string.h"
+#include "hv/power.h"
+#include "hv/ram.h"
+
+#define PROMPT "> "
+
+static struct console_source self = { .name = "monitor" };
+static struct partition *focus;   /* NULL: the monitor */
+static char line[80];
+static u32 len;
+
+static void say(const char *fmt, ...) PRINTF(1, 2);
+static void say(const char *fmt, ...)
+{
+    char buf[160];
+    va_list ap;
+    size_t n;
+
+    va_start(ap, fmt);
+    n = fmt_vstr(buf, sizeof(buf), fmt, ap);
+    va_end(ap);
+    console_write(&self, buf, n);
+}
+
+static void prompt(void)
+{
+    len = 0;
+    say(PROMPT);
+}
+
+void monitor_focus(struct partition *p)
+{
+    focus = p;
+    console_focus(p ? &p->console : &self);
+    log_info("keyboard: %s (Ctrl-T: next)", p ? p->name : "monitor, type help");
+    if (!p && !self.len)
+        prompt();
+}
+
+static void focus_next(void)
+{
+    if (!focus)
+        monitor_focus(partition_get(0));
+    else
+        monitor_focus(partition_get(focus->index + 1)); /* NULL after the last: the monitor */
+}
+
+static void cmd_help(struct partition *p)
+{
+    (void)p;
+    say("help              this list\n"
+        "list              partitions, their state, cores and exits\n"
+        "stop NAME         end a partition\n"
+        "start NAME        load and start it afresh\n"
+        "log               the hypervisor's last lines\n"
+        "poweroff          stop everything and power the machine off\n"
+        "Ctrl-T moves the keyboard to the next partition and back here.\n");
+}
+
+static void list_one(const struct partition *p)
+{
+    u64 exits = 0;
+    u64 ticks = 0;
+
+    for (u32 i = 0; i < p->nr_vcpus; i++) {
+        for (u32 k = 0; k < VM_EXIT_KINDS; k++)
+            exits += p->vcpus[i]->exits[k];
+        ticks += p->vcpus[i]->run_tsc;
+    }
+    say("%-15s %-9s core %-3u vcpus %-2u %5lu MiB  %8lu ms  %lu exits\n", p->name, partition_state_name(p),
+        p->vcpus[0]->home->index, p->nr_vcpus, p->conf->memory >> 20, ticks / arch_tsc_khz(), exits);
+}
+
+static void cmd_list(struct partition *p)
+{
+    (void)p;
+    for (u32 i = 0; i < nr_partitions; i++)
+        list_one(partition_get(i));
+    say("%u cores, %lu MiB free\n", nr_cpus, ram_free_bytes() >> 20);
+}
+
+static void cmd_stop(struct partition *p)
+{
+    if (partition_stop(p, END_STOPPED) != PITH_OK)
+        say("%s does not run\n", p->name);
+}
+
+static void cmd_start(struct partition *p)
+{
+    if (partition_start(p) != PITH_OK)
+        say("%s is not stopped - stop it first\n", p->name);
+}
+
+static void cmd_log(struct partition *p)
+{
+    static char tail[4096];
+    size_t n = log_tail(tail, sizeof(tail));
+
+    (void)p;
+    console_write(&self, tail, n);
+}
+
+static void cmd_poweroff(struct partition *p)
+{
+    (void)p;
+    power_off_request();
+}
+
+static const struct { const char *name; void (*run)(struct partition *p); bool needs_partition; } commands[] = {
+    { "help", cmd_help, false },   { "list", cmd_list, false }, { "stop", cmd_stop, true },
+    { "start", cmd_start, true },  { "log", cmd_log, false },   { "poweroff", cmd_poweroff, false },
+};
+
+static void execute(void)
+{
+    char *arg = strchr(line, ' ');
+    struct partition *p = NULL;
+
+    if (arg)
+        *arg++ = 0;
+    for (u32 i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(line, commands[i].name) != 0)
+            continue;
+        if (commands[i].needs_partition) {
+            p = arg ? partition_find(arg) : NULL;
+            if (!p) {
+                say("%s: which partition? - list shows the names\n", line);
+                return;
+            }
+        }
+        commands[i].run(p);
+        return;
+    }
+    say("%s: no such command - help lists them\n", line);
+}
+
+static void edit(u8 c)
+{
+    if (c == '\r' || c == '\n') {
+        say("\n");
+        line[len] = 0;
+        if (len)
+            execute();
+        prompt();
+    } else if ((c == '\b' || c == 0x7f) && len) {
+        len--;
+        say("\b \b");
+    } else if (c >= ' ' && c < 0x7f && len < sizeof(line) - 1) {
+        line[len++] = (char)c;
+        say("%c", c);
+    }
+}
+
+void monitor_key(u8 c)
+{
+    if (c == CONSOLE_ESCAPE)
+        focus_next();
+    else if (focus)
+        partition_input(focus, c);
+    else
+        edit(c);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of partitions. */
+#include "hv/partition.h"
+
+#include "hv/lib/log.h"
+#include "hv/lib/panic.h"
+#include "hv/lib/string.h"
+#include "hv/load.h"
+#include "hv/power.h"
+
+u32 nr_partitions;
+static struct partition *partitions[MANIFEST_PARTITIONS];
+static bool power_off_when_done;
+static u64 boot_seconds, boot_tsc; /* the machine's clock at some host TSC */
+
+struct partition *partition_get(u32 index)
+{
+    return index < nr_partitions ? partitions[index] : NULL;
+}
+
+struct partition *partition_find(const char *name)
+{
+    for (u32 i = 0; i < nr_partitions; i++)
+        if (strcmp(partitions[i]->name, name) == 0)
+            return partitions[i];
+    return NULL;
+}
+
+void partition_register(struct partition *p)
+{
+    p->index = nr_partitions;
+    partitions[nr_partitions++] = p;
+}
+
+void partitions_set_poweroff(bool when_done)
+{
+    power_off_when_done = when_done;
+}
+
+void partitions_set_clock(u64 seconds)
+{
+    boot_seconds = seconds;
+    boot_tsc = arch_tsc();
+}
+
+static u32 state_of(const struct partition *p)
+{
+    /* ACQUIRE: pairs with set_state(); what led to the state is visible. */
+    return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
+}
+
+static void set_state(struct partition *p, enum partition_state state)
+{
+    __atomic_store_n(&p->state, state, __ATOMIC_RELEASE);
+}
+
+const char *partition_state_name(const struct partition *p)
+{
+    static const char *const names[] = { "stopped", "loading", "running", "stopping" };
+    static const char *const ends[] = { "stopped", "exited", "failed", "stopped" };
+
+    return state_of(p) == PARTITION_STOPPED ? ends[p->end] : names[state_of(p)];
+}
+
+enum pith_status partition_start(struct partition *p)
+{
+    if (state_of(p) != PARTITION_STOPPED || p->live)
+        return PITH_E_STATE;
+
+    p->scrubbed = 0;
+    p->end = END_NONE;
+    set_state(p, PARTITION_LOADING);
+    house_call(partitions_house);
+    return PITH_OK;
+}
+
+enum pith_status partition_stop(struct partition *p, enum partition_end end)
+{
+    u32 running = PARTITION_RUNNING;
+    u32 loading = PARTITION_LOADING;
+
+    if (__atomic_compare_exchange_n(&p->state, &loading, PARTITION_STOPPED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        p->end = end;
+        return PITH_OK;
+    }
+    if (!__atomic_compare_exchange_n(&p->state, &running, PARTITION_STOPPING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return PITH_E_STATE;
+    p->end = end;
+    for (u32 i = 0; i < p->nr_vcpus; i++)
+        vcpu_post(p->vcpus[i], VCPU_PEND_STOP);
+    return PITH_OK;
+}
+
+void partition_vcpu_left(struct partition *p)
+{
+    /* ACQ_REL: the last one sees everything the others did. */
+    if (__atomic_sub_fetch(&p->live, 1, __ATOMIC_ACQ_REL) == 0)
+        house_call(partitions_house);
+}
+
+bool partitions_all_ended(void)
+{
+    for (u32 i = 0; i < nr_partitions; i++)
+        if (state_of(partitions[i]) != PARTITION_STOPPED || partitions[i]->live)
+            return false;
+    return true;
+}
+
+static bool wants_restart(const struct partition *p)
+{
+    bool failed = p->end == END_FAULT || (p->end == END_EXIT && p->exit_status != 0);
+
+    if (p->end == END_STOPPED || power_off_wanted())
+        return false;
+    return p->conf->restart == MANIFEST_RESTART_ALWAYS || (p->conf->restart == MANIFEST_RESTART_ON_FAILURE && failed);
+}
+
+static void begin(struct partition *p)
+{
+    log_info("%s: %s, %lu MiB, %u vCPU%s on core %u", p->name, p->start.format, p->conf->memory >> 20, p->nr_vcpus,
+             p->nr_vcpus == 1 ? "" : "s", p->vcpus[0]->home->index);
+    vioapic_reset(&p->ioapic);
+    vuart_reset(&p->uart);
+    vrtc_reset(&p->rtc);
+    p->in_count = 0;
+    p->start_tsc = arch_tsc();
+    p->live = p->nr_vcpus;
+    set_state(p, PARTITION_RUNNING);
+    for (u32 i = 0; i < p->nr_vcpus; i++)
+        vcpu_start(p->vcpus[i]);
+}
+
+static void load_due(struct timer *t)
+{
+    (void)t;
+    house_call(partitions_house);
+}
+
+/* The next chunk: at once on an idle core 0, else after its guests had their turn. */
+static void load_later(void)
+{
+    static struct timer timer = { .deadline = TIMER_NEVER, .expired = load_due };
+    struct cpu *cpu = this_cpu();
+
+    if (cpu->ready_first)
+        timer_set(&cpu->timers, &timer, arch_tsc() + arch_tsc_khz());
+    else
+        house_call(partitions_house);
+}
+
+static void load_some(struct partition *p)
+{
+    const char *why = "out of memory";
+    enum pith_status st = load_step(p, &why);
+
+    if (st == PITH_E_BUSY) {
+        load_later();
+        return;
+    }
+    if (st == PITH_OK) {
+        begin(p);
+        return;
+    }
+    log_error("pith.conf:%u: partition %s cannot start: %s", p->conf->line, p->name, why);
+    p->end = END_FAULT;
+    set_state(p, PARTITION_STOPPED);
+    house_call(partitions_house);
+}
+
+static void finish(struct partition *p)
+{
+    console_write(&p->console, "\n", p->console.len ? 1 : 0);
+    if (p->end == END_EXIT)
+        log_info("%s: exited with status %lu", p->name, p->exit_status);
+    else
+        log_info("%s: %s", p->name, p->end == END_FAULT ? "ended after a failure" : "stopped");
+    set_state(p, PARTITION_STOPPED);
+    if (wants_restart(p)) {
+        p->restarts++;
+        log_info("%s: restart %u", p->name, p->restarts);
+        if (partition_start(p) != PITH_OK)
+            panic("%s: stopped, and cannot be started", p->name);
+    }
+}
+
+void partitions_house(void)
+{
+    for (u32 i = 0; i < nr_partitions; i++) {
+        struct partition *p = partitions[i];
+
+        if (state_of(p) == PARTITION_STOPPING && !__atomic_load_n(&p->live, __ATOMIC_ACQUIRE))
+            finish(p);
+        if (state_of(p) == PARTITION_LOADING)
+            load_some(p);
+    }
+    if (partitions_all_ended() && (power_off_when_done || power_off_wanted()))
+        power_off();
+}
+
+u64 partition_wall_start(const struct partition *p)
+{
+    return boot_seconds + (p->start_tsc - boot_tsc) / (arch_tsc_khz() * 1000);
+}
+
+u64 partition_wall_now(const struct partition *p)
+{
+    (void)p; /* every partition sees the machine's clock */
+    return boot_seconds + (arch_tsc() - boot_tsc) / (arch_tsc_khz() * 1000);
+}
+
+/* The I/O APIC's messages: to every vCPU that the destination names. */
+void partition_deliver(void *partition, const struct vioapic_msg *msg)
+{
+    struct partition *p = partition;
+
+    for (u32 i = 0; i < p->nr_vcpus; i++) {
+        struct vcpu *v = p->vcpus[i];
+
+        if (!vlapic_match(&v->lapic, msg->dest, msg->logical, false))
+            continue;
+        if (msg->delivery_mode == 4)
+            vcpu_post(v, VCPU_PEND_NMI);
+        else if (msg->delivery_mode <= 1)
+            vcpu_post_irq(v, msg->vector, msg->level);
+        if (msg->delivery_mode == 1)
+            return; /* lowest priority: one of them */
+    }
+}
+
+void partition_uart_update(struct partition *p)
+{
+    while (p->in_count && vuart_rx_room(&p->uart)) {
+        vuart_rx(&p->uart, p->input[p->in_head]);
+        p->in_head = (p->in_head + 1) % PARTITION_INPUT;
+        p->in_count--;
+    }
+    vioapic_set_pin(&p->ioapic, VUART_IRQ, vuart_irq(&p->uart), partition_deliver, p);
+}
+
+void partition_input(struct partition *p, u8 byte)
+{
+    if (state_of(p) != PARTITION_RUNNING)
+        return;
+    spin_lock(&p->lock);
+    if (p->in_count < PARTITION_INPUT) {
+        p->input[(p->in_head + p->in_count) % PARTITION_INPUT] = byte;
+        p->in_count++;
+    }
+    partition_uart_update(p);
+    spin_unlock(&p->lock);
+}

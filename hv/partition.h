@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* A partition: memory, vCPUs and devices of one guest, and its life. */
+#pragma once
+
+#include "hv/abi/handoff.h"
+#include "hv/abi/manifest.h"
+#include "hv/console.h"
+#include "hv/vcpu.h"
+#include "hv/vdev/vioapic.h"
+#include "hv/vdev/vrtc.h"
+#include "hv/vdev/vuart.h"
+
+#define PARTITION_EXTENTS 32u
+#define PARTITION_INPUT   256u
+
+enum partition_state {
+    PARTITION_STOPPED,  /* not running: never started, ended, or stopped */
+    PARTITION_LOADING,  /* core 0 scrubs its RAM and loads its image, a chunk at a time */
+    PARTITION_RUNNING,
+    PARTITION_STOPPING, /* its vCPUs were asked to leave */
+};
+enum partition_end { END_NONE, END_EXIT, END_FAULT, END_STOPPED };
+
+struct extent { gpa_t gpa; hpa_t hpa; u64 size; };
+
+struct partition {
+    const struct manifest_partition *conf;
+    const char *name;
+    u32 index, nr_vcpus;
+    u32 state;                          /* enum partition_state; atomics: written by core 0, and by the last vCPU to leave */
+    u32 live;                           /* vCPUs that have not left yet */
+    u32 end;                            /* enum partition_end, why it is stopped */
+    u64 exit_status;
+    u64 caps;
+    struct frame_pool frames;           /* private: tables, bitmaps, VMCS or VMCB, XSAVE; mapped in the hypervisor */
+    struct extent ram[PARTITION_EXTENTS]; /* its RAM: never mapped */
+    u32 nr_ram;
+    struct arch_vm vm;
+    struct vcpu *vcpus[16];
+    struct image_start start;           /* registers of vCPU 0 */
+
+    struct spinlock lock;               /* the devices below, input and start time */
+    struct vioapic ioapic;
+    struct vuart uart;
+    struct vrtc rtc;
+    u8 input[PARTITION_INPUT];          /* typed, not yet in the UART */
+    u32 in_head, in_count;
+
+    struct console_source console;
+    u64 start_tsc;                      /* host TSC at start */
+    u64 empty_bus;                      /* accesses to memory or ports that nobody gave it */
+    u64 scrubbed;                       /* LOADING: bytes of RAM zeroed so far */
+    u32 restarts;
+};
+
+extern u32 nr_partitions;
+void partition_register(struct partition *p);
+void partitions_set_poweroff(bool when_done);
+void partitions_set_clock(u64 seconds); /* since 1970, now */
+struct partition *partition_get(u32 index);
+struct partition *partition_find(const char *name);
+const char *partition_state_name(const struct partition *p);
+
+/* Boot core, before the other cores start: everything from the checked manifest, RAM included; a partition that cannot be
+ * had (memory, cores) is an error naming its line. All are STOPPED afterwards. */
+enum pith_status partitions_create(const struct manifest *m, struct frame_pool *host) MUST_CHECK;
+u64 partitions_frames(const struct manifest *m); /* that it will take out of the host pool */
+void partitions_begin(void);                     /* starts all of them, once the cores run */
+
+/* Core 0. PITH_E_STATE when it is not stopped. It runs some house calls later. */
+enum pith_status partition_start(struct partition *p) MUST_CHECK;
+/* Any core. A request: the vCPUs leave at their next exit. PITH_E_STATE when it does not run. */
+enum pith_status partition_stop(struct partition *p, enum partition_end end) MUST_CHECK;
+/* Home core of v, for good: the last one to leave ends the partition. */
+void partition_vcpu_left(struct partition *p);
+bool partitions_all_ended(void);
+/* Core 0: chunks of loading, reports, restarts, power off. */
+void partitions_house(void);
+
+u64 partition_wall_start(const struct partition *p);  /* seconds since 1970 when it started */
+u64 partition_wall_now(const struct partition *p);
+
+/* Devices. Any core. */
+void partition_input(struct partition *p, u8 byte);   /* typed at the console */
+void partition_uart_update(struct partition *p);      /* holds p->lock: refills the UART, drives its interrupt line */
+void partition_deliver(void *partition, const struct vioapic_msg *msg);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Free memory as a sorted array of extents; touched at boot and by core 0 only, under a lock all the same. */
+#include "hv/ram.h"
+
+#include "hv/lib/log.h"
+#include "hv/lib/panic.h"
+#include "hv/lib/spinlock.h"
+#include "hv/lib/types.h"
+#include "arch/x86/host.h"
+
+#define RAM_EXTENTS 1024u
+
+struct ram_extent { hpa_t base; u64 size; };
+
+static struct ram_extent extents[RAM_EXTENTS];
+static u32 nr_extents;
+static u64 free_bytes;
+static struct spinlock ram_lock;
+
+static void insert_at(u32 i, hpa_t base, u64 size)
+{
+    for (u32 k = nr_extents; k > i; k--)
+        extents[k] = extents[k - 1];
+    extents[i] = (struct ram_extent){ base, size };
+    nr_extents++;
+}
+
+static void remove_at(u32 i)
+{
+    nr_extents--;
+    for (u32 k = i; k < nr_extents; k++)
+        extents[k] = extents[k + 1];
+}
+
+void ram_init(const struct handoff *h)
+{
+    const u8 *at = phys_to_virt(h->ranges.base);
+    u64 lost = 0;
+
+    for (u32 i = 0; i < h->ranges.count; i++, at += h->ranges.stride) {
+        const struct handoff_range *r = (const void *)at;
+        hpa_t base = MAX(r->base, MIB(1));
+        hpa_t end = r->base + r->size;
+
+        if (r->kind != HANDOFF_FREE || end <= base)
+            continue;
+        if (nr_extents == RAM_EXTENTS) {
+            lost += end - base;
+            continue;
+        }
+        insert_at(nr_extents, base, end - base);
+        free_bytes += end - base;
+    }
+    if (lost)
+        log_warn("memory map has more than %u free pieces: %lu KiB stay unused", RAM_EXTENTS, lost >> 10);
+}
+
+/* Cuts [base, base + size) out of extent i. */
+static void cut(u32 i, hpa_t base, u64 size)
+{
+    struct ram_extent e = extents[i];
+    u64 before = base - e.base;
+    u64 after = e.base + e.size - (base + size);
+
+    free_bytes -= size;
+    if (before && after && nr_extents < RAM_EXTENTS) {
+        extents[i].size = before;
+        insert_at(i + 1, base + size, after);
+    } else if (before) {
+        extents[i].size = before;
+        free_bytes -= after;
+    } else if (after) {
+        extents[i] = (struct ram_extent){ base + size, after };
+    } else {
+        remove_at(i);
+    }
+}
+
+hpa_t ram_take(u64 size, u64 align, hpa_t limit)
+{
+    hpa_t found = 0;
+
+    spin_lock(&ram_lock);
+    for (u32 i = nr_extents; i-- > 0 && !found;) {
+        hpa_t end = MIN(extents[i].base + extents[i].size, limit);
+        hpa_t base;
+
+        if (end < size)
+            continue;
+        base = ALIGN_DOWN(end - size, align);
+        if (base >= extents[i].base && base + size <= end) {
+            cut(i, base, size);
+            found = base;
+        }
+    }
+    spin_unlock(&ram_lock);
+    return found;
+}
+
+hpa_t ram_take_most(u64 size, u64 *got)
+{
+    u64 best_size = 0;
+    u32 best = 0;
+    hpa_t base = 0;
+
+    *got = 0;
+    spin_lock(&ram_lock);
+    for (u32 i = 0; i < nr_extents; i++) {
+        hpa_t first = ALIGN_UP(extents[i].base, MIB(2));
+        hpa_t end = ALIGN_DOWN(extents[i].base + extents[i].size, MIB(2));
+
+        if (end > first && end - first > best_size) {
+            best_size = end - first;
+            best = i;
+        }
+    }
+    if (best_size) {
+        *got = MIN(best_size, ALIGN_UP(size, MIB(2)));
+        base = ALIGN_DOWN(extents[best].base + extents[best].size, MIB(2)) - *got;
+        cut(best, base, *got);
+    }
+    spin_unlock(&ram_lock);
+    return base;
+}
+
+void ram_give(hpa_t base, u64 size)
+{
+    u32 i = 0;
+
+    spin_lock(&ram_lock);
+    while (i < nr_extents && extents[i].base < base)
+        i++;
+    ASSERT(i == nr_extents || base + size <= extents[i].base);
+    ASSERT(i == 0 || extents[i - 1].base + extents[i - 1].size <= base);
+    free_bytes += size;
+    if (i > 0 && extents[i - 1].base + extents[i - 1].size == base) {
+        extents[i - 1].size += size;
+        if (i < nr_extents && base + size == extents[i].base) {
+            extents[i - 1].size += extents[i].size;
+            remove_at(i);
+        }
+    } else if (i < nr_extents && base + size == extents[i].base) {
+        extents[i].base = base;
+        extents[i].size += size;
+    } else {
+        ASSERT(nr_extents < RAM_EXTENTS);
+        insert_at(i, base, size);
+    }
+    spin_unlock(&ram_lock);
+}
+
+u64 ram_free_bytes(void)
+{
+    return free_bytes;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* Running a vCPU on its home core, and reaching it from others. */
+#include "hv/vcpu.h"
+
+#include "arch/x86/cpu/regs.h"
+#include "hv/exit.h"
+#include "hv/hypercall.h"
+#include "hv/lib/log.h"
+#include "hv/lib/string.h"
+#include "hv/partition.h"
+#include "hv/report.h"
+#include "hv/sched.h"
+
+static void lapic_timer_due(struct timer *t)
+{
+    struct vcpu *v = (struct vcpu *)((u8 *)t - offsetof(struct vcpu, lapic_timer));
+
+    vlapic_timer_expired(&v->lapic, vcpu_guest_tsc(v));
+    vcpu_arm_timer(v);
+    v->irq_dirty = true;
+    if (v->state == VCPU_BLOCKED)
+        sched_ready(v->home, v);
+}
+
+static void wait_due(struct timer *t)
+{
+    struct vcpu *v = (struct vcpu *)((u8 *)t - offsetof(struct vcpu, wait_timer));
+
+    if (v->state == VCPU_BLOCKED)
+        sched_ready(v->home, v);
+}
+
+void vcpu_init(struct vcpu *v, struct partition *p, u32 index, struct cpu *home)
+{
+    v->part = p;
+    v->index = index;
+    v->home = home;
+    v->state = VCPU_STOPPED;
+    timer_init(&v->lapic_timer, lapic_timer_due);
+    timer_init(&v->wait_timer, wait_due);
+}
+
+u64 vcpu_guest_tsc(const struct vcpu *v)
+{
+    return arch_tsc() + v->tsc_offset;
+}
+
+void vcpu_set_tsc_offset(struct vcpu *v, u64 offset)
+{
+    v->tsc_offset = offset;
+    arch_vcpu_set_reg(&v->arch, X86_TSC_OFFSET, offset);
+    vcpu_arm_timer(v);
+}
+
+void vcpu_arm_timer(struct vcpu *v)
+{
+    u64 deadline = v->lapic.deadline;
+
+    if (deadline != TIMER_NEVER)
+        deadline -= v->tsc_offset;
+    timer_set(&v->home->timers, &v->lapic_timer, deadline);
+}
+
+/*
+ * Interrupts end a guest's run wherever processors are as the manuals say; where one does not (a guest entered with IF=0 on
+ * some emulators), this does.
+ */
+void vcpu_set_backstop(struct vcpu *v)
+{
+    arch_vcpu_backstop(&v->arch, arch_tsc() + SLICE_MS * arch_tsc_khz());
+}
+
+/* Push on the home core's inbox unless it is there already; rings the core. */
+static void notify(struct vcpu *v)
+{
+    struct cpu *home = v->home;
+
+    if (__atomic_exchange_n(&v->inbox.queued, 1, __ATOMIC_ACQ_REL))
+        return;
+    v->inbox.next = __atomic_load_n(&home->inbox, __ATOMIC_RELAXED);
+    /* RELEASE: pairs with take_inbox(); v->inbox.next and the pending bits are visible before v is. */
+    while (!__atomic_compare_exchange_n(&home->inbox, &v->inbox.next, v, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+    cpu_ring(home);
+}
+
+void vcpu_post(struct vcpu *v, u64 what)
+{
+    /* SEQ_CST: against a home core that sets BLOCKED, then looks at pending. */
+    __atomic_fetch_or(&v->inbox.pending, what, __ATOMIC_SEQ_CST);
+    notify(v);
+}
+
+void vcpu_start(struct vcpu *v)
+{
+    __atomic_store_n(&v->inbox.pending, VCPU_PEND_START, __ATOMIC_SEQ_CST);
+    notify(v);
+}
+
+void vcpu_post_irq(struct vcpu *v, u8 vector, bool level)
+{
+    u32 bit = 1u << (vector & 31);
+
+    if (v->home == this_cpu()) {
+        vlapic_post(&v->lapic, vector, level);
+        v->irq_dirty = true;
+        if (v->state == VCPU_BLOCKED)
+            sched_ready(v->home, v);
+        return;
+    }
+    if (level)
+        __atomic_fetch_or(&v->inbox.level[vector / 32], bit, __ATOMIC_RELAXED);
+    __atomic_fetch_or(&v->inbox.irr[vector / 32], bit, __ATOMIC_RELEASE);
+    vcpu_post(v, VCPU_PEND_IRQ);
+}
+
+static void take_vectors(struct vcpu *v)
+{
+    for (u32 i = 0; i < 8; i++) {
+        /* ACQUIRE: pairs with the RELEASE in vcpu_post_irq(); the level bit is visible with the vector. */
+        u32 irr = __atomic_exchange_n(&v->inbox.irr[i], 0, __ATOMIC_ACQUIRE);
+        u32 level = irr ? __atomic_fetch_and(&v->inbox.level[i], ~irr, __ATOMIC_RELAXED) : 0;
+
+        for (; irr; irr &= irr - 1) {
+            u32 bit = (u32)__builtin_ctz(irr);
+
+            vlapic_post(&v->lapic, (u8)(i * 32 + bit), level & (1u << bit));
+        }
+    }
+    v->irq_dirty = true;
+}
+
+static void set_flat_segment(struct vcpu *v, enum x86_seg seg, u16 selector, u32 attr)
+{
+    struct x86_segment s = { .limit = ~0u, .attr = attr, .selector = selector };
+
+    arch_vcpu_set_seg(&v->arch, seg, &s);
+}
+
+/* What the image asked for: flat segments, paging, the registers of its boot protocol. */
+static void set_boot_registers(struct vcpu *v)
+{
+    const struct image_start *s = &v->part->start;
+    struct x86_segment gdtr = { .base = s->gdt, .limit = s->gdt_limit };
+
+    arch_vcpu_set_reg(&v->arch, X86_CR4, s->cr4);
+    arch_vcpu_set_reg(&v->arch, X86_CR3, s->cr3);
+    arch_vcpu_set_reg(&v->arch, X86_EFER, s->efer);
+    arch_vcpu_set_reg(&v->arch, X86_CR0, s->cr0);
+    set_flat_segment(v, X86_CS, s->cs, s->long_mode ? 0xa09b : 0xc09b);
+    for (enum x86_seg seg = X86_ES; seg <= X86_GS; seg++)
+        if (seg != X86_CS)
+            set_flat_segment(v, seg, s->ds, 0xc093);
+    arch_vcpu_set_seg(&v->arch, X86_GDTR, &gdtr);
+    arch_vcpu_set_reg(&v->arch, X86_RIP, s->rip);
+    arch_vcpu_set_reg(&v->arch, X86_RSP, s->rsp);
+    v->arch.gpr.rdi = s->rdi;
+    v->arch.gpr.rsi = s->rsi;
+    v->arch.gpr.rbx = s->rbx;
+}
+
+static void start(struct vcpu *v)
+{
+    arch_vcpu_reset(&v->arch, false);
+    vlapic_reset(&v->lapic, v->index, v->index == 0);
+    for (u32 i = 0; i < VMSR_STORES; i++)
+        v->msr_store[i] = vmsr_store_reset(i);
+    memset(v->inbox.irr, 0, sizeof(v->inbox.irr));
+    memset(v->inbox.level, 0, sizeof(v->inbox.level));
+    v->kvm_clock = v->kvm_wall = 0;
+    v->tsc_adjust = 0;
+    v->nmi_pending = v->tpr_armed = v->irq_dirty = false;
+    vcpu_set_tsc_offset(v, 0 - v->part->start_tsc);
+    v->why = NULL;
+    v->live = true;
+    v->wait = v->index == 0 ? WAIT_NONE : WAIT_SIPI;
+    if (v->index == 0)
+        set_boot_registers(v);
+}
+
+static void take_sipi(struct vcpu *v)
+{
+    struct x86_segment cs = { .limit = 0xffff, .attr = 0x9b };
+    u32 vector = __atomic_load_n(&v->inbox.sipi_vector, __ATOMIC_RELAXED);
+
+    if (v->wait != WAIT_SIPI)
+        return;
+    cs.selector = (u16)(vector << 8);
+    cs.base = vector << 12;
+    arch_vcpu_set_seg(&v->arch, X86_CS, &cs);
+    arch_vcpu_set_reg(&v->arch, X86_RIP, 0);
+    v->wait = WAIT_NONE;
+}
+
+static void take_init(struct vcpu *v)
+{
+    arch_vcpu_reset(&v->arch, true);
+    vlapic_reset(&v->lapic, v->index, v->index == 0);
+    vcpu_arm_timer(v);
+    v->nmi_pending = false;
+    v->wait = WAIT_SIPI;
+}
+
+/* What others posted. False: the vCPU shall leave. */
+static bool take_pending(struct vcpu *v)
+{
+    /* ACQUIRE: what a bit announces is visible. */
+    u64 what = __atomic_exchange_n(&v->inbox.pending, 0, __ATOMIC_ACQ_REL);
+
+    if (what & VCPU_PEND_STOP)
+        return false;
+    if (what & VCPU_PEND_START)
+        start(v);
+    if (!v->live)
+        return false;
+    if (what & VCPU_PEND_INIT)
+        take_init(v);
+    if (what & VCPU_PEND_SIPI)
+        take_sipi(v);
+    if (what & VCPU_PEND_NMI)
+        v->nmi_pending = v->irq_dirty = true;
+    if (what & VCPU_PEND_IRQ)
+        take_vectors(v);
+    return true;
+}
+
+static void end_halt(struct vcpu *v)
+{
+    if (v->wait == WAIT_HLT)
+        v->wait = WAIT_NONE;
+}
+
+static bool deliver_nmi(struct vcpu *v)
+{
+    struct x86_event ev = { .vector = X86_NMI, .type = X86_EV_NMI, .valid = true };
+
+    if (!arch_vcpu_inject(&v->arch, &ev))
+        return false;
+    v->nmi_pending = false;
+    end_halt(v);
+    return true;
+}
+
+/* The task priority lives in the processor while the guest runs (CR8). */
+static void sync_tpr(struct vcpu *v)
+{
+    u32 cr8 = (u32)arch_vcpu_reg(&v->arch, X86_CR8);
+
+    if (v->lapic.tpr >> 4 != cr8)
+        v->lapic.tpr = cr8 << 4;
+}
+
+/* The highest interrupt that may be taken now goes into the next entry; a refused one comes again with a window. */
+static void deliver(struct vcpu *v)
+{
+    int highest = vlapic_highest_irr(&v->lapic);
+    struct x86_event ev = { .type = X86_EV_EXTINT, .valid = true };
+    int vector;
+
+    v->irq_dirty = false;
+    if (v->nmi_pending && !deliver_nmi(v))
+        return;
+    if (highest < 0)
+        return;
+    sync_tpr(v);
+    vector = vlapic_pending(&v->lapic);
+    if (vector < 0) {
+        arch_vcpu_tpr_window(&v->arch, (u8)(highest >> 4));
+        v->tpr_armed = true;
+        return;
+    }
+    if (v->tpr_armed) {
+        arch_vcpu_tpr_window(&v->arch, 0);
+        v->tpr_armed = false;
+    }
+    ev.vector = (u8)vector;
+    if (arch_vcpu_inject(&v->arch, &ev)) {
+        vlapic_ack(&v->lapic, (u8)vector);
+        end_halt(v);
+    }
+}
+
+/* WAIT ends by its time or by anything pending, deliverable or not. */
+static void check_wait_call(struct vcpu *v)
+{
+    if (arch_tsc() < v->wait_deadline && vlapic_highest_irr(&v->lapic) < 0 && !v->nmi_pending)
+        return;
+    timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
+    v->wait = WAIT_NONE;
+    hypercall_wait_done(v);
+}
+
+enum vcpu_leave vcpu_fail(struct vcpu *v, const struct vm_exit *exit)
+{
+    report_vcpu(v, exit);
+    /* Not RUNNING any more: somebody else ends it already, and this vCPU leaves all the same. */
+    if (partition_stop(v->part, END_FAULT) != PITH_OK)
+        log_info("%s: was being stopped", v->part->name);
+    return LEAVE_STOP;
+}
+
+static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu)
+{
+    struct vm_exit exit;
+
+    for (;;) {
+        if (cpu->attention)
+            cpu_attend(cpu);
+        if (__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) && !take_pending(v))
+            return LEAVE_STOP;
+        if (v->irq_dirty)
+            deliver(v);
+        if (v->wait == WAIT_CALL)
+            check_wait_call(v);
+        if (v->wait != WAIT_NONE)
+            return LEAVE_BLOCK;
+        if (cpu->resched)
+            return LEAVE_YIELD;
+
+        arch_vcpu_run(&v->arch, &exit);
+        v->exits[exit.kind]++;
+        switch (exit_dispatch(v, &exit)) {
+        case EXIT_RESUME:
+            break;
+        case EXIT_SKIP:
+            if (arch_vcpu_skip(&v->arch, &exit) != PITH_OK) {
+                v->why = "the instruction cannot be read back";
+                return vcpu_fail(v, &exit);
+            }
+            break;
+        case EXIT_FAIL:
+            return vcpu_fail(v, &exit);
+        }
+    }
+}
+
+enum vcpu_leave vcpu_run(struct vcpu *v)
+{
+    struct cpu *cpu = v->home;
+    u64 from = arch_tsc();
+    enum vcpu_leave leave;
+
+    if (!v->live && !(__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) & VCPU_PEND_START)) {
+        /* Events for one that is stopped are dropped; a START that comes meanwhile stays and is queued again. */
+        __atomic_fetch_and(&v->inbox.pending, VCPU_PEND_START, __ATOMIC_RELAXED);
+        return LEAVE_STOP;
+    }
+    arch_vcpu_load(&v->arch, &cpu->arch);
+    vcpu_set_backstop(v);
+    leave = run(v, cpu);
+    v->run_tsc += arch_tsc() - from;
+    if (leave != LEAVE_STOP)
+        return leave;
+    arch_vcpu_unload(&v->arch, &cpu->arch);
+    timer_set(&cpu->timers, &v->lapic_timer, TIMER_NEVER);
+    timer_set(&cpu->timers, &v->wait_timer, TIMER_NEVER);
+    v->live = false;
+    v->state = VCPU_STOPPED;
+    partition_vcpu_left(v->part);
+    return LEAVE_STOP;
+}
+
+void vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
+{
+    struct x86_event ev = { .vector = vector, .type = X86_EV_EXCEPTION, .valid = true,
+                            .has_error = has_error, .error = error };
+
+    arch_vcpu_inject(&v->arch, &ev); /* exceptions always succeed */
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* A virtual processor as the scheduler and the exit handlers see it. */
+#pragma once
+
+#include "hv/cpu.h"
+#include "hv/image.h"
+#include "hv/vdev/vcpuid.h"
+#include "hv/vdev/vlapic.h"
+#include "hv/vdev/vmsr.h"
+
+struct partition;
+
+enum vcpu_state { VCPU_OFF, VCPU_READY, VCPU_RUNNING, VCPU_BLOCKED, VCPU_STOPPED };
+enum vcpu_pending {
+    VCPU_PEND_IRQ = 1,   /* inbox.irr has vectors */
+    VCPU_PEND_NMI = 2,
+    VCPU_PEND_START = 4, /* partition start: reset and take the boot registers, or wait for SIPI */
+    VCPU_PEND_STOP = 8,
+    VCPU_PEND_INIT = 16,
+    VCPU_PEND_SIPI = 32,
+    VCPU_PEND_WAKE = 64, /* only look again */
+};
+/* Why a vCPU does not run although its partition does. */
+enum vcpu_wait { WAIT_NONE, WAIT_HLT, WAIT_CALL /* hypercall WAIT */, WAIT_SIPI };
+
+/*
+ * All that another core may write, with atomics only.
+ * Post: set what the bit announces, set the bit (RELEASE), queue the vCPU on its home's inbox unless it is queued, ring.
+ */
+struct vcpu_inbox {
+    u64 pending;
+    u32 irr[8], level[8];
+    u32 sipi_vector;
+    u32 queued;
+    struct vcpu *next;
+};
+
+struct vcpu {
+    struct partition *part;
+    struct cpu *home;
+    u32 index;
+    u8 state;                  /* enum vcpu_state; written by home only */
+    u8 wait;                   /* enum vcpu_wait */
+    bool irq_dirty;            /* something may have become deliverable: look before the next entry */
+    bool live;                 /* between START and leaving */
+    bool nmi_pending, tpr_armed;
+    const char *why;           /* set by a handler that returns EXIT_FAIL */
+    struct vcpu *next_ready;
+    struct vcpu_inbox inbox;
+    struct vlapic lapic;
+    struct timer lapic_timer, wait_timer;
+    u64 wait_deadline;         /* host TSC, of WAIT_CALL */
+    u64 tsc_offset;            /* guest TSC = host TSC + this */
+    u64 tsc_adjust;
+    u64 msr_store[VMSR_STORES];
+    u64 kvm_clock, kvm_wall;
+    struct vcpuid_env cpuid;
+    u64 exits[VM_EXIT_KINDS];  /* never reset; readers take differences */
+    u64 run_tsc;               /* host ticks while loaded and running */
+    struct arch_vcpu arch;
+};
+
+enum vcpu_leave { LEAVE_YIELD, LEAVE_BLOCK, LEAVE_STOP };
+
+/* On the home core: run until the core is wanted elsewhere, the vCPU blocks or its partition stops. */
+enum vcpu_leave vcpu_run(struct vcpu *v);
+/* From any core. */
+void vcpu_post(struct vcpu *v, u64 what);
+void vcpu_start(struct vcpu *v);   /* of a stopped one: drops what was posted before */
+void vcpu_post_irq(struct vcpu *v, u8 vector, bool level);
+/* On the home core: after changes of the vLAPIC timer. */
+void vcpu_arm_timer(struct vcpu *v);
+void vcpu_set_backstop(struct vcpu *v);   /* resident: an exit within a slice's time from now, whatever the guest does */
+u64 vcpu_guest_tsc(const struct vcpu *v);
+void vcpu_set_tsc_offset(struct vcpu *v, u64 offset);   /* resident */
+void vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error);
+/* Ends the partition: @exit and v->why go into the report. */
+enum vcpu_leave vcpu_fail(struct vcpu *v, const struct vm_exit *exit);
+void vcpu_init(struct vcpu *v, struct partition *p, u32 index, struct cpu *home);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What a guest sees of the processor: policy over the host's leaves; all else reads zero. */
+#pragma once
+
+#include "hv/lib/types.h"
+
+#define VCPUID_XCR0 0xe7ull /* components offered: x87, SSE, AVX, AVX-512 */
+
+struct cpuid_regs { u32 eax, ebx, ecx, edx; };
+struct vcpuid_env {
+    /* The instruction itself; a fake in tests. Runs with the guest's XCR0. */
+    void (*host)(u32 leaf, u32 sub, struct cpuid_regs *out);
+    u32 apic_id, nr_vcpus;
+    u64 tsc_khz;
+    u64 cr4;               /* the guest's: OSXSAVE, OSPKE */
+    u64 features;          /* enum pith_feature, what this partition may use */
+    u32 hypercall_insn;    /* PITH_HC_VMCALL or PITH_HC_VMMCALL */
+    bool kvm;              /* announce the KVM-compatible leaf after Pith's own */
+    bool x2apic;           /* always offered, the vLAPIC has it; false hides it */
+};
+void vcpuid(const struct vcpuid_env *env, u32 leaf, u32 sub, struct cpuid_regs *out);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest ABI's numbers, offsets and sizes, written a second time: a change of hv/abi that breaks guests does not compile.
+ * Never edit a line that a release had; add lines for what is new. tools/abi-gen --check compiles it.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hv/abi/hypercall.h"
+#include "hv/abi/start.h"
+#include "hv/abi/status.h"
+
+#ifdef __cplusplus
+#define GOLDEN(what, value) static_assert((what) == (value), "hv/abi changed: " #what)
+#else
+#define GOLDEN(what, value) _Static_assert((what) == (value), "hv/abi changed: " #what)
+#endif
+#define FIELD(type, field, offset, size)        \
+    GOLDEN(offsetof(struct type, field), offset); \
+    GOLDEN(sizeof(((struct type *)0)->field), size)
+
+/* Calls */
+GOLDEN(PITH_CALL_BASE, 0x50490000);
+GOLDEN(PITH_CALL_VERSION, 0);
+GOLDEN(PITH_CALL_FEATURES, 1);
+GOLDEN(PITH_CALL_CONSOLE_WRITE, 2);
+GOLDEN(PITH_CALL_TIME, 3);
+GOLDEN(PITH_CALL_YIELD, 4);
+GOLDEN(PITH_CALL_WAIT, 5);
+GOLDEN(PITH_CALL_EXIT, 6);
+GOLDEN(PITH_CALLS, 7); /* a new call: add its line above */
+GOLDEN(PITH_CALL_UNKNOWN, -1000);
+GOLDEN(PITH_CONSOLE_MAX, 4096);
+
+/* Arguments and capability of each */
+#define HC(nr, NAME, handler, nargs, cap) enum { NARGS_##NAME = nargs, CAP_##NAME = cap };
+#include "hv/abi/hypercalls.def"
+#undef HC
+GOLDEN(NARGS_VERSION, 0);
+GOLDEN(NARGS_FEATURES, 0);
+GOLDEN(NARGS_CONSOLE_WRITE, 2);
+GOLDEN(NARGS_TIME, 0);
+GOLDEN(NARGS_YIELD, 0);
+GOLDEN(NARGS_WAIT, 1);
+GOLDEN(NARGS_EXIT, 1);
+GOLDEN(CAP_VERSION, 0);
+GOLDEN(CAP_FEATURES, 0);
+GOLDEN(CAP_CONSOLE_WRITE, 0);
+GOLDEN(CAP_TIME, 0);
+GOLDEN(CAP_YIELD, 0);
+GOLDEN(CAP_WAIT, 0);
+GOLDEN(CAP_EXIT, 0);
+
+/* Status codes */
+GOLDEN(PITH_OK, 0);
+GOLDEN(PITH_E_CALL, 1);
+GOLDEN(PITH_E_ARG, 2);
+GOLDEN(PITH_E_PERM, 3);
+GOLDEN(PITH_E_MEM, 4);
+GOLDEN(PITH_E_BUSY, 5);
+GOLDEN(PITH_E_STATE, 6);
+GOLDEN(PITH_E_HW, 7);
+GOLDEN(PITH_E_GONE, 8);
+
+/* Detection */
+GOLDEN(PITH_CPUID_BASE, 0x40000000);
+GOLDEN(PITH_CPUID_ABI, 0x40000001);
+GOLDEN(PITH_HC_VMCALL, 1);
+GOLDEN(PITH_HC_VMMCALL, 2);
+GOLDEN(PITH_CAP_NONE, 0);
+GOLDEN(PITH_CAP_MANAGE, 1);
+GOLDEN(PITH_FEATURE_CONSOLE, 1);
+GOLDEN(PITH_FEATURE_TIME, 2);
+GOLDEN(PITH_FEATURE_WAIT, 4);
+
+/* Start structures */
+GOLDEN(PITH_START_MAGIC, 0x5452415453485450);
+GOLDEN(PITH_MEM_RAM, 1);
+GOLDEN(PITH_MEM_RESERVED, 2);
+GOLDEN(PITH_MEM_ACPI, 3);
+
+FIELD(pith_start, magic, 0, 8);
+FIELD(pith_start, version, 8, 4);
+FIELD(pith_start, size, 12, 4);
+FIELD(pith_start, cpuid_base, 16, 4);
+FIELD(pith_start, nr_vcpus, 20, 4);
+FIELD(pith_start, cmdline, 24, 8);
+FIELD(pith_start, tsc_khz, 32, 8);
+FIELD(pith_start, nr_mem, 40, 4);
+FIELD(pith_start, nr_modules, 44, 4);
+FIELD(pith_start, mem, 48, 8);
+FIELD(pith_start, modules, 56, 8);
+FIELD(pith_start, name, 64, 16);
+GOLDEN(sizeof(struct pith_start), 80);
+
+FIELD(pith_mem, base, 0, 8);
+FIELD(pith_mem, size, 8, 8);
+FIELD(pith_mem, type, 16, 4);
+FIELD(pith_mem, pad, 20, 4);
+GOLDEN(sizeof(struct pith_mem), 24);
+
+FIELD(pith_module, base, 0, 8);
+FIELD(pith_module, size, 8, 8);
+FIELD(pith_module, name, 16, 64);
+GOLDEN(sizeof(struct pith_module), 80);

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""The boot tests: one table of machines, configurations, and the lines that Pith and its guests must print on them."""
+import dataclasses
+
+QEMU, INTEL, AMD = 'qemu-amd', 'bochs-intel', 'bochs-amd'
+LINUX_CMDLINE = 'console=ttyS0,115200 quiet'
+
+HELLO = '''
+[pith]
+poweroff = when-done
+[partition hello]
+image = hello.elf
+memory = 8M
+'''
+STAY = HELLO.replace('when-done', 'never')
+CLOCK = HELLO + '''
+[partition clock]
+image = clock.elf
+memory = 8M
+cmdline = ticks=3
+'''
+DEMO = CLOCK.replace('poweroff', 'focus = linux\npoweroff') + f'''
+[partition linux]
+image = vmlinuz
+initrd = initrd.img
+cmdline = {LINUX_CMDLINE}
+memory = 192M
+'''
+LINUX = f'''
+[pith]
+poweroff = when-done
+[partition linux]
+image = vmlinuz
+initrd = initrd.img
+cmdline = {LINUX_CMDLINE}
+memory = 192M
+'''
+TYPED = 'echo pi$((1+1))th\n'
+
+SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
+SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
+SAID_LINUX = [r'^\[linux\] ready$', r'^\[linux\] pi2th$']
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    machine: str
+    config: str | None                        # None: guests/demo/pith.conf
+    expect: list = dataclasses.field(default_factory=list)      # each must match a line
+    forbid: list = dataclasses.field(default_factory=list)      # none may match a line
+    args: list = dataclasses.field(default_factory=list)        # of pith-run
+    until: str | None = None                  # None: Pith powers off by itself
+    typed: str | None = None
+    typed_after: str | None = None
+    files: dict = dataclasses.field(default_factory=dict)       # name on the volume: contents
+    status: int = 0
+    timeout: int = 240
+    daily: bool = True                        # in `make test`; else only in `make test-all`
+    look: str | None = None                   # a further check in run.py
+
+
+def refused(name, config, line, words):
+    """A configuration with a mistake: it is told with file and line, and nothing starts."""
+    said = rf'pith\.conf:{line}: .*{words}.* - '
+    return Case(f'config-{name}', QEMU, config, [said], [r'^\[hello\] '], ['--cpus', '1'], until=said, timeout=60)
+
+
+CASES = [
+    *(Case(f'hello-{m}-{n}', m, HELLO, SAID_HELLO, args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
+    *(Case(f'clock-{m}', m, CLOCK, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2']) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'demo-{m}', m, DEMO, SAID_HELLO + SAID_CLOCK + SAID_LINUX, until=SAID_LINUX[1], typed=TYPED, timeout=300,
+           args=['--screenshot', '@TMP@/screen.png'] if m == QEMU else [], look='screen' if m == QEMU else None)
+      for m in (QEMU, INTEL)),
+    Case('demo-one-core', QEMU, DEMO, SAID_LINUX + SAID_CLOCK, args=['--cpus', '1'], until=SAID_LINUX[1], typed=TYPED),
+    Case('linux-powers-off', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: '], typed='poweroff\n'),
+
+    Case('screen-bochs-intel', INTEL, HELLO, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], look='screen'),
+    Case('screen-only', QEMU, HELLO, args=['--no-serial', '--screenshot', '@TMP@/screen.png'], look='screen'),
+    Case('no-writable-code', QEMU, STAY, SAID_HELLO, args=['--monitor-command', 'cpu 0', '--monitor-command', 'info tlb'],
+         until=SAID_HELLO[1], look='mappings'),
+    Case('no-acpi', QEMU, HELLO, SAID_HELLO, args=['--no-acpi']),
+
+    refused('empty', '', 1, ''),
+    refused('key', HELLO.replace('memory', 'memroy'), 6, 'memroy'),
+    refused('section', HELLO + '[partitoin x]\n', 7, 'partitoin'),
+    refused('no-file', HELLO.replace('hello.elf', 'absent.elf'), 5, r'absent\.elf'),
+    refused('not-an-image', HELLO.replace('hello.elf', 'pith.conf'), 4, 'hello'),
+    refused('too-big', HELLO.replace('8M', '100G'), 6, 'memory'),
+
+    Case('no-svm', QEMU, HELLO, [r'(SVM|AMD-V)'], SAID_HELLO, ['--cpu', 'max,-svm'], until='(SVM|AMD-V)', timeout=60),
+    Case('no-npt', QEMU, HELLO, [r'nested paging'], SAID_HELLO, ['--cpu', 'max,+svm,-npt'], until='[Nn]ested paging', timeout=60),
+    Case('no-ept', INTEL, HELLO, [r'EPT'], SAID_HELLO, ['--cpu', 'core2_penryn_t9600', '--cpus', '1'], until='EPT', timeout=90),
+    Case('no-unrestricted-guest', INTEL, HELLO, [r'[Uu]nrestricted'], SAID_HELLO, ['--cpu', 'corei5_lynnfield_750', '--cpus', '1'],
+         until='[Uu]nrestricted', timeout=90),
+
+    Case('demo-bochs-amd', AMD, DEMO, SAID_HELLO + SAID_CLOCK + SAID_LINUX, until=SAID_LINUX[1], typed=TYPED, timeout=400, daily=False),
+    *(Case(f'demo-{m}-2-cores', m, DEMO, SAID_LINUX, args=['--cpus', '2'], until=SAID_LINUX[1], typed=TYPED, timeout=300, daily=False)
+      for m in (QEMU, INTEL)),
+    Case('demo-256M', QEMU, DEMO.replace('192M', '176M'), SAID_LINUX, args=['--memory', '320M'], until=SAID_LINUX[1], typed=TYPED, daily=False),
+    *(Case(f'clock-{m}-256M', m, CLOCK, SAID_HELLO + SAID_CLOCK, args=['--memory', '256M', '--cpus', '2'], daily=False)
+      for m in (QEMU, INTEL, AMD)),
+    Case('demo-4G', QEMU, DEMO.replace('192M', '3500M'), SAID_LINUX, args=['--memory', '5G'], until=SAID_LINUX[1], typed=TYPED, daily=False),
+    *(Case(f'acpi-{m}', m, CLOCK, SAID_HELLO + SAID_CLOCK + [r'^acpishim: ACPI tables installed'], args=[
+        '--efi', '@BUILD@/acpishim.efi', '--file', 'EFI/BOOT/NEXT.EFI=@BUILD@/BOOTX64.EFI', '--cpus', '2'], daily=False)
+      for m in (INTEL, AMD)),
+]

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the boot tests of cases.py, two machines at a time:  run.py [--with-check] [--list] test|all|NAME..."""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+
+import cases
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / os.environ.get('BUILD', 'build')
+NEVER = [r'^\[pith\] panic']
+TAIL = 40           # lines shown of a failing machine
+IMAGE_VA = 0xffff870000000000
+
+
+def screen(tmp, _):
+    """Pith's text is on the screen: many lit pixels, and most of the screen dark."""
+    png = (tmp / 'screen.png').read_bytes()
+    width, height = struct.unpack_from('>II', png, 16)
+    data, at = b'', 8
+    while at < len(png):
+        size, kind = struct.unpack_from('>I4s', png, at)
+        data += png[at + 8:at + 8 + size] if kind == b'IDAT' else b''
+        at += size + 12
+    rows = zlib.decompress(data)                # pith-run writes no filters
+    step = width * 3 + 1
+    bright = sum(sum(1 for v in rows[y * step + 1:(y + 1) * step:3] if v > 80) for y in range(height))
+    return [] if 2000 < bright < width * height // 3 else [f'the screen shows no text: {bright} bright pixels of {width}x{height}']
+
+
+def mappings(_, lines):
+    """QEMU's list of what the page tables map: nothing both writable and executable, and the hypervisor's image is in it."""
+    found = [re.match(r'([0-9a-f]{16}): [0-9a-f]{16} (\S{9})$', line) for line in lines]
+    maps = [(int(m[1], 16), m[2]) for m in found if m]
+    wrong = [f'writable and executable: {va:#x} {flags}' for va, flags in maps if flags[0] != 'X' and flags[8] == 'W']
+    return wrong if any(va == IMAGE_VA for va, _ in maps) else wrong + [f'the image is not among the {len(maps)} mappings']
+
+
+def command(case, tmp):
+    fill = {'@TMP@': str(tmp), '@BUILD@': str(BUILD)}
+    argv = [str(ROOT / 'tools/pith-run'), '--machine', case.machine, '--timeout', str(case.timeout)]
+    for arg in case.args:
+        for mark, value in fill.items():
+            arg = arg.replace(mark, value)
+        argv.append(arg)
+    if case.config is not None:
+        (tmp / 'pith.conf').write_text(case.config.lstrip('\n'))
+        argv += ['--config', str(tmp / 'pith.conf')]
+    for name, contents in case.files.items():
+        (tmp / name).write_bytes(contents)
+        argv += ['--file', f'{name}={tmp / name}']
+    if case.typed:
+        (tmp / 'typed').write_text(case.typed)
+        argv += ['--input', str(tmp / 'typed')] + (['--input-after', case.typed_after] if case.typed_after else [])
+    return argv + (['--until', case.until] if case.until else [])
+
+
+def run(case):
+    """(seconds, what is wrong, the last lines) of one case."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix='pith-test.') as name:
+        tmp = pathlib.Path(name)
+        done = subprocess.run(command(case, tmp), stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        lines = done.stdout.decode('utf-8', 'replace').splitlines()
+        wrong = [] if done.returncode == case.status else [f'exit status {done.returncode}, not {case.status}']
+        wrong += [f'no line matches {e}' for e in case.expect if not any(re.search(e, line) for line in lines)]
+        wrong += [f'unwanted: {line}' for line in lines if any(re.search(e, line) for e in [*NEVER, *case.forbid])]
+        if case.look and not wrong:
+            wrong += globals()[case.look](tmp, lines)
+    return time.monotonic() - started, wrong, lines[-TAIL:] + done.stderr.decode('utf-8', 'replace').splitlines()
+
+
+def report(case, seconds, wrong, tail):
+    print('FAIL' if wrong else 'ok  ', f'{case.name} ({seconds:.0f} s)', flush=True)
+    if wrong:
+        print('\n'.join(['    ' + w for w in wrong] + ['      | ' + line for line in tail]), flush=True)
+
+
+def checks():
+    """Runs tools/check; its closing counts."""
+    process = subprocess.Popen([ROOT / 'tools/check'], stdout=subprocess.PIPE, text=True)
+    counts = (0, 1)
+    for line in process.stdout:
+        closing = re.match(r'(\d+) passed, (\d+) failed', line)
+        if closing:
+            counts = int(closing[1]), int(closing[2])
+        else:
+            print(line, end='', flush=True)
+    process.wait()
+    return counts
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument('--with-check', action='store_true', help='tools/check first; its results count too')
+    p.add_argument('--list', action='store_true')
+    p.add_argument('what', nargs='+', help='test, all, or names of cases')
+    o = p.parse_args()
+    every = {c.name: c for c in cases.CASES}
+    sets = {'all': list(every.values()), 'test': [c for c in every.values() if c.daily]}
+    unknown = [n for n in o.what if n not in sets and n not in every]
+    if unknown:
+        p.error(f"no such case: {', '.join(unknown)}; --list all names them")
+    chosen = list({c.name: c for n in o.what for c in sets.get(n, [every.get(n)])}.values())
+    if o.list:
+        print('\n'.join(c.name for c in chosen))
+        return 0
+    passed, failed = checks() if o.with_check else (0, 0)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        running = {pool.submit(run, c): c for c in chosen}
+        for future in concurrent.futures.as_completed(running):
+            seconds, wrong, tail = future.result()
+            report(running[future], seconds, wrong, tail)
+            passed, failed = passed + (not wrong), failed + bool(wrong)
+    print(f'{passed} passed, {failed} failed')
+    return bool(failed)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Past an instruction: lengths told, cached, decoded; wrapping; shadow and trap flag. The processor
+ * is a few variables.
+ * LINK: arch/x86/skip.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/vm_ops.h"
+#include "arch/x86/vmem.h"
+#include "arch/x86/window.h"
+#include "hv/lib/panic.h"
+
+static u64 regs[X86_REGS];
+static u8 frame[PAGE_SIZE];
+static struct arch_cpu cpu;
+static struct arch_vm vm;
+static struct arch_vcpu v;
+static struct x86_event injected;
+static enum insn_mode mode;
+static u64 cs_base;
+static bool in_shadow, fetch_fails;
+static int fetches, walks;
+static u8 decoded_len;
+
+void panic(const char *fmt, ...)
+{
+    fprintf(stderr, "panic: %s\n", fmt);
+    abort();
+}
+
+static u64 fake_reg(const struct arch_vcpu *vcpu, enum x86_reg reg)
+{
+    (void)vcpu;
+    return regs[reg];
+}
+
+static void fake_set_reg(struct arch_vcpu *vcpu, enum x86_reg reg, u64 val)
+{
+    (void)vcpu;
+    regs[reg] = val;
+}
+
+static void fake_end_shadow(struct arch_vcpu *vcpu)
+{
+    (void)vcpu;
+    in_shadow = false;
+}
+
+static const struct vm_ops fake_ops = { .reg = fake_reg, .set_reg = fake_set_reg, .end_shadow = fake_end_shadow };
+
+const struct vm_ops *vm_ops_get(void) { return &fake_ops; }
+enum insn_mode vmem_code_mode(struct arch_vcpu *vcpu) { (void)vcpu; return mode; }
+u64 vmem_code_linear(struct arch_vcpu *vcpu) { (void)vcpu; return cs_base + regs[X86_RIP]; }
+
+bool vmem_translate(struct arch_vcpu *vcpu, u64 linear, enum gwalk_access access, hpa_t *hpa, struct x86_event *fault)
+{
+    (void)vcpu;
+    assert_int_equal(access, GWALK_FETCH);
+    walks++;
+    *hpa = 0x7000 | (linear & PAGE_MASK);
+    *fault = (struct x86_event){ .valid = fetch_fails, .vector = X86_PF, .type = X86_EV_EXCEPTION };
+    return !fetch_fails;
+}
+
+void *window_get(enum window_slot slot, hpa_t page)
+{
+    assert_int_equal(slot, WINDOW_DATA);
+    assert_int_equal(page, 0x7000);
+    return frame;
+}
+
+bool arch_vcpu_fetch(struct arch_vcpu *vcpu, u8 insn[15], u8 *len, struct x86_event *fault)
+{
+    (void)vcpu;
+    fetches++;
+    memset(insn, 0x90, 15);
+    *len = 15;
+    *fault = (struct x86_event){ .valid = fetch_fails, .vector = X86_PF, .type = X86_EV_EXCEPTION };
+    return !fetch_fails;
+}
+
+bool insn_decode(const u8 *bytes, u8 len, enum insn_mode m, struct insn *out)
+{
+    assert_int_equal(len, 15);
+    assert_int_equal(bytes[0], 0x90);
+    assert_int_equal(m, mode);
+    out->len = decoded_len;
+    return decoded_len != 0;
+}
+
+bool arch_vcpu_inject(struct arch_vcpu *vcpu, const struct x86_event *ev)
+{
+    (void)vcpu;
+    injected = *ev;
+    return true;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(regs, 0, sizeof(regs));
+    memset(frame, 0, sizeof(frame));
+    memset(&injected, 0, sizeof(injected));
+    vm = (struct arch_vm){ .s2_epoch = 1 };
+    v = (struct arch_vcpu){ .vm = &vm, .cpu = &cpu };
+    cpu.loaded = &v;
+    regs[X86_RIP] = 0x401000;
+    regs[X86_RFLAGS] = RFLAGS_FIXED;
+    regs[X86_CR3] = 0x1000;
+    mode = INSN_64;
+    cs_base = 0;
+    in_shadow = true;
+    fetch_fails = false;
+    fetches = walks = decoded_len = 0;
+    return 0;
+}
+
+static u64 skipped(struct vm_exit exit)
+{
+    assert_int_equal(arch_vcpu_skip(&v, &exit), PITH_OK);
+    return regs[X86_RIP];
+}
+
+static u64 skip_bytes(struct vm_exit exit, u64 rip, u8 b0, u8 b1, u8 b2)
+{
+    regs[X86_RIP] = rip;
+    frame[rip & PAGE_MASK] = b0;
+    frame[(rip + 1) & PAGE_MASK] = b1;
+    frame[(rip + 2) & PAGE_MASK] = b2;
+    return skipped(exit) - rip;
+}
+
+static void test_told(void **state)
+{
+    (void)state;
+    assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_PIO, .insn_len = 2 }), 0x401002);
+    assert_false(in_shadow);
+    assert_int_equal(walks + fetches, 0);
+    assert_false(injected.valid);
+}
+
+static void test_every_encoding(void **state)
+{
+    static const struct { u8 kind, which, b[3], len; } c[] = {
+        { VM_EXIT_CPUID, 0, { 0x0f, 0xa2 }, 2 },       { VM_EXIT_HLT, 0, { 0xf4 }, 1 },
+        { VM_EXIT_MSR, 0, { 0x0f, 0x30 }, 2 },         { VM_EXIT_MSR, 0, { 0x0f, 0x32 }, 2 },
+        { VM_EXIT_HYPERCALL, 0, { 0x0f, 1, 0xd9 }, 3 }, { VM_EXIT_HYPERCALL, 0, { 0x0f, 1, 0xc1 }, 3 },
+        { VM_EXIT_XSETBV, 0, { 0x0f, 1, 0xd1 }, 3 },   { VM_EXIT_CR, 0, { 0x0f, 0x22, 0xc0 }, 3 },
+        { VM_EXIT_DR, 0, { 0x0f, 0x23, 0xf8 }, 3 },    { VM_EXIT_DR, 0, { 0x0f, 0x21, 0xf0 }, 3 },
+        { VM_EXIT_PAUSE, 0, { 0xf3, 0x90 }, 2 },
+        { VM_EXIT_INSN, X86_INSN_WBINVD, { 0x0f, 0x09 }, 2 }, { VM_EXIT_INSN, X86_INSN_WBINVD, { 0x0f, 0x08 }, 2 },
+        { VM_EXIT_INSN, X86_INSN_INVD, { 0x0f, 0x08 }, 2 },   { VM_EXIT_INSN, X86_INSN_RDPMC, { 0x0f, 0x33 }, 2 },
+        { VM_EXIT_INSN, X86_INSN_MONITOR, { 0x0f, 1, 0xc8 }, 3 },
+        { VM_EXIT_INSN, X86_INSN_MWAIT, { 0x0f, 1, 0xc9 }, 3 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+        struct vm_exit exit = { .kind = c[i].kind, .insn.which = c[i].which };
+
+        assert_int_equal(skip_bytes(exit, 0x401000 + i * 8, c[i].b[0], c[i].b[1], c[i].b[2]), c[i].len);
+    }
+    assert_int_equal(walks, 1); /* one page: the cache has it from the first on */
+    assert_int_equal(fetches, 0);
+}
+
+static void test_prefix_is_decoded(void **state)
+{
+    (void)state;
+    decoded_len = 3;
+    assert_int_equal(skip_bytes((struct vm_exit){ .kind = VM_EXIT_CPUID }, 0x401000, 0x66, 0x0f, 0xa2), 3);
+    assert_int_equal(fetches, 1);
+}
+
+static void test_kinds_without_encoding_are_decoded(void **state)
+{
+    (void)state;
+    decoded_len = 7; /* a page of zeros must match neither an S2_FAULT nor a string I/O */
+    assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_S2_FAULT }), 0x401007);
+    assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_PIO }), 0x40100e);
+    assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_INSN, .insn.which = X86_INSN_VIRT }), 0x401015);
+    assert_int_equal(fetches, 3);
+}
+
+static void test_cache_key(void **state)
+{
+    const struct vm_exit cpuid = { .kind = VM_EXIT_CPUID };
+
+    (void)state;
+    skip_bytes(cpuid, 0x401000, 0x0f, 0xa2, 0);
+    skip_bytes(cpuid, 0x401ff0, 0x0f, 0xa2, 0);
+    assert_int_equal(walks, 1);
+    skip_bytes(cpuid, 0x402000, 0x0f, 0xa2, 0); /* another page */
+    assert_int_equal(walks, 2);
+    regs[X86_CR3] = 0x2000;
+    skip_bytes(cpuid, 0x402000, 0x0f, 0xa2, 0);
+    assert_int_equal(walks, 3);
+    vm.s2_epoch++; /* rights were taken away: the frame may be someone else's */
+    skip_bytes(cpuid, 0x402000, 0x0f, 0xa2, 0);
+    assert_int_equal(walks, 4);
+    skip_bytes(cpuid, 0x402000, 0x0f, 0xa2, 0);
+    assert_int_equal(walks, 4);
+    assert_int_equal(fetches, 0);
+}
+
+static void test_end_of_page(void **state)
+{
+    (void)state;
+    decoded_len = 2;
+    regs[X86_RIP] = 0x401ffe;
+    assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_CPUID }), 0x402000);
+    assert_int_equal(fetches, 1);
+}
+
+static void test_segment_base_is_not_cached(void **state)
+{
+    (void)state;
+    cs_base = 0x10;
+    decoded_len = 2;
+    assert_int_equal(skip_bytes((struct vm_exit){ .kind = VM_EXIT_CPUID }, 0x1000, 0x0f, 0xa2, 0), 2);
+    assert_int_equal(fetches, 1);
+    assert_int_equal(v.fetch.page, 0);
+}
+
+static void test_wrap(void **state)
+{
+    static const struct { enum insn_mode mode; u64 rip, next; } c[] = {
+        { INSN_16, 0xfffe, 0x0000 },
+        { INSN_16, 0xfffd, 0xffff },
+        { INSN_32, 0xfffe, 0x10000 },
+        { INSN_32, 0xfffffffe, 0 },
+        { INSN_64, 0xfffffffe, 0x100000000 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+        mode = c[i].mode;
+        regs[X86_RIP] = c[i].rip;
+        assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_PIO, .insn_len = 2 }), c[i].next);
+    }
+}
+
+static void test_trap_flag(void **state)
+{
+    (void)state;
+    regs[X86_RFLAGS] |= RFLAGS_TF | RFLAGS_RF;
+    regs[X86_DR6] = DR6_RESET;
+    skipped((struct vm_exit){ .kind = VM_EXIT_CPUID, .insn_len = 2 });
+    assert_true(injected.valid);
+    assert_int_equal(injected.vector, X86_DB);
+    assert_int_equal(injected.type, X86_EV_EXCEPTION);
+    assert_false(injected.has_error);
+    assert_true(regs[X86_DR6] == (DR6_RESET | DR6_BS));
+    assert_true(regs[X86_RFLAGS] == (RFLAGS_FIXED | RFLAGS_TF));
+}
+
+static void test_code_gone(void **state)
+{
+    (void)state;
+    fetch_fails = true;
+    assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_CPUID }), 0x401000);
+    assert_true(injected.valid);
+    assert_int_equal(injected.vector, X86_PF);
+    assert_true(in_shadow);
+}
+
+static void test_undecodable(void **state)
+{
+    struct vm_exit exit = { .kind = VM_EXIT_CPUID };
+
+    (void)state;
+    assert_int_equal(arch_vcpu_skip(&v, &exit), PITH_E_STATE);
+    assert_int_equal(regs[X86_RIP], 0x401000);
+    assert_false(injected.valid);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_told, setup),
+        cmocka_unit_test_setup(test_every_encoding, setup),
+        cmocka_unit_test_setup(test_prefix_is_decoded, setup),
+        cmocka_unit_test_setup(test_kinds_without_encoding_are_decoded, setup),
+        cmocka_unit_test_setup(test_cache_key, setup),
+        cmocka_unit_test_setup(test_end_of_page, setup),
+        cmocka_unit_test_setup(test_segment_base_is_not_cached, setup),
+        cmocka_unit_test_setup(test_wrap, setup),
+        cmocka_unit_test_setup(test_trap_flag, setup),
+        cmocka_unit_test_setup(test_code_gone, setup),
+        cmocka_unit_test_setup(test_undecodable, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
+ * LINK: hv/vcpu.c hv/sched.c hv/timer.c hv/vdev/vlapic.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <asm/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "arch/x86/cpu/regs.h"
+#include "hv/exit.h"
+#include "hv/hypercall.h"
+#include "hv/lib/log.h"
+#include "hv/partition.h"
+#include "hv/report.h"
+#include "hv/sched.h"
+
+static struct cpu core, other_core;
+static struct partition part;
+static struct vcpu vcpu;
+
+/* --- the fake processor: a script of exits, and what was done to it */
+static struct { u8 kind; enum exit_action act; void (*before)(void); } steps[8];
+static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped, failed, rings, waits_done;
+static bool if_open;
+static u64 now, timer_tsc, cr8;
+
+void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = c; c->loaded = v; }
+void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = NULL; c->loaded = NULL; }
+void arch_vcpu_reset(struct arch_vcpu *v, bool init_only) { (void)v, (void)init_only; resets++; }
+void arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg r, u64 val) { (void)v; if (r == X86_CR8) cr8 = val; }
+u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg r) { (void)v; return r == X86_CR8 ? cr8 : 0; }
+void arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg s, const struct x86_segment *in) { (void)v, (void)s, (void)in; }
+void arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold) { (void)v, (void)threshold; }
+void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc) { (void)v, (void)tsc; }
+enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *e) { (void)v, (void)e; skips++; return PITH_OK; }
+bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
+{
+    (void)v;
+    if (!if_open) {
+        refused++;
+        return false;
+    }
+    injected_vector = ev->vector;
+    return true;
+}
+void arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e)
+{
+    (void)v;
+    assert_in_range(at, 0, nr_steps - 1); /* ran longer than the script */
+    if (steps[at].before)
+        steps[at].before();
+    *e = (struct vm_exit){ .kind = steps[at].kind };
+}
+enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
+{
+    if (e->kind == VM_EXIT_HLT) {
+        v->wait = WAIT_HLT;
+        v->irq_dirty = true;
+    }
+    if (e->kind == VM_EXIT_WINDOW)
+        v->irq_dirty = true;
+    return steps[at++].act;
+}
+u64 arch_tsc(void) { return now; }
+u64 arch_tsc_khz(void) { return 1000; }
+void arch_timer_set(u64 tsc) { timer_tsc = tsc; }
+void cpu_attend(struct cpu *c) { c->attention = false; timers_run(&c->timers, now); }
+void cpu_ring(struct cpu *c) { (void)c; rings++; }
+void hypercall_wait_done(struct vcpu *v) { (void)v; waits_done++; }
+void report_vcpu(struct vcpu *v, const struct vm_exit *e) { (void)v, (void)e; failed++; }
+enum pith_status partition_stop(struct partition *p, enum partition_end end) { (void)p, (void)end; stopped++; return PITH_OK; }
+void partition_vcpu_left(struct partition *p) { (void)p; left++; }
+u64 vmsr_store_reset(u32 i) { (void)i; return 0; }
+void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; }
+
+static void step(u8 kind, enum exit_action act, void (*before)(void))
+{
+    steps[nr_steps].kind = kind;
+    steps[nr_steps].act = act;
+    steps[nr_steps++].before = before;
+}
+
+static void ask_stop(void) { vcpu_post(&vcpu, VCPU_PEND_STOP); }
+static void ask_resched(void) { core.resched = true; }
+static void post_irq(void) { vcpu_post_irq(&vcpu, 0x41, false); }
+static void open_if(void) { if_open = true; }
+
+static int set_up(void **state)
+{
+    (void)state;
+    core = (struct cpu){ .self = &core };
+    other_core = (struct cpu){ .self = &other_core, .index = 1 };
+    memset(&vcpu, 0, sizeof(vcpu));
+    memset(&part, 0, sizeof(part));
+    nr_steps = at = skips = resets = injected_vector = refused = left = stopped = failed = rings = waits_done = 0;
+    now = 100;
+    cr8 = 0;
+    if_open = true;
+    timer_tsc = TIMER_NEVER;
+    sched_init(&core);
+    vcpu_init(&vcpu, &part, 0, &core);
+    vcpu_start(&vcpu);
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &core);
+    return 0;
+}
+
+/* The vLAPIC as a guest that takes interrupts sets it. */
+static void enable_lapic(void)
+{
+    struct vlapic_effect e = { 0 };
+
+    vlapic_write(&vcpu.lapic, 0xf, 0x1ff, 0, &e);
+}
+
+static void skips_and_halts(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, NULL);
+    step(VM_EXIT_NMI, EXIT_RESUME, NULL);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(skips, 2);
+    assert_int_equal(resets, 1);
+    assert_int_equal(vcpu.exits[VM_EXIT_CPUID], 1);
+}
+
+static void stop_ends_it_once(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(left, 1);
+    assert_null(core.arch.loaded);
+    vcpu_post(&vcpu, VCPU_PEND_NMI); /* to one that is stopped */
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(left, 1);
+}
+
+static void start_after_stop_drops_the_stop(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    vcpu_post(&vcpu, VCPU_PEND_STOP);
+    vcpu_start(&vcpu);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(resets, 2);
+}
+
+static void slice_end_yields(void **state)
+{
+    (void)state;
+    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, ask_resched);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_YIELD);
+    assert_ptr_equal(core.arch.loaded, &vcpu.arch); /* stays resident until another is loaded */
+}
+
+static void failure_stops_the_partition(void **state)
+{
+    (void)state;
+    step(VM_EXIT_SHUTDOWN, EXIT_FAIL, NULL);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(failed, 1);
+    assert_int_equal(stopped, 1);
+    assert_int_equal(left, 1);
+}
+
+static void interrupt_is_delivered(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
+    step(VM_EXIT_CPUID, EXIT_SKIP, post_irq);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(injected_vector, 0x41);
+    assert_int_equal(vlapic_highest_irr(&vcpu.lapic), VLAPIC_NONE);
+}
+
+static void refused_interrupt_waits_for_its_window(void **state)
+{
+    (void)state;
+    if_open = false;
+    step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
+    step(VM_EXIT_CPUID, EXIT_SKIP, post_irq);
+    step(VM_EXIT_CPUID, EXIT_SKIP, NULL);
+    step(VM_EXIT_WINDOW, EXIT_RESUME, open_if);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    vcpu_run(&vcpu);
+    assert_int_equal(refused, 1); /* not asked again at every exit */
+    assert_int_equal(injected_vector, 0x41);
+}
+
+static void task_priority_holds_back(void **state)
+{
+    (void)state;
+    cr8 = 5;
+    step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
+    step(VM_EXIT_CPUID, EXIT_SKIP, post_irq);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    vcpu_run(&vcpu);
+    assert_int_equal(injected_vector, 0);
+    assert_int_equal(vlapic_highest_irr(&vcpu.lapic), 0x41);
+}
+
+static void halted_wakes_only_for_what_it_can_take(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    vcpu.state = VCPU_BLOCKED;
+    if_open = false;
+    post_irq();
+    assert_ptr_equal(sched_next(&core), &vcpu); /* it was woken to look */
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    if_open = true;
+    vcpu.irq_dirty = true;
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(injected_vector, 0x41);
+}
+
+static void other_cores_ring(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu_run(&vcpu);
+    vcpu.state = VCPU_BLOCKED;
+    core.inbox = NULL;
+    vcpu.inbox.queued = 0;
+    rings = 0;
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &other_core);
+    post_irq();
+    post_irq(); /* queued already: one ring is enough */
+    assert_int_equal(rings, 1);
+    assert_ptr_equal(core.inbox, &vcpu);
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &core);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    vcpu_run(&vcpu);
+    assert_int_equal(injected_vector, 0x41);
+}
+
+static void wait_ends_by_time(void **state)
+{
+    (void)state;
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu_run(&vcpu);
+    vcpu.wait = WAIT_CALL;
+    vcpu.wait_deadline = 200;
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(waits_done, 0);
+    now = 200;
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    vcpu_run(&vcpu);
+    assert_int_equal(waits_done, 1);
+}
+
+static void two_take_turns(void **state)
+{
+    static struct vcpu second;
+
+    (void)state;
+    vcpu_init(&second, &part, 1, &core);
+    sched_ready(&core, &vcpu);
+    sched_ready(&core, &second);
+    assert_ptr_equal(sched_next(&core), &vcpu);
+    assert_int_equal(timer_tsc, now + SLICE_MS * 1000); /* somebody waits */
+    sched_ready(&core, &vcpu);
+    assert_ptr_equal(sched_next(&core), &second);
+    sched_remove(&core, &vcpu);
+    assert_null(sched_next(&core));
+    assert_int_equal(timer_tsc, TIMER_NEVER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(skips_and_halts, set_up),
+        cmocka_unit_test_setup(stop_ends_it_once, set_up),
+        cmocka_unit_test_setup(start_after_stop_drops_the_stop, set_up),
+        cmocka_unit_test_setup(slice_end_yields, set_up),
+        cmocka_unit_test_setup(failure_stops_the_partition, set_up),
+        cmocka_unit_test_setup(interrupt_is_delivered, set_up),
+        cmocka_unit_test_setup(refused_interrupt_waits_for_its_window, set_up),
+        cmocka_unit_test_setup(task_priority_holds_back, set_up),
+        cmocka_unit_test_setup(halted_wakes_only_for_what_it_can_take, set_up),
+        cmocka_unit_test_setup(other_cores_ring, set_up),
+        cmocka_unit_test_setup(wait_ends_by_time, set_up),
+        cmocka_unit_test_setup(two_take_turns, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

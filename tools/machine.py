@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: MIT
+"""The emulated machines: how each is started, how its end is understood, how its screen is read."""
+import ctypes
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+import zlib
+
+LOG_LIMIT = 2 << 20         # bytes of emulator log: a healthy run writes a few KB, a machine gone wild megabytes a second
+SCREEN = '1280x1024x24'     # of the X server that Bochs draws on
+BOCHS_EDGES = 4, 36, 18     # left, above (tool bar), below (status line) the picture in Bochs's window
+
+
+def spawn(argv, **kw):
+    """A child that dies with this process, however it ends."""
+    libc = ctypes.CDLL(None)
+    return subprocess.Popen(argv, preexec_fn=lambda: libc.prctl(1, signal.SIGKILL), **kw)
+
+
+def stop(process):
+    if process and process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def write_png(path, width, height, rgb):
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+    lines = b''.join(b'\0' + rgb[y * width * 3:(y + 1) * width * 3] for y in range(height))
+    pathlib.Path(path).write_bytes(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0))
+                                   + chunk(b'IDAT', zlib.compress(lines, 6)) + chunk(b'IEND', b''))
+
+
+class Machine:
+    """A started machine: .serial is a connected socket (None without a port), .ended() tells how it ended, if it has."""
+
+    def __init__(self, opt, image, tmp):
+        self.opt, self.image, self.tmp, self.serial, self.process = opt, image, pathlib.Path(tmp), None, None
+        self.log = self.tmp / 'log'
+
+    def connect(self, listener):
+        """The emulator connects to us: no port or socket name can be taken by somebody else in between."""
+        deadline = time.monotonic() + 20
+        listener.settimeout(0.2)
+        while True:
+            try:
+                peer = listener.accept()[0]
+                peer.setblocking(True)
+                return peer
+            except TimeoutError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f'{self.opt.machine} did not start:\n{self.log_tail()}') from None
+
+    def log_tail(self):
+        try:
+            return self.log.read_bytes()[-2000:].decode('utf-8', 'replace')
+        except OSError:
+            return ''
+
+    def log_too_long(self):
+        limit = LOG_LIMIT * (50 if self.opt.emulator_log else 1)
+        return any(f.exists() and f.stat().st_size > limit for f in (self.log, self.tmp / 'stdout'))
+
+    def monitor(self, command):
+        raise RuntimeError(f'--monitor-command is for qemu-amd: {command}')
+
+
+class Qemu(Machine):
+    CODE, VARS = '/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'
+
+    def start(self):
+        o = self.opt
+        shutil.copyfile(self.VARS, self.tmp / 'vars.fd')
+        listeners = {n: self.listen(n) for n in ('qmp', 'serial') if n == 'qmp' or not o.no_serial}
+        argv = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std', '-no-reboot', '-no-shutdown',
+                '-machine', 'q35' + (',acpi=off' if o.no_acpi else ''), '-cpu', o.cpu or 'max,+svm', '-smp', str(o.cpus),
+                '-m', f'{o.memory or 1024}M',
+                '-drive', f'if=pflash,format=raw,unit=0,readonly=on,file={self.CODE}',
+                '-drive', f'if=pflash,format=raw,unit=1,file={self.tmp}/vars.fd',
+                '-drive', f'if=none,id=disk,format=raw,file={self.image}', '-device', 'virtio-blk-pci,drive=disk,bootindex=0',
+                '-chardev', f'socket,id=qmp,path={self.tmp}/qmp', '-mon', 'chardev=qmp,mode=control']
+        argv += ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off'] if o.icount else ['-accel', 'tcg']
+        if not o.no_serial:
+            argv += ['-chardev', f'socket,id=serial,path={self.tmp}/serial', '-serial', 'chardev:serial']
+        with open(self.log, 'wb') as log:
+            self.process = spawn(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.qmp, self.replies = self.connect(listeners['qmp']), b''
+        if not o.no_serial:
+            self.serial = self.connect(listeners['serial'])
+        self.end = None
+        self.command('qmp_capabilities')
+
+    def listen(self, name):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(f'{self.tmp}/{name}')
+        s.listen(1)
+        return s
+
+    def messages(self, wait):
+        """QMP messages that have arrived; with @wait, at least one more."""
+        self.qmp.settimeout(20 if wait else 0.0)
+        try:
+            data = self.qmp.recv(65536)
+            self.replies += data
+        except BlockingIOError:
+            pass
+        *lines, self.replies = self.replies.split(b'\n')
+        found = [json.loads(line) for line in lines if line.strip()]
+        for m in found:
+            if m.get('event') == 'SHUTDOWN':
+                guest = m['data']['reason']
+                self.end = {'guest-shutdown': 'powered off', 'guest-reset': 'the machine reset'}.get(guest, f'the machine ended: {guest}')
+        return found
+
+    def command(self, execute, **arguments):
+        self.qmp.settimeout(20)
+        self.qmp.sendall(json.dumps({'execute': execute, 'arguments': arguments}).encode())
+        while True:
+            for m in self.messages(True):
+                if 'error' in m:
+                    raise RuntimeError(f"QEMU: {m['error']['desc']}")
+                if 'return' in m:
+                    return m['return']
+
+    def ended(self):
+        if self.process.poll() is not None:
+            return f'QEMU ended by itself:\n{self.log_tail()}'
+        self.messages(False)
+        if not self.end and self.halted():
+            return 'every core is halted with interrupts off: a hang'
+        return self.end
+
+    def halted(self):
+        """HLT with IF=0 on every core is final: nothing in these machines sends an NMI."""
+        now = time.monotonic()
+        if now < getattr(self, 'next_look', 0):
+            return False
+        self.next_look = now + 3
+        text = self.command('human-monitor-command', **{'command-line': 'info registers -a'})
+        cores = re.findall(r'RFL=([0-9a-f]+).*?HLT=(\d)', text)
+        return bool(cores) and all(h == '1' and not int(f, 16) & 0x200 for f, h in cores)
+
+    def monitor(self, command):
+        return self.command('human-monitor-command', **{'command-line': command}).replace('\r', '')
+
+    def screenshot(self, path):
+        raw = self.tmp / 'screen.ppm'
+        self.command('screendump', filename=str(raw))
+        head = re.match(rb'P6\s+(\d+)\s+(\d+)\s+255\s', (data := raw.read_bytes()))
+        write_png(path, int(head[1]), int(head[2]), data[head.end():])
+
+    def fini(self):
+        if self.process and self.process.poll() is None:
+            try:
+                self.qmp.sendall(b'{"execute":"quit"}')
+                self.process.wait(2)
+            except (OSError, subprocess.TimeoutExpired):
+                pass
+        stop(self.process)
+
+
+class Bochs(Machine):
+    MODELS = {'bochs-intel': 'corei7_skylake_x', 'bochs-amd': 'ryzen'}
+    RC = '''\
+plugin_ctrl: biosdev=false, gameport=false, iodebug=false, parallel=false, extfpuirq=true, serial=true, speaker=false, unmapped=true
+config_interface: textconfig
+memory: host={memory}, guest={memory}
+romimage: file="/usr/share/ovmf/OVMF.fd", address=0xffe00000, options=none
+boot: disk
+floppy_bootsig_check: disabled=1
+ata0: enabled=true, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=disk, path="{image}", mode=flat, cylinders=0, heads=16, spt=63
+cpu: count={cpus}, ips=50000000, model={model}, reset_on_triple_fault=0, ignore_bad_msrs=1
+clock: sync=none, time0=local
+log: {log}
+panic: action=fatal
+error: action=report{quiet}
+info: action=ignore
+debug: action=ignore
+'''
+    HEADLESS = '''\
+display_library: rfb, options="timeout=0"
+vgaromimage: file="/usr/share/bochs/VGABIOS-lgpl-latest"
+pci: enabled=1, chipset=i440fx
+'''
+    WINDOW = '''\
+display_library: x
+vgaromimage: file="/usr/share/vgabios/vgabios.cirrus.bin"
+vga: extension=cirrus, update_freq=5
+pci: enabled=1, chipset=i440fx, slot1=cirrus
+'''
+
+    def start(self):
+        o, env, self.server, self.picture = self.opt, dict(os.environ), None, None
+        rc = self.RC.format(memory=o.memory or 512, image=self.image, cpus=o.cpus, model=o.cpu or self.MODELS[o.machine], log=self.log,
+                            quiet='' if o.emulator_log else ''.join(f', cpu{n}=ignore' for n in range(o.cpus)))
+        rc += self.WINDOW if o.screenshot else self.HEADLESS
+        if o.screenshot:
+            env['DISPLAY'] = self.start_screen()
+        if not o.no_serial:
+            listener = socket.create_server(('127.0.0.1', 0))
+            rc += f'com1: enabled=true, mode=socket-client, dev="127.0.0.1:{listener.getsockname()[1]}"\n'
+        (self.tmp / 'bochsrc').write_text(rc)
+        (self.tmp / 'debugger').write_text('c\nquit\n')       # Debian's Bochs has its debugger built in: let it continue
+        with open(self.tmp / 'stdout', 'wb') as out:
+            self.process = spawn(['bochs-bin', '-q', '-f', f'{self.tmp}/bochsrc', '-rc', f'{self.tmp}/debugger'], env=env, cwd=self.tmp,
+                                 stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        if not o.no_serial:
+            self.serial = self.connect(listener)
+
+    def start_screen(self):
+        readable, writable = os.pipe()
+        self.server = spawn(['Xvfb', '-displayfd', str(writable), '-screen', '0', SCREEN, '-fbdir', str(self.tmp), '-nolisten', 'tcp', '-br'],
+                            pass_fds=[writable], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(writable)
+        with os.fdopen(readable) as f:
+            return ':' + f.readline().strip()
+
+    def ended(self):
+        if self.opt.screenshot and time.monotonic() > getattr(self, 'next_picture', 0):
+            self.look()
+            self.next_picture = time.monotonic() + 0.5
+        log = self.log_tail()
+        if self.process.poll() is None and '>>PANIC<<' not in log:     # drawing on X, Bochs waits at a dialog box about it
+            return None
+        if re.search(r'soft power off|Shutdown port: shutdown requested', log):
+            return 'powered off'
+        return f'Bochs ended by itself:\n{log}'
+
+    def look(self):
+        """Keeps the picture of a running machine: its window is gone, or covered, before we hear of its end."""
+        picture = (self.tmp / 'Xvfb_screen0').read_bytes()
+        if self.process.poll() is None and '>>PANIC<<' not in self.log_tail():
+            self.picture = picture
+
+    def screenshot(self, path):
+        self.look()
+        x, (left, above, below) = self.picture, BOCHS_EDGES
+        head = struct.unpack('>25I', x[:100])       # an X window dump: XWDFile.h
+        height, stride, start = head[5], head[12], head[0] + head[19] * 12
+        rows = [x[start + y * stride + left * 4:start + (y + 1) * stride] for y in range(above, height)]
+        while len(rows) > below + 1 and not any(rows[-1]):
+            rows.pop()
+        width = max((len(rows[-1].rstrip(b'\0')) + 3) // 4, 1)         # the status line is as wide as the picture, and never black
+        rows = rows[:-below]
+        pixels, rgb = b''.join(r[:width * 4] for r in rows), bytearray(width * len(rows) * 3)
+        rgb[0::3], rgb[1::3], rgb[2::3] = pixels[2::4], pixels[1::4], pixels[0::4]
+        write_png(path, width, len(rows), bytes(rgb))
+
+    def fini(self):
+        stop(self.process)
+        stop(self.server)
+
+
+MACHINES = {'qemu-amd': Qemu, 'bochs-intel': Bochs, 'bochs-amd': Bochs}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* pith-check: reads a pith.conf as the boot loader does and says what is wrong, before the USB stick is written. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "boot/config.h"
+
+enum { EXIT_GOOD = 0,
+       EXIT_MISTAKES = 1,
+       EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "usage: pith-check [--no-files] FILE\n"
+    "Checks a pith.conf, and that the files it names stand beside it (not with --no-files).\n"
+    "Exit status: 0 no mistakes, 1 mistakes, 2 FILE could not be read or the arguments are wrong.\n";
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* The whole file in allocated memory, or NULL with errno set. */
+static char *read_file(const char *path, size_t *size)
+{
+    FILE *f = fopen(path, "rb");
+    char *text = NULL, *bigger;
+    size_t n = 0, got;
+
+    *size = 0;
+    if (!f)
+        return NULL;
+    do {
+        bigger = realloc(text, n + 65536);
+        if (!bigger)
+            break;
+        text = bigger;
+        got = fread(text + n, 1, 65536, f);
+        n += got;
+    } while (got > 0);
+    if (!bigger || ferror(f)) {
+        free(text);
+        text = NULL;
+    }
+    fclose(f);
+    *size = n;
+    return text;
+}
+
+static unsigned print_mistakes(const struct config *cfg, const char *path)
+{
+    unsigned n = MIN(cfg->nr_errors, CONFIG_ERRORS);
+
+    for (unsigned i = 0; i < n; i++)
+        fprintf(stderr, "%s:%u: %s\n", path, cfg->errors[i].line, cfg->errors[i].text);
+    if (cfg->nr_errors > n)
+        fprintf(stderr, "%s: and %u more mistakes\n", path, cfg->nr_errors - n);
+    return cfg->nr_errors;
+}
+
+/* What the loader would find out when it reads the file; NULL when all is well. */
+static const char *file_problem(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return errno == ENOENT ? "does not exist" : strerror(errno);
+    if (S_ISDIR(st.st_mode))
+        return "is a directory";
+    return st.st_size ? NULL : "is empty";
+}
+
+static unsigned check_files(const struct config *cfg, const char *path)
+{
+    int dir = (int)(base_name(path) - path);
+    unsigned bad = 0;
+
+    for (unsigned i = 0; i < cfg->nr_files; i++) {
+        const struct config_file *file = &cfg->files[i];
+        char full[4096];
+        const char *problem;
+
+        if ((size_t)snprintf(full, sizeof(full), "%.*s%s", dir, path, file->name) >= sizeof(full))
+            problem = "has too long a path";
+        else
+            problem = file_problem(full);
+        if (!problem)
+            continue;
+        fprintf(stderr, "%s:%u: file '%s' %s - put it beside %s or correct the name\n", path, file->line,
+                file->name, problem, base_name(path));
+        bad++;
+    }
+    return bad;
+}
+
+int main(int argc, char **argv)
+{
+    static struct config cfg;
+    const char *path = argv[argc - 1];
+    int with_files = !(argc == 3 && strcmp(argv[1], "--no-files") == 0);
+    unsigned bad;
+    size_t size;
+    char *text;
+
+    if (argc == 2 && strcmp(path, "--help") == 0) {
+        fputs(usage, stdout);
+        return EXIT_GOOD;
+    }
+    if (argc < 2 || argc > 3 || (argc == 3 && with_files) || path[0] == '-') {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    text = read_file(path, &size);
+    if (!text) {
+        fprintf(stderr, "pith-check: %s: %s\n", path, strerror(errno));
+        return EXIT_USAGE;
+    }
+    bad = config_parse(&cfg, text, size) ? 0 : print_mistakes(&cfg, path);
+    if (with_files)
+        bad += check_files(&cfg, path);
+    free(text);
+    if (!bad)
+        printf("%s: %u partitions, no mistakes\n", path, cfg.manifest.nr_partitions);
+    return bad ? EXIT_MISTAKES : EXIT_GOOD;
+}
