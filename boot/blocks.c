@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that the loader takes from the firmware: all of it is known, so it can be handed over, or given back. */
+/*
+ * Memory that the loader takes from the firmware: all of it is known, so it can be handed over, or
+ * given back.
+ */
 #include "boot/loader.h"
 
 #include "hv/lib/string.h"
@@ -25,8 +28,8 @@ static u64 allocate(const char *what, u64 pages, u64 limit, EFI_MEMORY_TYPE type
     if (nr_blocks == BLOCKS_MAX)
         boot_fail("too many pieces of memory are in use - name fewer files in pith.conf");
     if (EFI_ERROR(fw.bs->AllocatePages(how, type, pages, &base)))
-        boot_fail("there is no room for %s (%lu KiB) in memory - make it smaller or add memory", what,
-                  pages << (PAGE_SHIFT - 10));
+        boot_fail("there is no room for %s (%lu KiB) in memory - make it smaller or add memory",
+                  what, pages << (PAGE_SHIFT - 10));
     return base;
 }
 
@@ -44,7 +47,10 @@ void *block_take(const char *what, u64 size, u64 limit, enum handoff_kind kind)
     return keep(allocate(what, pages, limit, EfiLoaderData), pages, kind);
 }
 
-/* The firmware gives any page: take enough to find an aligned start inside, and return what is left over. */
+/*
+ * The firmware gives any page: take enough to find an aligned start inside, and return what is left
+ * over.
+ */
 void *block_take_image(u64 size)
 {
     u64 pages = pages_of(size), slack = pages_of(MIB(2)) - 1;
@@ -67,9 +73,9 @@ u32 blocks_ranges(struct handoff_range *out)
         const struct block *b = &blocks[i];
 
         if (b->kind != HANDOFF_FREE)
-            out[n++] = (struct handoff_range){
-                .base = b->base, .size = b->pages << PAGE_SHIFT, .kind = b->kind
-            };
+            out[n++] = (struct handoff_range){ .base = b->base,
+                                               .size = b->pages << PAGE_SHIFT,
+                                               .kind = b->kind };
     }
     return n;
 }

@@ -18,8 +18,9 @@ u64 calendar_seconds(const struct calendar *c)
     if (!plausible(c))
         return 0;
     days = 365 * (s64)march_year + march_year / 4 - march_year / 100 + march_year / 400;
-    days += (153 * march_month + 2) / 5 + c->day - 1; /* months of 31 and 30 days, in turn from March */
-    days -= 719468;                                   /* 1 March of year 0 to 1 January 1970 */
+    days += (153 * march_month + 2) / 5 + c->day -
+            1;      /* months of 31 and 30 days, in turn from March */
+    days -= 719468; /* 1 March of year 0 to 1 January 1970 */
     seconds = days * 86400 + c->hour * 3600 + c->minute * 60 + c->second + c->behind_utc * 60;
     return seconds > 0 ? (u64)seconds : 0;
 }

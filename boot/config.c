@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pith.conf: lines, sections and keys. The values are in config_value.c, what spans lines is in config_check.c. */
+/* pith.conf: its lines, sections and keys. Values: config_value.c. The whole: config_check.c. */
 #include "boot/config.h"
 
 #include "boot/config_parser.h"
@@ -71,13 +71,16 @@ static bool partition_name_check(struct parser *p, struct slice name)
     if (name.len == 0)
         parser_error(p, "this partition has no name - write [partition NAME]");
     else if (!config_partition_name(name))
-        parser_error(p, "partition name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it", quote);
+        parser_error(p, "partition name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it",
+                     quote);
     else if (slice_is(name, "pith"))
-        parser_error(p, "the name 'pith' marks Pith's own lines on the console - rename the partition");
+        parser_error(p, "the name 'pith' marks Pith's own lines - rename the partition");
     else if (same)
-        parser_error(p, "partition '%s' is on line %u already - rename one of the two", quote, same->line);
+        parser_error(p, "partition '%s' is on line %u already - rename one of the two", quote,
+                     same->line);
     else if (p->cfg->manifest.nr_partitions == MANIFEST_PARTITIONS)
-        parser_error(p, "there are more than %u partitions - remove '%s'", MANIFEST_PARTITIONS, quote);
+        parser_error(p, "there are more than %u partitions - remove '%s'", MANIFEST_PARTITIONS,
+                     quote);
     else
         return true;
     return false;
@@ -104,7 +107,8 @@ static void parse_section(struct parser *p, struct slice s)
 
     p->section = SECTION_SKIPPED;
     if (!slice_cut(&rest, ']', &word) || slice_trim(rest).len) {
-        parser_error(p, "'%s' is not a section - write [pith] or [partition NAME]", slice_quote(s, quote));
+        parser_error(p, "'%s' is not a section - write [pith] or [partition NAME]",
+                     slice_quote(s, quote));
         return;
     }
     rest = slice_trim(word);
@@ -116,8 +120,9 @@ static void parse_section(struct parser *p, struct slice s)
     else if (slice_is(word, "partition"))
         section_partition(p, slice_trim(rest));
     else
-        parser_error(p, "there is no section '[%s]' - write [pith] or [partition NAME]",
-                     slice_quote(slice_trim((struct slice){ word.at, word.len + rest.len }), quote));
+        parser_error(
+            p, "there is no section '[%s]' - write [pith] or [partition NAME]",
+            slice_quote(slice_trim((struct slice){ word.at, word.len + rest.len }), quote));
 }
 
 static u32 key_find(const struct config_key *keys, u32 n, struct slice name)
@@ -136,8 +141,10 @@ static void unknown_key(struct parser *p, const struct config_key *keys, u32 n, 
     char quote[CONFIG_QUOTE];
 
     slice_quote(name, quote);
-    if (in_pith && key_find(config_partition_keys, CONFIG_PARTITION_KEYS, name) < CONFIG_PARTITION_KEYS)
-        parser_error(p, "'%s' belongs to a partition - move it below a [partition NAME] line", quote);
+    if (in_pith &&
+        key_find(config_partition_keys, CONFIG_PARTITION_KEYS, name) < CONFIG_PARTITION_KEYS)
+        parser_error(p, "'%s' belongs to a partition - move it below a [partition NAME] line",
+                     quote);
     else if (!in_pith && key_find(config_pith_keys, CONFIG_PITH_KEYS, name) < CONFIG_PITH_KEYS)
         parser_error(p, "'%s' belongs to [pith] - move it there", quote);
     else if (near)
@@ -145,12 +152,15 @@ static void unknown_key(struct parser *p, const struct config_key *keys, u32 n, 
     else if (in_pith)
         parser_error(p, "there is no key '%s' - [pith] has focus, poweroff and log", quote);
     else
-        parser_error(p, "there is no key '%s' - a partition has image, initrd, modules, cmdline, memory, vcpus, "
-                        "cores, dedicated, focus, restart, strict, ports, mmio and irqs",
+        parser_error(p,
+                     "there is no key '%s' - a partition has image, initrd, modules, cmdline, memory, "
+                     "vcpus, cores, dedicated, focus, restart, strict, ports, mmio and irqs",
                      quote);
 }
 
-/* A number sign after white space begins a comment, but not in a command line: kernels may want it. */
+/*
+ * A number sign after white space begins a comment, but not in a command line: kernels may want it.
+ */
 static struct slice strip_comment(struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -164,7 +174,8 @@ static void set_key(struct parser *p, const struct config_key *key, u32 *given, 
 {
     p->key = key->name;
     if (*given) {
-        parser_error(p, "'%s' was given on line %u already - keep one of the two", key->name, *given);
+        parser_error(p, "'%s' was given on line %u already - keep one of the two", key->name,
+                     *given);
         return;
     }
     *given = p->line;
@@ -186,7 +197,8 @@ static void parse_key(struct parser *p, struct slice s)
     char quote[CONFIG_QUOTE];
 
     if (!slice_cut(&value, '=', &name)) {
-        parser_error(p, "'%s' is not KEY = VALUE - write it so, or put # before a comment", slice_quote(s, quote));
+        parser_error(p, "'%s' is not KEY = VALUE - write it so, or put # before a comment",
+                     slice_quote(s, quote));
         return;
     }
     name = slice_trim(name);
@@ -197,7 +209,10 @@ static void parse_key(struct parser *p, struct slice s)
         set_key(p, &keys[i], &lines[i], slice_trim(value));
 }
 
-/* White space apart, control characters mean that this is no text: a damaged file, or not the file that was meant. */
+/*
+ * White space apart, control characters mean that this is no text: a damaged file, or not the file
+ * that was meant.
+ */
 static bool line_is_text(struct parser *p, struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -222,7 +237,8 @@ static void parse_line(struct parser *p, struct slice s)
     if (*s.at == '[') {
         parse_section(p, strip_comment(s));
     } else if (p->section == SECTION_NONE) {
-        parser_error(p, "this line stands before any section - write [pith] or [partition NAME] above it");
+        parser_error(
+            p, "this line stands before any section - write [pith] or [partition NAME] above it");
         p->section = SECTION_SKIPPED;
     } else if (p->section != SECTION_SKIPPED) {
         parse_key(p, s);
@@ -234,7 +250,8 @@ static void parse_text(struct parser *p, struct slice text)
     struct slice line;
 
     if (text.len >= 3 && (u8)text.at[0] == 0xef && (u8)text.at[1] == 0xbb && (u8)text.at[2] == 0xbf)
-        text = (struct slice){ text.at + 3, text.len - 3 }; /* byte order mark, as Windows editors write it */
+        text = (struct slice){ text.at + 3,
+                               text.len - 3 }; /* byte order mark, as Windows editors write it */
     while (slice_cut(&text, '\n', &line))
         parse_line(p, line);
     if (text.len)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* pith.conf -> struct manifest. Pure: no firmware types, no allocation; tools/pith-check runs the same code. */
+/*
+ * pith.conf -> struct manifest. Pure: no firmware types, no allocation; tools/pith-check runs the
+ * same code.
+ */
 #pragma once
 
 #include "hv/abi/manifest.h"
@@ -10,7 +13,10 @@
 #define CONFIG_ERRORS     16
 #define CONFIG_ERROR_TEXT 200
 
-/* A file that partitions name; its index here is the module index in the manifest. A name given twice is one file. */
+/*
+ * A file that partitions name; its index here is the module index in the manifest. A name given
+ * twice is one file.
+ */
 struct config_file {
     char name[CONFIG_FILE_NAME]; /* relative to the volume's root, with / between directories */
     u32 line;                    /* that named it first */
@@ -29,5 +35,8 @@ struct config {
     struct config_error errors[CONFIG_ERRORS];
 };
 
-/* Fills @cfg from @size bytes of text, which need not end in a newline or a zero byte. True when there was no mistake. */
+/*
+ * Fills @cfg from @size bytes of text, which need not end in a newline or a zero byte. True when
+ * there was no mistake.
+ */
 bool config_parse(struct config *cfg, const char *text, size_t size) MUST_CHECK;

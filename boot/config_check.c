@@ -5,7 +5,9 @@
 #include "hv/lib/string.h"
 #include "hv/manifest.h"
 
-/* Letters that FAT cannot store, that separate names, or that a UEFI path takes for something else. */
+/*
+ * Letters that FAT cannot store, that separate names, or that a UEFI path takes for something else.
+ */
 static bool file_name_byte(char c)
 {
     static const char refused[] = "\\:*?\"<>|,";
@@ -23,15 +25,17 @@ static bool file_name_check(struct parser *p, struct slice name)
 
     slice_quote(name, quote);
     if (name.len >= CONFIG_FILE_NAME) {
-        parser_error(p, "the file name '%s' has %lu bytes - shorten it to %u", quote, name.len, CONFIG_FILE_NAME - 1);
+        parser_error(p, "the file name '%s' has %lu bytes - shorten it to %u", quote, name.len,
+                     CONFIG_FILE_NAME - 1);
         return false;
     }
     for (size_t i = 0; i < name.len; i++) {
         if (!file_name_byte(name.at[i])) {
-            parser_error(p, "'%s' is not a file name: '%c' at its byte %lu is not allowed - rename the file "
-                            "(directories are separated by /)",
-                         quote,
-                         name.at[i] >= ' ' && name.at[i] <= '~' ? name.at[i] : '?', i + 1);
+            parser_error(
+                p,
+                "'%s' is not a file name: '%c' at its byte %lu is not allowed - rename the file "
+                "(directories are separated by /)",
+                quote, name.at[i] >= ' ' && name.at[i] <= '~' ? name.at[i] : '?', i + 1);
             return false;
         }
     }
@@ -50,7 +54,8 @@ u32 config_file_index(struct parser *p, struct slice name)
         if (slice_is(name, cfg->files[i].name))
             return i;
     }
-    if (p->index == MANIFEST_PARTITIONS) /* a spare partition's files are never read: do not let them fill the table */
+    if (p->index == MANIFEST_PARTITIONS) /* a spare partition's files are never read: do not let
+                                            them fill the table */
         return MANIFEST_NONE;
     memcpy(cfg->files[cfg->nr_files].name, name.at, name.len);
     cfg->files[cfg->nr_files].line = p->line;
@@ -88,9 +93,12 @@ static void check_focus(struct parser *p)
     if (!p->focus_name[0])
         return;
     if (i == m->nr_partitions)
-        parser_error_at(p, line, "there is no partition '%s' to give the focus to - correct the name", p->focus_name);
+        parser_error_at(p, line,
+                        "there is no partition '%s' to give the focus to - correct the name",
+                        p->focus_name);
     else if (p->focus_line && p->focus_index != i)
-        parser_error_at(p, p->focus_line, "line %u gives the focus to '%s' - keep one of the two", line, p->focus_name);
+        parser_error_at(p, p->focus_line, "line %u gives the focus to '%s' - keep one of the two",
+                        line, p->focus_name);
     else
         m->focus = i;
 }
@@ -105,7 +113,8 @@ static bool line_has_error(const struct config *cfg, u32 line)
 }
 
 /* Reported on the line of the key that it is about, else on that of the section. */
-static void on_mistake(void *ctx, const struct manifest_partition *part, const char *key, const char *text)
+static void on_mistake(void *ctx, const struct manifest_partition *part, const char *key,
+                       const char *text)
 {
     struct parser *p = ctx;
     u32 line = part ? part->line : 1;

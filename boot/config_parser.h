@@ -24,7 +24,7 @@ struct parser {
     enum config_section section;
     const char *key;                 /* of the line at hand, for messages */
     struct manifest_partition *part; /* of the section at hand */
-    u32 index;                       /* its number; MANIFEST_PARTITIONS: spare, checked and thrown away */
+    u32 index;                       /* its number; MANIFEST_PARTITIONS: spare, thrown away */
     struct manifest_partition spare;
     u32 focus_line, focus_index;      /* of a partition's own focus = yes; line 0: none */
     char focus_name[16];              /* of [pith] focus */
@@ -34,7 +34,8 @@ struct parser {
 
 struct config_key {
     const char *name;
-    bool verbatim; /* the value is the rest of the line, even when that is empty or holds a number sign */
+    bool verbatim; /* the value is the rest of the line, even when that is empty or holds a number
+                      sign */
     void (*set)(struct parser *p, struct slice value);
 };
 extern const struct config_key config_pith_keys[CONFIG_PITH_KEYS];
@@ -46,7 +47,10 @@ void parser_error_at(struct parser *p, u32 line, const char *fmt, ...) PRINTF(3,
 
 struct slice slice_trim(struct slice s);
 bool slice_is(struct slice s, const char *word);
-/* Cuts @s at the first @c: returns what stands before it, leaves what stands after it. False when there is no @c. */
+/*
+ * Cuts @s at the first @c: returns what stands before it, leaves what stands after it. False when
+ * there is no @c.
+ */
 bool slice_cut(struct slice *s, char c, struct slice *before);
 /* Decimal or 0x hexadecimal, nothing before or after it. */
 bool slice_number(struct slice s, u64 *n) MUST_CHECK;

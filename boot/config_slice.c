@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Slices of the text of pith.conf: cutting, comparing, numbers, and the nearest known word for a mistyped one. */
+/*
+ * Slices of the text of pith.conf: cutting, comparing, numbers, and the nearest known word for a
+ * mistyped one.
+ */
 #include "boot/config_parser.h"
 
 #define WORD_MAX 24u /* longer than any key or value word */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* pith.conf: one function per key that turns its value into the manifest, and the two tables of keys. */
+/*
+ * pith.conf: one function per key that turns its value into the manifest, and the two tables of
+ * keys.
+ */
 #include "boot/config_parser.h"
 
 #include "hv/lib/string.h"
@@ -11,7 +14,8 @@ struct choice {
 };
 
 /* The value of the word that @v is; @fallback after a mistake. */
-static u32 choose(struct parser *p, struct slice v, const struct choice *choices, u32 n, const char *words)
+static u32 choose(struct parser *p, struct slice v, const struct choice *choices, u32 n,
+                  const char *words)
 {
     const char *near = slice_nearest(v, choices, sizeof(*choices), n);
     char quote[CONFIG_QUOTE];
@@ -53,7 +57,8 @@ static void set_pith_focus(struct parser *p, struct slice v)
     if (config_partition_name(v))
         memcpy(p->focus_name, v.at, v.len);
     else
-        parser_error(p, "'%s' is not the name of a partition - write the name of one of them", slice_quote(v, quote));
+        parser_error(p, "'%s' is not the name of a partition - write the name of one of them",
+                     slice_quote(v, quote));
 }
 
 static void set_poweroff(struct parser *p, struct slice v)
@@ -68,9 +73,12 @@ static void set_poweroff(struct parser *p, struct slice v)
 
 static void set_log(struct parser *p, struct slice v)
 {
-    static const struct choice choices[] = { { "info", 2 }, { "error", 0 }, { "warn", 1 }, { "debug", 3 } };
+    static const struct choice choices[] = {
+        { "info", 2 }, { "error", 0 }, { "warn", 1 }, { "debug", 3 }
+    };
 
-    p->cfg->manifest.log_level = choose(p, v, choices, ARRAY_SIZE(choices), "error, warn, info or debug");
+    p->cfg->manifest.log_level = choose(p, v, choices, ARRAY_SIZE(choices),
+                                        "error, warn, info or debug");
 }
 
 static void set_image(struct parser *p, struct slice v)
@@ -110,7 +118,8 @@ static void set_cmdline(struct parser *p, struct slice v)
     if (quotes == 2 && v.at[0] == '"' && v.at[v.len - 1] == '"')
         parser_error(p, "quotes around the command line would become part of it - remove them");
     else if (v.len >= sizeof(p->part->cmdline))
-        parser_error(p, "the command line has %lu bytes - shorten it to %lu", v.len, sizeof(p->part->cmdline) - 1);
+        parser_error(p, "the command line has %lu bytes - shorten it to %lu", v.len,
+                     sizeof(p->part->cmdline) - 1);
     else
         memcpy(p->part->cmdline, v.at, v.len);
 }
@@ -142,13 +151,16 @@ static void set_memory(struct parser *p, struct slice v)
 
     slice_quote(v, quote);
     if (!unit && slice_number(v, &n))
-        parser_error(p, "memory = %s has no unit - write K, M or G after the number, as in 64M", quote);
+        parser_error(p, "memory = %s has no unit - write K, M or G after the number, as in 64M",
+                     quote);
     else if (!unit || !slice_number(digits, &n))
         parser_error(p, "'%s' is not a size - write a number and K, M or G, as in 64M", quote);
     else if (n > MANIFEST_MEMORY_MAX / unit)
-        parser_error(p, "memory = %s is too large - the most is %luG", quote, MANIFEST_MEMORY_MAX >> 30);
+        parser_error(p, "memory = %s is too large - the most is %luG", quote,
+                     MANIFEST_MEMORY_MAX >> 30);
     else if (n * unit < MANIFEST_MEMORY_MIN)
-        parser_error(p, "memory = %s is too small - the least is %luM", quote, MANIFEST_MEMORY_MIN >> 20);
+        parser_error(p, "memory = %s is too small - the least is %luM", quote,
+                     MANIFEST_MEMORY_MIN >> 20);
     else if (n * unit % MIB(1))
         parser_error(p, "memory = %s is not a whole number of megabytes - write %luM", quote,
                      (n * unit + MIB(1) - 1) >> 20);
@@ -163,7 +175,8 @@ static void set_vcpus(struct parser *p, struct slice v)
 
     slice_quote(v, quote);
     if (!slice_number(v, &n))
-        parser_error(p, "'%s' is not a number - write how many vCPUs, 1 to %u", quote, MANIFEST_VCPUS_MAX);
+        parser_error(p, "'%s' is not a number - write how many vCPUs, 1 to %u", quote,
+                     MANIFEST_VCPUS_MAX);
     else if (n < 1 || n > MANIFEST_VCPUS_MAX)
         parser_error(p, "vcpus = %s is out of range - write 1 to %u", quote, MANIFEST_VCPUS_MAX);
     else
@@ -171,10 +184,11 @@ static void set_vcpus(struct parser *p, struct slice v)
 }
 
 /*
- * Takes the next "A" or "A-B" of a list with commas. False at its end, and after a mistake: @max is the largest number
- * and @example shows how a list looks.
+ * Takes the next "A" or "A-B" of a list with commas. False at its end, and after a mistake: @max is
+ * the largest number and @example shows how a list looks.
  */
-static bool next_range(struct parser *p, struct slice *list, u64 max, const char *example, struct manifest_range *r)
+static bool next_range(struct parser *p, struct slice *list, u64 max, const char *example,
+                       struct manifest_range *r)
 {
     struct slice item, first, last;
     char quote[CONFIG_QUOTE];
@@ -190,11 +204,13 @@ static bool next_range(struct parser *p, struct slice *list, u64 max, const char
         first = last;
     slice_quote(item, quote);
     if (!slice_number(slice_trim(first), &r->first) || !slice_number(slice_trim(last), &r->last))
-        parser_error(p, "'%s' in '%s' is not a number or a range - write it as in %s", quote, p->key, example);
+        parser_error(p, "'%s' in '%s' is not a number or a range - write it as in %s", quote,
+                     p->key, example);
     else if (r->first > r->last)
         parser_error(p, "the range %s ends before it begins - write the lower number first", quote);
     else if (r->last > max)
-        parser_error(p, "%s is out of range for '%s' - the highest is 0x%lx (%lu)", quote, p->key, max, max);
+        parser_error(p, "%s is out of range for '%s' - the highest is 0x%lx (%lu)", quote, p->key,
+                     max, max);
     else
         return true;
     return false;
@@ -222,7 +238,8 @@ static void set_focus(struct parser *p, struct slice v)
     if (!choose_yes(p, v))
         return;
     if (p->focus_line)
-        parser_error(p, "line %u gives the focus to another partition - keep one of the two", p->focus_line);
+        parser_error(p, "line %u gives the focus to another partition - keep one of the two",
+                     p->focus_line);
     p->focus_line = p->line;
     p->focus_index = p->index;
 }
@@ -265,12 +282,13 @@ static void set_mmio(struct parser *p, struct slice v)
     struct manifest_partition *part = p->part;
     struct manifest_range r;
 
-    while (next_range(p, &v, MANIFEST_MMIO_MAX, "0xfe000000-0xfe000fff", &r) && !too_many(p, part->nr_mmio)) {
+    while (next_range(p, &v, MANIFEST_MMIO_MAX, "0xfe000000-0xfe000fff", &r) &&
+           !too_many(p, part->nr_mmio)) {
         u64 first = r.first & ~PAGE_MASK, last = r.last | PAGE_MASK;
 
         if (first != r.first || last != r.last)
-            parser_error(p, "mmio 0x%lx-0x%lx is not whole pages of 4K - write 0x%lx-0x%lx", r.first,
-                         r.last, first, last);
+            parser_error(p, "mmio 0x%lx-0x%lx is not whole pages of 4K - write 0x%lx-0x%lx",
+                         r.first, r.last, first, last);
         else
             part->mmio[part->nr_mmio++] = r;
     }

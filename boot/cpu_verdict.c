@@ -19,25 +19,33 @@ static bool vendor_is(const struct cpu_facts *f, const char *name)
 static void explain_none(const struct cpu_facts *f, char *why, size_t size)
 {
     if (f->hypervisor[0])
-        fmt_str(why, size, "this virtual machine (%s) offers neither VT-x nor AMD-V - turn on nested virtualization "
-                           "in its hypervisor",
+        fmt_str(why, size,
+                "this virtual machine (%s) offers neither VT-x nor AMD-V - turn on nested "
+                "virtualization in its hypervisor",
                 f->hypervisor);
     else if (vendor_is(f, "GenuineIntel"))
-        fmt_str(why, size, "the processor offers no VT-x - turn on " SETTING_VMX " in the firmware setup, or use "
-                           "a processor that has it");
+        fmt_str(why, size,
+                "the processor offers no VT-x - turn on " SETTING_VMX " in the firmware setup, "
+                "or use a processor that has it");
     else if (vendor_is(f, "AuthenticAMD") || vendor_is(f, "HygonGenuine"))
-        fmt_str(why, size, "the processor offers no AMD-V - turn on " SETTING_SVM " in the firmware setup, or use "
-                           "a processor that has it");
+        fmt_str(why, size,
+                "the processor offers no AMD-V - turn on " SETTING_SVM " in the firmware setup, "
+                "or use a processor that has it");
     else
-        fmt_str(why, size, "this processor (%s) has neither VT-x nor AMD-V - use one that has", f->vendor);
+        fmt_str(why, size, "this processor (%s) has neither VT-x nor AMD-V - use one that has",
+                f->vendor);
 }
 
-/* @feature is missing from hardware that virtualizes otherwise: an old processor, or a hypervisor that hides it. */
-static bool lacks(const struct cpu_facts *f, const char *feature, const char *since, char *why, size_t size)
+/*
+ * @feature is missing from hardware that virtualizes otherwise: an old processor, or a hypervisor
+ * that hides it.
+ */
+static bool lacks(const struct cpu_facts *f, const char *feature, const char *since, char *why,
+                  size_t size)
 {
     if (f->hypervisor[0])
-        fmt_str(why, size, "this virtual machine (%s) offers no %s - turn it on in its hypervisor", f->hypervisor,
-                feature);
+        fmt_str(why, size, "this virtual machine (%s) offers no %s - turn it on in its hypervisor",
+                f->hypervisor, feature);
     else
         fmt_str(why, size, "this processor has no %s - use a newer one: %s", feature, since);
     return false;
@@ -47,9 +55,11 @@ static bool verdict_vmx(const struct cpu_facts *f, char *why, size_t size)
 {
     const char *since = "Intel has it since Westmere (2010)";
 
-    if ((f->feature_control & FEATURE_CONTROL_LOCK) && !(f->feature_control & FEATURE_CONTROL_VMX)) {
-        fmt_str(why, size, "VT-x is turned off and locked by the firmware - turn on " SETTING_VMX " in its setup, "
-                           "then switch the machine off and on");
+    if ((f->feature_control & FEATURE_CONTROL_LOCK) &&
+        !(f->feature_control & FEATURE_CONTROL_VMX)) {
+        fmt_str(why, size,
+                "VT-x is turned off and locked by the firmware - turn on " SETTING_VMX " in its "
+                "setup, then switch the machine off and on");
         return false;
     }
     if (!(f->proc_controls & ALLOWED_SECONDARY) || !(f->proc_controls2 & ALLOWED_EPT))
@@ -63,12 +73,14 @@ static bool verdict_svm(const struct cpu_facts *f, char *why, size_t size)
 {
     /* Without the lock the hypervisor clears the bit itself. */
     if ((f->vm_cr & VM_CR_SVMDIS) && (f->vm_cr & VM_CR_LOCK)) {
-        fmt_str(why, size, "AMD-V is turned off and locked by the firmware - turn on " SETTING_SVM " in its setup, "
-                           "then switch the machine off and on");
+        fmt_str(why, size,
+                "AMD-V is turned off and locked by the firmware - turn on " SETTING_SVM " in its "
+                "setup, then switch the machine off and on");
         return false;
     }
     if (!(f->svm_features & SVM_FEATURE_NP))
-        return lacks(f, "nested paging (NPT of AMD-V)", "AMD has it since Barcelona (2007)", why, size);
+        return lacks(f, "nested paging (NPT of AMD-V)", "AMD has it since Barcelona (2007)", why,
+                     size);
     return true;
 }
 
@@ -81,7 +93,8 @@ bool cpu_verdict(const struct cpu_facts *f, char *why, size_t size)
     if (f->vmx ? !verdict_vmx(f, why, size) : !verdict_svm(f, why, size))
         return false;
     if (!f->nx)
-        fmt_str(why, size, "the processor does not offer no-execute pages - turn on \"Execute Disable Bit\" or "
-                           "\"NX Mode\" in the firmware setup");
+        fmt_str(why, size,
+                "the processor offers no no-execute pages - turn on \"Execute Disable Bit\" or "
+                "\"NX Mode\" in the firmware setup");
     return f->nx;
 }

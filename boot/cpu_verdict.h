@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Can this processor run Pith, and if not, what does the user have to do? Pure: the facts are read in cpus.c. */
+/*
+ * Can this processor run Pith, and if not, what does the user have to do? Pure: the facts are read
+ * in cpus.c.
+ */
 #pragma once
 
 #include "hv/lib/types.h"
@@ -18,7 +21,10 @@ struct cpu_facts {
 /* IA32_FEATURE_CONTROL: SDM, "Enabling and Entering VMX Operation". */
 #define FEATURE_CONTROL_LOCK       BIT(0)
 #define FEATURE_CONTROL_VMX        BIT(2) /* VMX outside SMX operation */
-/* The upper halves of the control MSRs say what may be 1: SDM, "Allowed Settings of VM-Execution Controls". */
+/*
+ * The upper halves of the control MSRs say what may be 1: SDM, "Allowed Settings of VM-Execution
+ * Controls".
+ */
 #define ALLOWED_SECONDARY          BIT(32 + 31)
 #define ALLOWED_EPT                BIT(32 + 1)
 #define ALLOWED_UNRESTRICTED_GUEST BIT(32 + 7)

@@ -17,7 +17,8 @@ void volume_open(void)
     if (EFI_ERROR(fw.bs->HandleProtocol(fw.image, &LoadedImageProtocol, (void **)&image)) ||
         EFI_ERROR(fw.bs->HandleProtocol(image->DeviceHandle, &FileSystemProtocol, (void **)&fs)) ||
         EFI_ERROR(fs->OpenVolume(fs, &root)))
-        boot_fail("the loader was not started from a volume with files - start it from a FAT volume");
+        boot_fail(
+            "the loader was not started from a volume with files - start it from a FAT volume");
 }
 
 /* Names are ASCII, at most CONFIG_FILE_NAME - 1 bytes. */
@@ -59,7 +60,8 @@ static const char *read_all(EFI_FILE_HANDLE f, u8 *to, u64 size)
     return NULL;
 }
 
-static const char *read_opened(EFI_FILE_HANDLE f, const char *name, enum handoff_kind kind, struct file *file)
+static const char *read_opened(EFI_FILE_HANDLE f, const char *name, enum handoff_kind kind,
+                               struct file *file)
 {
     const char *wrong = file_size(f, &file->size);
 

@@ -22,15 +22,17 @@ void say_init(void);
 void say_set_level(u32 level); /* of pith.conf: 0 error, 1 warn, 2 info, 3 debug */
 void say(const char *fmt, ...) PRINTF(1, 2);
 void say_info(const char *fmt, ...) PRINTF(1, 2);
-/* "cannot start: what - what to do"; waits for a key or 60 s, gives all memory back and returns to the firmware. */
+/* "cannot start: what - what to do"; waits for a key or 60 s, then returns to the firmware. */
 NORETURN void boot_fail(const char *fmt, ...) PRINTF(1, 2);
 
 /* blocks.c: memory from the firmware, remembered until the hypervisor has it. */
 #define BLOCKS_MAX 160u
 #define BELOW_4G   0xffffffffull
 #define ANYWHERE   (~0ull)
-/* Zeroed pages for @size bytes, ending at @limit at most. @kind is what the hypervisor will be told, HANDOFF_FREE for
- * scratch memory. Fails the boot when there is none; @what names it then. */
+/*
+ * Zeroed pages for @size bytes, ending at @limit at most. @kind is what the hypervisor will be
+ * told, HANDOFF_FREE for scratch memory. Fails the boot when there is none; @what names it then.
+ */
 void *block_take(const char *what, u64 size, u64 limit, enum handoff_kind kind);
 /* The same for the hypervisor: code, aligned to 2 MiB, below 4 GiB. */
 void *block_take_image(u64 size);
@@ -43,12 +45,13 @@ struct file {
     u64 size;
 };
 void volume_open(void);
-/* NULL when it was read, else what is wrong with it: "'x' was not found - what to do" in static memory. */
+/* NULL when it was read, else "'NAME' what is wrong - what to do" in static memory. */
 const char *file_read(const char *name, enum handoff_kind kind, struct file *file) MUST_CHECK;
 
 /* cpus.c */
-void cpu_check(void);                            /* fails the boot when this processor cannot do it */
-u32 cpus_list(struct handoff_cpu *out, u32 max); /* how many there are; the first @max are written */
+void cpu_check(void); /* fails the boot when this processor cannot do it */
+/* How many cores there are; the first @max of them are written. */
+u32 cpus_list(struct handoff_cpu *out, u32 max);
 
 /* tables.c: what else the hypervisor cannot ask the firmware for later. */
 u64 acpi_find_rsdp(void);
@@ -64,10 +67,13 @@ struct memmap {
 };
 void memmap_init(struct memmap *map); /* a buffer with room for what will still be allocated */
 EFI_STATUS memmap_read(struct memmap *map) MUST_CHECK;
-u32 memmap_max_ranges(const struct memmap *map); /* room that memmap_ranges() needs in each of its arrays */
-u32 memmap_ranges(const struct memmap *map, struct handoff_range *scratch, struct handoff_range *out);
-u32 memmap_runtime(const struct memmap *map, u8 *out); /* copies the runtime regions' descriptors */
-void memmap_exit(struct memmap *map);                  /* ends the boot services; fails the boot when it cannot */
+/* Room that memmap_ranges() needs in each of its arrays. */
+u32 memmap_max_ranges(const struct memmap *map);
+u32 memmap_ranges(const struct memmap *map, struct handoff_range *scratch,
+                  struct handoff_range *out);
+/* Copies the descriptors of the runtime regions; returns how many. */
+u32 memmap_runtime(const struct memmap *map, u8 *out);
+void memmap_exit(struct memmap *map); /* ends the boot services, or fails the boot */
 
 /* payload.c: the hypervisor's ELF file, carried inside this application. */
 struct payload {

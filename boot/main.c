@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The boot loader: a UEFI application that reads pith.conf and the guests' files, and hands the machine to the hypervisor. */
+/*
+ * The boot loader: a UEFI application that reads pith.conf and the guests' files, and hands the
+ * machine to the hypervisor.
+ */
 #include "arch/x86/cpu/insn.h"
 #include "boot/loader.h"
 #include "hv/abi/version.h"
@@ -15,7 +18,8 @@ static void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
     fw.image = image;
     fw.st = st;
     fw.bs = st->BootServices;
-    fw.bs->SetWatchdogTimer(0, 0, 0, NULL); /* first: else the firmware resets the machine after five minutes */
+    fw.bs->SetWatchdogTimer(
+        0, 0, 0, NULL); /* first: else the firmware resets the machine after five minutes */
     say_init();
 }
 
@@ -70,7 +74,10 @@ static void files_load(const struct config *cfg, struct handoff_module *modules)
         boot_fail("%u of %u files could not be read - see above", bad, cfg->nr_files);
 }
 
-/* The part of the manifest's rules that needs this machine: said here, where the user can still read it. */
+/*
+ * The part of the manifest's rules that needs this machine: said here, where the user can still
+ * read it.
+ */
 static void manifest_fits(const struct manifest *m, u32 nr_files, const struct handoff_array *cpus)
 {
     const struct handoff_cpu *cpu = (const void *)cpus->base;
@@ -99,8 +106,9 @@ static void memory_fits(struct plan *p)
     for (u32 i = 0; i < m->nr_partitions; i++)
         wanted += m->partitions[i].memory;
     if (wanted > free)
-        boot_fail("the partitions want %lu MiB and the machine has %lu MiB free - lower memory in " CONFIG_NAME,
-                  wanted >> 20, free >> 20);
+        boot_fail(
+            "the partitions want %lu MiB and %lu MiB are free - lower memory in " CONFIG_NAME,
+            wanted >> 20, free >> 20);
 }
 
 /* One array of the hand-over, in memory of the hypervisor's kind. */
@@ -159,7 +167,8 @@ static void prepare(struct plan *p)
     h->efi_memory = array_take((u32)(p->map.capacity / p->map.stride), (u32)p->map.stride);
     p->ranges = (void *)h->ranges.base;
     p->runtime = (void *)h->efi_memory.base;
-    p->scratch = block_take("the memory map", nr_ranges * sizeof(struct handoff_range), ANYWHERE, HANDOFF_FREE);
+    p->scratch = block_take("the memory map", nr_ranges * sizeof(struct handoff_range), ANYWHERE,
+                            HANDOFF_FREE);
     memory_fits(p);
 }
 

@@ -5,16 +5,18 @@
 #include "boot/ranges.h"
 #include "hv/lib/string.h"
 
-#define SLACK_DESCRIPTORS 64 /* each allocation may split a region, and firmware allocates on its own */
-#define EXIT_ATTEMPTS     8
-#define MEMORY_SP         0x40000ull /* EFI_MEMORY_SP: meant for a special purpose, not for everyone */
+#define SLACK_DESCRIPTORS \
+    64 /* each allocation may split a region, and firmware allocates on its own */
+#define EXIT_ATTEMPTS 8
+#define MEMORY_SP     0x40000ull /* EFI_MEMORY_SP: meant for a special purpose, not for everyone */
 
 static EFI_STATUS read_map(struct memmap *map)
 {
     UINT32 version;
 
     map->size = map->capacity;
-    return fw.bs->GetMemoryMap(&map->size, (void *)map->descriptors, &map->key, &map->stride, &version);
+    return fw.bs->GetMemoryMap(&map->size, (void *)map->descriptors, &map->key, &map->stride,
+                               &version);
 }
 
 EFI_STATUS memmap_read(struct memmap *map)
@@ -22,7 +24,10 @@ EFI_STATUS memmap_read(struct memmap *map)
     return read_map(map);
 }
 
-/* Reading it needs memory, and taking memory makes it longer: ask again until it fits with room to spare. */
+/*
+ * Reading it needs memory, and taking memory makes it longer: ask again until it fits with room to
+ * spare.
+ */
 void memmap_init(struct memmap *map)
 {
     *map = (struct memmap){ 0 };
@@ -39,7 +44,10 @@ void memmap_init(struct memmap *map)
     boot_fail("the firmware gives no memory map - update the firmware");
 }
 
-/* What is the loader's or the boot services' is free once the hypervisor runs; blocks.c knows the exceptions. */
+/*
+ * What is the loader's or the boot services' is free once the hypervisor runs; blocks.c knows the
+ * exceptions.
+ */
 static enum handoff_kind kind_of(const EFI_MEMORY_DESCRIPTOR *d)
 {
     switch (d->Type) {
@@ -77,7 +85,8 @@ u32 memmap_max_ranges(const struct memmap *map)
     return RANGES_OUT(descriptor_count(map, map->capacity) + BLOCKS_MAX);
 }
 
-u32 memmap_ranges(const struct memmap *map, struct handoff_range *scratch, struct handoff_range *out)
+u32 memmap_ranges(const struct memmap *map, struct handoff_range *scratch,
+                  struct handoff_range *out)
 {
     u32 n = descriptor_count(map, map->size);
 
@@ -109,8 +118,9 @@ u32 memmap_runtime(const struct memmap *map, u8 *out)
 }
 
 /*
- * The key names the map that ends the services; when something changed it meanwhile, the call fails and only the map
- * may be asked for again (UEFI Specification, "EFI_BOOT_SERVICES.ExitBootServices()").
+ * The key names the map that ends the services; when something changed it meanwhile, the call fails
+ * and only the map may be asked for again (UEFI Specification,
+ * "EFI_BOOT_SERVICES.ExitBootServices()").
  */
 void memmap_exit(struct memmap *map)
 {
@@ -125,5 +135,6 @@ void memmap_exit(struct memmap *map)
         if (!EFI_ERROR(status))
             return;
     }
-    boot_fail("the firmware does not end its boot services (status 0x%lx) - update the firmware", (u64)status);
+    boot_fail("the firmware does not end its boot services (status 0x%lx) - update the firmware",
+              (u64)status);
 }

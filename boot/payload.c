@@ -13,7 +13,8 @@ struct payload payload_load(void)
     u64 size, base;
 
     if (!elf_measure(payload_start, file_size, &span))
-        boot_fail("the hypervisor inside the loader is damaged - copy BOOTX64.EFI to the boot volume again");
+        boot_fail(
+            "the hypervisor in the loader is damaged - copy BOOTX64.EFI to the volume again");
     size = ALIGN_UP(span.last - span.first, PAGE_SIZE);
     base = (u64)block_take_image(size);
     elf_place(payload_start, &span, (u8 *)base);

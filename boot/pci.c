@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Takes away from PCI devices the right to write to memory: what the firmware's drivers set up may still be running. */
+/*
+ * Takes away from PCI devices the right to write to memory: what the firmware's drivers set up may
+ * still be running.
+ */
 #include "arch/x86/cpu/insn.h"
 #include "boot/loader.h"
 
@@ -32,8 +35,9 @@ static void config_write16(u32 function, u32 reg, u16 value)
 }
 
 /*
- * Bridges only pass on what others began. USB controllers still feed the firmware's emulation of a PS/2 keyboard, which
- * the console uses. Integrated graphics read the picture on the screen from memory as bus masters.
+ * Bridges only pass on what others began. USB controllers still feed the firmware's emulation of a
+ * PS/2 keyboard, which the console uses. Integrated graphics read the picture on the screen from
+ * memory as bus masters.
  */
 static bool keeps_bus(u32 function)
 {
@@ -41,7 +45,8 @@ static bool keeps_bus(u32 function)
     u32 subclass = config_read(function, REG_CLASS) >> 16 & 0xff;
     bool bridge = config_read(function, REG_HEADER_TYPE) & HEADER_TYPE;
 
-    return bridge || class == CLASS_DISPLAY || (class == CLASS_SERIAL_BUS && subclass == SUBCLASS_USB);
+    return bridge || class == CLASS_DISPLAY ||
+           (class == CLASS_SERIAL_BUS && subclass == SUBCLASS_USB);
 }
 
 static bool exists(u32 function)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory ranges: clean each, sort, then walk the addresses upwards and ask which kind rules there. */
+/*
+ * Memory ranges: clean each, sort, then walk the addresses upwards and ask which kind rules there.
+ */
 #include "boot/ranges.h"
 
 /* How restrictive a kind is; what is unknown counts as reserved. */
@@ -21,7 +23,10 @@ static u32 kind_rank(u32 kind)
     }
 }
 
-/* Free memory shrinks to whole pages, everything else grows; what leaves the 64-bit space is cut off. */
+/*
+ * Free memory shrinks to whole pages, everything else grows; what leaves the 64-bit space is cut
+ * off.
+ */
 static void range_align(struct handoff_range *r)
 {
     u64 last = r->base + r->size < r->base ? ~0ull : r->base + r->size;
@@ -82,8 +87,8 @@ static u32 append(struct handoff_range *out, u32 n, u64 base, u64 end, u32 kind)
 }
 
 /*
- * What rules at @at: the most restrictive of r[first..n) that cover it. *end becomes the next address where the answer
- * may change. Returns 0 when nothing covers it.
+ * What rules at @at: the most restrictive of r[first..n) that cover it. *end becomes the next
+ * address where the answer may change. Returns 0 when nothing covers it.
  */
 static u32 kind_at(const struct handoff_range *r, u32 first, u32 n, u64 at, u64 *end)
 {

@@ -18,7 +18,10 @@ static SIMPLE_TEXT_OUTPUT_INTERFACE *screens[SCREENS_MAX];
 static u32 nr_screens;
 static u32 level = LEVEL_INFO;
 
-/* The firmware's own terminal on COM1: through it every line would appear there twice, between escape sequences. */
+/*
+ * The firmware's own terminal on COM1: through it every line would appear there twice, between
+ * escape sequences.
+ */
 static bool is_com1(EFI_DEVICE_PATH *path)
 {
     for (; !IsDevicePathEnd(path); path = NextDevicePathNode(path)) {
@@ -38,7 +41,9 @@ static void add_screen(EFI_HANDLE handle, bool have_com1)
 
     if (nr_screens == SCREENS_MAX)
         return;
-    /* A console without a device path is the firmware's splitter, which stands for all the others. */
+    /*
+     * A console without a device path is the firmware's splitter, which stands for all the others.
+     */
     if (EFI_ERROR(fw.bs->HandleProtocol(handle, &DevicePathProtocol, (void **)&path)) || !path)
         return;
     if (have_com1 && is_com1(path))
@@ -121,7 +126,8 @@ static void wait_for_user(void)
     }
     fw.bs->WaitForEvent(n, events, &which);
     if (n == 2 && which == 1)
-        fw.st->ConIn->Reset(fw.st->ConIn, FALSE); /* that key was for us, not for the firmware's menu */
+        fw.st->ConIn->Reset(fw.st->ConIn,
+                            FALSE); /* that key was for us, not for the firmware's menu */
     fw.bs->CloseEvent(events[0]);
 }
 
@@ -138,7 +144,8 @@ void boot_fail(const char *fmt, ...)
         fw.bs->Stall(FAIL_SECONDS * 1000000);
         fw.st->RuntimeServices->ResetSystem(EfiResetCold, EFI_ABORTED, 0, NULL);
     } else {
-        say("press a key to return to the firmware; it happens by itself after %u seconds", FAIL_SECONDS);
+        say("press a key to return to the firmware; it happens by itself after %u seconds",
+            FAIL_SECONDS);
         wait_for_user();
         blocks_release();
         fw.bs->Exit(fw.image, EFI_ABORTED, 0, NULL);

@@ -7,15 +7,17 @@
 #define COM1 0x3f8
 
 /* Registers of the 16550, as offsets; THR, DLL and DLM share theirs with others. */
-enum uart_register { THR = 0,
-                     DLL = 0,
-                     DLM = 1,
-                     IER = 1,
-                     FCR = 2,
-                     LCR = 3,
-                     MCR = 4,
-                     LSR = 5,
-                     SCR = 7 };
+enum uart_register {
+    THR = 0,
+    DLL = 0,
+    DLM = 1,
+    IER = 1,
+    FCR = 2,
+    LCR = 3,
+    MCR = 4,
+    LSR = 5,
+    SCR = 7
+};
 
 #define FCR_ENABLE  0x01
 #define LCR_8N1     0x03
@@ -26,7 +28,10 @@ enum uart_register { THR = 0,
 
 static bool present;
 
-/* Bounded: a UART whose bit never comes must not stop the machine from starting. Port reads take about 1 us. */
+/*
+ * Bounded: a UART whose bit never comes must not stop the machine from starting. Port reads take
+ * about 1 us.
+ */
 static bool wait_for(u8 bit)
 {
     for (u32 i = 0; i < 100000; i++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* ACPI, the clock, the screen and the memory attributes: looked up while the firmware can still be asked. */
+/*
+ * ACPI, the clock, the screen and the memory attributes: looked up while the firmware can still be
+ * asked.
+ */
 #include "boot/loader.h"
 
 #include "boot/calendar.h"
@@ -72,7 +75,8 @@ struct handoff_fb screen_find(void)
     EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
     struct handoff_fb fb = { 0 };
 
-    if (EFI_ERROR(fw.bs->HandleProtocol(fw.st->ConsoleOutHandle, &GraphicsOutputProtocol, (void **)&gop)) &&
+    if (EFI_ERROR(fw.bs->HandleProtocol(fw.st->ConsoleOutHandle, &GraphicsOutputProtocol,
+                                        (void **)&gop)) &&
         EFI_ERROR(fw.bs->LocateProtocol(&GraphicsOutputProtocol, NULL, (void **)&gop)))
         return fb;
     if (!gop->Mode || !gop->Mode->Info)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What every manifest must satisfy: values in range, names unique, nothing given to two partitions, cores that exist. */
+/*
+ * What every manifest must satisfy: values in range, names unique, nothing given to two partitions,
+ * cores that exist.
+ */
 #include "hv/manifest.h"
 
 #include "hv/lib/fmt.h"
@@ -29,7 +32,8 @@ static const struct kept kept_mmio[] = {
 };
 
 PRINTF(4, 5)
-static void mistake(const struct exam *e, const struct manifest_partition *part, const char *key, const char *fmt, ...)
+static void mistake(const struct exam *e, const struct manifest_partition *part, const char *key,
+                    const char *fmt, ...)
 {
     char text[200];
     va_list ap;
@@ -73,12 +77,15 @@ static void examine_name(const struct exam *e, const struct manifest_partition *
     size_t len = name_length(p->name);
 
     if (len == 0 || p->name[len])
-        mistake(e, p, "", "partition name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it", p->name);
+        mistake(e, p, "", "partition name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it",
+                p->name);
     if (same_name(p->name, "pith"))
-        mistake(e, p, "", "the name 'pith' marks Pith's own lines on the console - rename the partition");
+        mistake(e, p, "",
+                "the name 'pith' marks Pith's own lines - rename the partition");
     for (const struct manifest_partition *q = e->m->partitions; q < p; q++) {
         if (same_name(p->name, q->name))
-            mistake(e, p, "", "partition '%s' is on line %u already - rename one of the two", p->name, q->line);
+            mistake(e, p, "", "partition '%s' is on line %u already - rename one of the two",
+                    p->name, q->line);
     }
 }
 
@@ -87,25 +94,33 @@ static void examine_files(const struct exam *e, const struct manifest_partition 
     if (p->image == MANIFEST_NONE)
         mistake(e, p, "image", "partition '%s' has no image - add a line image = FILE", p->name);
     else if (p->image >= e->nr_modules)
-        mistake(e, p, "image", "the image of '%s' was not loaded - use the boot loader that came with Pith", p->name);
+        mistake(e, p, "image",
+                "the image of '%s' was not loaded - use the boot loader that came with Pith",
+                p->name);
     if (p->initrd != MANIFEST_NONE && p->initrd >= e->nr_modules)
-        mistake(e, p, "initrd", "the initrd of '%s' was not loaded - use the boot loader that came with Pith", p->name);
+        mistake(e, p, "initrd",
+                "the initrd of '%s' was not loaded - use the boot loader that came with Pith",
+                p->name);
     for (u32 i = 0; i < p->nr_modules; i++) {
         if (p->modules[i] >= e->nr_modules)
-            mistake(e, p, "modules", "module %u of '%s' was not loaded - use the boot loader that came with Pith", i + 1,
-                    p->name);
+            mistake(e, p, "modules",
+                    "module %u of '%s' was not loaded - use the boot loader that came with Pith",
+                    i + 1, p->name);
     }
 }
 
 static void examine_values(const struct exam *e, const struct manifest_partition *p)
 {
     if (p->memory < MANIFEST_MEMORY_MIN || p->memory > MANIFEST_MEMORY_MAX || p->memory % MIB(1))
-        mistake(e, p, "memory", "'%s' cannot have %lu bytes of memory - give whole megabytes, 1M to %luG", p->name,
+        mistake(e, p, "memory",
+                "'%s' cannot have %lu bytes of memory - give whole megabytes, 1M to %luG", p->name,
                 p->memory, MANIFEST_MEMORY_MAX >> 30);
     if (p->vcpus < 1 || p->vcpus > MANIFEST_VCPUS_MAX)
-        mistake(e, p, "vcpus", "'%s' cannot have %u vCPUs - write 1 to %u", p->name, p->vcpus, MANIFEST_VCPUS_MAX);
+        mistake(e, p, "vcpus", "'%s' cannot have %u vCPUs - write 1 to %u", p->name, p->vcpus,
+                MANIFEST_VCPUS_MAX);
     if (p->restart > MANIFEST_RESTART_ALWAYS)
-        mistake(e, p, "restart", "restart of '%s' is %u - write never, on-failure or always", p->name, p->restart);
+        mistake(e, p, "restart", "restart of '%s' is %u - write never, on-failure or always",
+                p->name, p->restart);
 }
 
 static void examine_kept(const struct exam *e, const struct manifest_partition *p, const char *key,
@@ -113,19 +128,22 @@ static void examine_kept(const struct exam *e, const struct manifest_partition *
 {
     for (u32 i = 0; i < nr_kept; i++) {
         if (r->first <= kept[i].last && r->last >= kept[i].first)
-            mistake(e, p, key, "%s 0x%lx-0x%lx of '%s' reaches into 0x%lx-0x%lx, %s - take that out", key, r->first,
-                    r->last, p->name, kept[i].first, kept[i].last, kept[i].what);
+            mistake(e, p, key,
+                    "%s 0x%lx-0x%lx of '%s' reaches into 0x%lx-0x%lx, %s - take that out", key,
+                    r->first, r->last, p->name, kept[i].first, kept[i].last, kept[i].what);
     }
 }
 
-static const struct manifest_range *ranges_of(const struct manifest_partition *p, bool ports, u32 *n)
+static const struct manifest_range *ranges_of(const struct manifest_partition *p, bool ports,
+                                              u32 *n)
 {
     *n = ports ? p->nr_ports : p->nr_mmio;
     return ports ? p->ports : p->mmio;
 }
 
 /* Says so when range @k of @p is also given by an earlier entry of this or an earlier partition. */
-static void examine_shared(const struct exam *e, const struct manifest_partition *p, bool ports, u32 k)
+static void examine_shared(const struct exam *e, const struct manifest_partition *p, bool ports,
+                           u32 k)
 {
     const char *key = ports ? "ports" : "mmio";
     u32 n;
@@ -136,8 +154,10 @@ static void examine_shared(const struct exam *e, const struct manifest_partition
 
         for (u32 i = 0; i < (q == p ? k : n); i++) {
             if (r->first <= other[i].last && r->last >= other[i].first)
-                mistake(e, p, key, "%s 0x%lx-0x%lx of '%s' overlaps 0x%lx-0x%lx of '%s' - give each to one partition, once",
-                        key, r->first, r->last, p->name, other[i].first, other[i].last, q->name);
+                mistake(
+                    e, p, key,
+                    "%s 0x%lx-0x%lx of '%s' overlaps 0x%lx-0x%lx of '%s' - give each once",
+                    key, r->first, r->last, p->name, other[i].first, other[i].last, q->name);
         }
     }
 }
@@ -148,7 +168,9 @@ static void examine_ports(const struct exam *e, const struct manifest_partition 
         const struct manifest_range *r = &p->ports[i];
 
         if (r->first > r->last || r->last > 0xffff) {
-            mistake(e, p, "ports", "0x%lx-0x%lx is no range of ports - write FIRST-LAST within 0-0xffff", r->first, r->last);
+            mistake(e, p, "ports",
+                    "0x%lx-0x%lx is no range of ports - write FIRST-LAST within 0-0xffff", r->first,
+                    r->last);
             continue;
         }
         examine_kept(e, p, "ports", r, kept_ports, ARRAY_SIZE(kept_ports));
@@ -156,7 +178,10 @@ static void examine_ports(const struct exam *e, const struct manifest_partition 
     }
 }
 
-/* A device appears at its physical address, where the guest must have no RAM: 0 to 3 GiB, the rest from 4 GiB. */
+/*
+ * A device appears at its physical address, where the guest must have no RAM: 0 to 3 GiB, the rest
+ * from 4 GiB.
+ */
 static bool in_guest_ram(const struct manifest_partition *p, const struct manifest_range *r)
 {
     u64 low = MIN(p->memory, GIB(3));
@@ -170,14 +195,19 @@ static void examine_mmio(const struct exam *e, const struct manifest_partition *
     for (u32 i = 0; i < p->nr_mmio; i++) {
         const struct manifest_range *r = &p->mmio[i];
 
-        if (r->first > r->last || r->last > MANIFEST_MMIO_MAX || ((r->first | (r->last + 1)) & PAGE_MASK)) {
-            mistake(e, p, "mmio", "0x%lx-0x%lx is no range of whole pages - write FIRST-LAST, as in 0xfe000000-0xfe000fff",
-                    r->first, r->last);
+        if (r->first > r->last || r->last > MANIFEST_MMIO_MAX ||
+            ((r->first | (r->last + 1)) & PAGE_MASK)) {
+            mistake(
+                e, p, "mmio",
+                "0x%lx-0x%lx is no range of whole pages - write it as in 0xfe000000-0xfe000fff",
+                r->first, r->last);
             continue;
         }
         if (in_guest_ram(p, r))
-            mistake(e, p, "mmio", "mmio 0x%lx-0x%lx of '%s' lies in its own memory - give it less memory or another device",
-                    r->first, r->last, p->name);
+            mistake(
+                e, p, "mmio",
+                "mmio 0x%lx-0x%lx of '%s' lies in its own memory - lower memory",
+                r->first, r->last, p->name);
         examine_kept(e, p, "mmio", r, kept_mmio, ARRAY_SIZE(kept_mmio));
         examine_shared(e, p, false, i);
     }
@@ -187,12 +217,15 @@ static void examine_irqs(const struct exam *e, const struct manifest_partition *
 {
     for (u32 k = 0; k < p->nr_irqs; k++) {
         if (p->irqs[k] > MANIFEST_IRQ_MAX)
-            mistake(e, p, "irqs", "there is no interrupt %u - write 0 to %u", p->irqs[k], MANIFEST_IRQ_MAX);
+            mistake(e, p, "irqs", "there is no interrupt %u - write 0 to %u", p->irqs[k],
+                    MANIFEST_IRQ_MAX);
         for (const struct manifest_partition *q = e->m->partitions; q <= p; q++) {
             for (u32 i = 0; i < (q == p ? k : q->nr_irqs); i++) {
                 if (q->irqs[i] == p->irqs[k])
-                    mistake(e, p, "irqs", "interrupt %u of '%s' is given to '%s' already - give it to one partition, once",
-                            p->irqs[k], p->name, q->name);
+                    mistake(
+                        e, p, "irqs",
+                        "interrupt %u of '%s' is given to '%s' already - give each once",
+                        p->irqs[k], p->name, q->name);
             }
         }
     }
@@ -215,12 +248,15 @@ static u32 core_count(const struct manifest_partition *p)
 static void examine_core(const struct exam *e, const struct manifest_partition *p, u32 core)
 {
     if (core >= e->nr_cores)
-        mistake(e, p, "cores", "'%s' wants core %u and this machine has %u (the first is 0) - correct cores", p->name, core,
-                e->nr_cores);
+        mistake(e, p, "cores",
+                "'%s' wants core %u and this machine has %u (the first is 0) - correct cores",
+                p->name, core, e->nr_cores);
     for (const struct manifest_partition *q = e->m->partitions; q < p; q++) {
         if (has_core(q, core) && ((p->flags | q->flags) & MANIFEST_DEDICATED))
-            mistake(e, p, "cores", "core %u is listed by '%s' and by '%s', and one of them is dedicated - give each its own",
-                    core, q->name, p->name);
+            mistake(
+                e, p, "cores",
+                "core %u is listed by '%s' and '%s', one of them dedicated - give each its own",
+                core, q->name, p->name);
     }
 }
 
@@ -233,11 +269,14 @@ static void examine_cores(const struct exam *e, const struct manifest_partition 
             examine_core(e, p, core);
     }
     if (n && (p->flags & MANIFEST_DEDICATED) && p->vcpus > n)
-        mistake(e, p, "cores", "'%s' has %u vCPUs and %u dedicated cores - list %u cores or lower vcpus", p->name, p->vcpus, n,
-                p->vcpus);
+        mistake(e, p, "cores",
+                "'%s' has %u vCPUs and %u dedicated cores - list %u cores or lower vcpus", p->name,
+                p->vcpus, n, p->vcpus);
 }
 
-/* How many of this machine's cores are listed by a partition; with @dedicated, by a dedicated one. */
+/*
+ * How many of this machine's cores are listed by a partition; with @dedicated, by a dedicated one.
+ */
 static u32 listed_cores(const struct exam *e, bool dedicated)
 {
     u32 n = 0;
@@ -255,7 +294,10 @@ static u32 listed_cores(const struct exam *e, bool dedicated)
     return n;
 }
 
-/* Dedicated partitions that list no cores take free ones, and the others need one that is not dedicated. */
+/*
+ * Dedicated partitions that list no cores take free ones, and the others need one that is not
+ * dedicated.
+ */
 static void examine_core_budget(const struct exam *e)
 {
     u32 unlisted = e->nr_cores - listed_cores(e, false);
@@ -267,7 +309,8 @@ static void examine_core_budget(const struct exam *e)
         if (core_count(p) || !(p->flags & MANIFEST_DEDICATED))
             continue;
         if (p->vcpus > unlisted)
-            mistake(e, p, "dedicated", "'%s' wants %u cores of its own and %u are free - add cores or drop dedicated",
+            mistake(e, p, "dedicated",
+                    "'%s' wants %u cores of its own and %u are free - add cores or drop dedicated",
                     p->name, p->vcpus, unlisted);
         unlisted -= MIN(p->vcpus, unlisted);
     }
@@ -275,29 +318,34 @@ static void examine_core_budget(const struct exam *e)
         const struct manifest_partition *p = &e->m->partitions[i];
 
         if (!core_count(p) && !(p->flags & MANIFEST_DEDICATED))
-            mistake(e, p, "cores", "no core is left for '%s' - drop dedicated of another partition", p->name);
+            mistake(e, p, "cores", "no core is left for '%s' - drop dedicated of another partition",
+                    p->name);
     }
 }
 
-/* Counts and strings that everything below walks by: a partition that fails here is not looked at any further. */
+/*
+ * Counts and strings that everything below walks by: a partition that fails here is not looked at
+ * any further.
+ */
 static bool partition_sound(const struct manifest_partition *p)
 {
-    return p->nr_modules <= MANIFEST_MODULES && p->nr_ports <= MANIFEST_RANGES && p->nr_mmio <= MANIFEST_RANGES &&
-           p->nr_irqs <= MANIFEST_RANGES && terminated(p->name, sizeof(p->name)) &&
-           terminated(p->cmdline, sizeof(p->cmdline));
+    return p->nr_modules <= MANIFEST_MODULES && p->nr_ports <= MANIFEST_RANGES &&
+           p->nr_mmio <= MANIFEST_RANGES && p->nr_irqs <= MANIFEST_RANGES &&
+           terminated(p->name, sizeof(p->name)) && terminated(p->cmdline, sizeof(p->cmdline));
 }
 
 static bool manifest_sound(const struct manifest *m)
 {
-    bool sound = m->magic == MANIFEST_MAGIC && m->version == MANIFEST_VERSION && m->size == sizeof(*m) &&
-                 m->nr_partitions <= MANIFEST_PARTITIONS;
+    bool sound = m->magic == MANIFEST_MAGIC && m->version == MANIFEST_VERSION &&
+                 m->size == sizeof(*m) && m->nr_partitions <= MANIFEST_PARTITIONS;
 
     for (u32 i = 0; sound && i < m->nr_partitions; i++)
         sound = partition_sound(&m->partitions[i]);
     return sound;
 }
 
-void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores, manifest_mistake_fn *fn, void *ctx)
+void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
+                      manifest_mistake_fn *fn, void *ctx)
 {
     struct exam e = { m, nr_modules, MIN(nr_cores, MANIFEST_CORES), fn, ctx };
 
@@ -306,7 +354,8 @@ void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores, ma
         return;
     }
     if (m->nr_partitions == 0)
-        mistake(&e, NULL, "", "there is no partition - add a section [partition NAME] with an image");
+        mistake(&e, NULL, "",
+                "there is no partition - add a section [partition NAME] with an image");
     if (m->nr_partitions && m->focus != MANIFEST_NONE && m->focus >= m->nr_partitions)
         mistake(&e, NULL, "focus", "the focus is on no partition - correct focus");
     for (u32 i = 0; i < m->nr_partitions; i++) {
@@ -329,7 +378,8 @@ struct first {
     bool found;
 };
 
-static void keep_first(void *ctx, const struct manifest_partition *part, const char *key, const char *text)
+static void keep_first(void *ctx, const struct manifest_partition *part, const char *key,
+                       const char *text)
 {
     struct first *first = ctx;
 
@@ -339,7 +389,8 @@ static void keep_first(void *ctx, const struct manifest_partition *part, const c
     first->found = true;
 }
 
-enum pith_status manifest_check(const struct manifest *m, u32 nr_modules, u32 nr_cores, char *why, size_t why_size)
+enum pith_status manifest_check(const struct manifest *m, u32 nr_modules, u32 nr_cores, char *why,
+                                size_t why_size)
 {
     struct first first = { why, why_size, false };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every manifest must satisfy, whoever made it. Pure; also linked into the loader and into tools/pith-check. */
+/* What every manifest must satisfy. Pure: the loader and tools/pith-check link it too. */
 #pragma once
 
 #include "hv/abi/manifest.h"
@@ -13,13 +13,15 @@
 #define MANIFEST_MMIO_MAX   (BIT(52) - 1) /* the widest physical address x86-64 allows */
 
 /*
- * Called once per mistake. @part is the partition it is about, NULL for the whole; @key the line of pith.conf to change;
- * @text reads "what is wrong - what to do".
+ * Called once per mistake. @part is the partition it is about, NULL for the whole; @key names the
+ * line of pith.conf to change; @text reads "what is wrong - what to do".
  */
-typedef void manifest_mistake_fn(void *ctx, const struct manifest_partition *part, const char *key, const char *text);
+typedef void manifest_mistake_fn(void *ctx, const struct manifest_partition *part, const char *key,
+                                 const char *text);
 
-/* Reports every mistake. @nr_cores: cores this machine has, MANIFEST_CORES when that is not known yet. */
-void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores, manifest_mistake_fn *mistake, void *ctx);
+/* Reports every mistake. @nr_cores: what this machine has, MANIFEST_CORES when not known yet. */
+void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
+                      manifest_mistake_fn *mistake, void *ctx);
 
 /* The first mistake as "pith.conf:LINE: what is wrong - what to do" in @why. */
 enum pith_status manifest_check(const struct manifest *m, u32 nr_modules, u32 nr_cores, char *why,

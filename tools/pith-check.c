@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* pith-check: reads a pith.conf as the boot loader does and says what is wrong, before the USB stick is written. */
+/*
+ * pith-check: reads a pith.conf as the boot loader does and says what is wrong, before the USB
+ * stick is written.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +18,7 @@ enum { EXIT_GOOD = 0,
 static const char usage[] =
     "usage: pith-check [--no-files] FILE\n"
     "Checks a pith.conf, and that the files it names stand beside it (not with --no-files).\n"
-    "Exit status: 0 no mistakes, 1 mistakes, 2 FILE could not be read or the arguments are wrong.\n";
+    "Exit status: 0 no mistakes, 1 mistakes, 2 FILE cannot be read or wrong arguments.\n";
 
 static const char *base_name(const char *path)
 {
@@ -90,8 +93,8 @@ static unsigned check_files(const struct config *cfg, const char *path)
             problem = file_problem(full);
         if (!problem)
             continue;
-        fprintf(stderr, "%s:%u: file '%s' %s - put it beside %s or correct the name\n", path, file->line,
-                file->name, problem, base_name(path));
+        fprintf(stderr, "%s:%u: file '%s' %s - put it beside %s or correct the name\n", path,
+                file->line, file->name, problem, base_name(path));
         bad++;
     }
     return bad;

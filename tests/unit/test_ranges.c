@@ -76,10 +76,12 @@ static void restrictive_kind_wins(void **state)
 
     (void)state;
     for (u32 i = 0; i + 1 < ARRAY_SIZE(order); i++) {
-        assert_int_equal(TIDY({ 0x1000, 3 * K4, order[i], 0 }, { 0x2000, 3 * K4, order[i + 1], 0 }), 2);
+        assert_int_equal(TIDY({ 0x1000, 3 * K4, order[i], 0 }, { 0x2000, 3 * K4, order[i + 1], 0 }),
+                         2);
         expect(0, 0x1000, 0x2000, order[i]);
         expect(1, 0x2000, 0x5000, order[i + 1]);
-        assert_int_equal(TIDY({ 0x1000, 3 * K4, order[i + 1], 0 }, { 0x2000, 3 * K4, order[i], 0 }), 2);
+        assert_int_equal(TIDY({ 0x1000, 3 * K4, order[i + 1], 0 }, { 0x2000, 3 * K4, order[i], 0 }),
+                         2);
         expect(0, 0x1000, 0x4000, order[i + 1]);
         expect(1, 0x4000, 0x5000, order[i]);
     }
@@ -94,7 +96,8 @@ static void same_base_and_containment(void **state)
     expect(0, 0x1000, 0x2000, HANDOFF_RESERVED);
     expect(1, 0x2000, 0x3000, HANDOFF_ACPI);
     expect(2, 0x3000, 0x9000, HANDOFF_FREE);
-    assert_int_equal(TIDY({ 0x1000, 8 * K4, HANDOFF_RESERVED, 0 }, { 0x2000, K4, HANDOFF_FREE, 0 }), 1);
+    assert_int_equal(TIDY({ 0x1000, 8 * K4, HANDOFF_RESERVED, 0 }, { 0x2000, K4, HANDOFF_FREE, 0 }),
+                     1);
     expect(0, 0x1000, 0x9000, HANDOFF_RESERVED);
 }
 
@@ -112,7 +115,8 @@ static void unaligned_free_shrinks_others_grow(void **state)
 static void shared_page_is_not_free(void **state)
 {
     (void)state;
-    assert_int_equal(TIDY({ 0x1000, 0x1800, HANDOFF_FREE, 0 }, { 0x2800, 0x1800, HANDOFF_RESERVED, 0 }), 2);
+    assert_int_equal(
+        TIDY({ 0x1000, 0x1800, HANDOFF_FREE, 0 }, { 0x2800, 0x1800, HANDOFF_RESERVED, 0 }), 2);
     expect(0, 0x1000, 0x2000, HANDOFF_FREE);
     expect(1, 0x2000, 0x4000, HANDOFF_RESERVED);
 }
@@ -120,7 +124,8 @@ static void shared_page_is_not_free(void **state)
 static void end_of_address_space(void **state)
 {
     (void)state;
-    assert_int_equal(TIDY({ ~0ull - 0x1fff, ~0ull, HANDOFF_RESERVED, 0 }, { ~0ull, 1, HANDOFF_FREE, 0 },
+    assert_int_equal(TIDY({ ~0ull - 0x1fff, ~0ull, HANDOFF_RESERVED, 0 },
+                          { ~0ull, 1, HANDOFF_FREE, 0 },
                           { ~0ull - 0x7fff, ~0ull, HANDOFF_FREE, 0 }),
                      2);
     expect(0, ~0ull - 0x7fff, ~0ull - 0x1fff, HANDOFF_FREE);
@@ -160,7 +165,8 @@ static void model(const struct handoff_range *r, u32 n, u32 pages[MODEL_PAGES])
     for (u32 i = 0; i < n; i++) {
         for (u32 k = 0; k < MODEL_PAGES; k++) {
             u64 from = MAX(r[i].base, k * K4), to = MIN(r[i].base + r[i].size, (k + 1) * K4);
-            bool covers = r[i].kind == HANDOFF_FREE ? from == k * K4 && to == (k + 1) * K4 : from < to;
+            bool covers = r[i].kind == HANDOFF_FREE ? from == k * K4 && to == (k + 1) * K4
+                                                    : from < to;
 
             if (covers && rank[r[i].kind] > rank[pages[k]])
                 pages[k] = r[i].kind;
@@ -178,7 +184,8 @@ static void check_against_model(const struct handoff_range *r, u32 n)
     for (u32 i = 0; i < nr_out; i++) {
         assert_int_equal((out[i].base | out[i].size) % K4, 0);
         assert_true(out[i].size > 0);
-        assert_false(i && out[i - 1].base + out[i - 1].size == out[i].base && out[i - 1].kind == out[i].kind);
+        assert_false(i && out[i - 1].base + out[i - 1].size == out[i].base &&
+                     out[i - 1].kind == out[i].kind);
         for (; k < out[i].base / K4; k++)
             assert_int_equal(pages[k], 0);
         for (; k < (out[i].base + out[i].size) / K4; k++)

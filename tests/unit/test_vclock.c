@@ -31,7 +31,7 @@ static void check_rate(u64 khz)
         u64 want = exact(ticks, khz), got = vclock_ns(ticks, mul, shift);
         u64 off = got > want ? got - want : want - got;
 
-        assert_true(off <= want / 4000000000ull + 8); /* 0.25 ppb, and ticks that a right shift drops */
+        assert_true(off <= want / 4000000000ull + 8); /* 0.25 ppb, and dropped ticks */
     }
 }
 

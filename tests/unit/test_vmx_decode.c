@@ -211,6 +211,13 @@ static void failures(void **state)
     assert_int_equal(decode((struct vmx_raw){ .reason = 0xffff }).kind, VM_EXIT_OTHER);
     assert_int_equal(decode((struct vmx_raw){ .reason = 6 }).kind, VM_EXIT_OTHER);
 
+    for (u32 r = 0; r < 0x10000; r++) {
+        u8 kind = decode((struct vmx_raw){ .reason = r }).kind;
+
+        assert_int_equal(kind == VM_EXIT_HOST_IRQ, r == VMX_EXTINT); /* no reason is forgotten and taken for kind 0 */
+        assert_true(r < VMX_REASONS || kind == VM_EXIT_OTHER);
+    }
+
     assert_string_equal(vmx_instruction_error(7), "VM entry with invalid control field(s)");
     assert_non_null(vmx_instruction_error(14));
     assert_non_null(vmx_instruction_error(~0ull));
@@ -259,12 +266,12 @@ static void nmi_unblocked(void **state)
 static void needs_are_few(void **state)
 {
     (void)state;
-    assert_int_equal(vmx_needs(VMX_CPUID), VMX_NEED_LEN);
-    assert_int_equal(vmx_needs(VMX_EXTINT), 0);
-    assert_true(vmx_needs(VMX_EPT_VIOLATION) & VMX_NEED_VECTORING);
-    assert_false(vmx_needs(VMX_EPT_VIOLATION) & VMX_NEED_LEN);
-    assert_int_equal(vmx_needs(0xffff), VMX_NEED_QUAL);
-    assert_int_equal(vmx_needs(VMX_INVALID_GUEST | 0x80000000u), VMX_NEED_QUAL);
+    assert_int_equal(vmx_reason_info(VMX_CPUID)->needs, VMX_NEED_LEN);
+    assert_int_equal(vmx_reason_info(VMX_EXTINT)->needs, 0);
+    assert_true(vmx_reason_info(VMX_EPT_VIOLATION)->needs & VMX_NEED_VECTORING);
+    assert_false(vmx_reason_info(VMX_EPT_VIOLATION)->needs & VMX_NEED_LEN);
+    assert_int_equal(vmx_reason_info(0xffff)->needs, VMX_NEED_QUAL);
+    assert_int_equal(vmx_reason_info(VMX_INVALID_GUEST | 0x80000000u)->needs, VMX_NEED_QUAL);
 }
 
 static void ept_entries(void **state)

@@ -30,6 +30,7 @@ struct vmx_state {
 };
 
 #define DR7_ENABLES 0xffull       /* L and G of the four breakpoints */
+#define VMX_NR_VPIDS 65536
 #define VMX_FRAMES 3             /* of a vCPU: VMCS, virtual-APIC page, struct vmx_state */
 
 static inline struct vmx_state *vmx_state(const struct arch_vcpu *v)
@@ -91,7 +92,7 @@ bool vmx_in_shadow(const struct arch_vcpu *v);
 void vmx_write_event(struct arch_vcpu *v);
 
 /* vmx_tlb.c */
-void vmx_tlb_prepare(struct arch_vcpu *v);
+void vmx_tlb_update(struct arch_vcpu *v, unsigned flush); /* enum tags_flush */
 
 /* vmx_encode.c: pure */
 void vmx_trap_msr(u8 *bitmap, u32 msr, bool on_read, bool on_write);

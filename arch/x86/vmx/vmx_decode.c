@@ -6,63 +6,6 @@
 #include "arch/x86/vmx/vmcs.h"
 #include "hv/lib/types.h"
 
-enum { LEN = VMX_NEED_LEN, QUAL = VMX_NEED_QUAL, INFO = VMX_NEED_INFO, GPA = VMX_NEED_GPA, INTR = VMX_NEED_INTR,
-       IDTV = VMX_NEED_VECTORING | VMX_NEED_CARE, CPL = VMX_NEED_CPL, CARE = VMX_NEED_CARE };
-
-/* What is not here, the controls do not let happen: VM_EXIT_OTHER. VMX, SMX: never skipped, so their length is of no use. */
-static const struct { u8 listed, kind, which, needs; } reasons[VMX_REASONS] = {
-    [VMX_EXCEPTION_OR_NMI]    = { 1, VM_EXIT_EXCEPTION, 0, INTR | QUAL | IDTV },
-    [VMX_EXTINT]              = { 1, VM_EXIT_HOST_IRQ, 0, 0 },
-    [VMX_TRIPLE_FAULT]        = { 1, VM_EXIT_SHUTDOWN, 0, 0 },
-    [VMX_INIT]                = { 1, VM_EXIT_NMI, 0, 0 }, /* not the guest's doing: as an NMI, it only ends the run */
-    [VMX_INTR_WINDOW]         = { 1, VM_EXIT_WINDOW, 0, CARE },
-    [VMX_NMI_WINDOW]          = { 1, VM_EXIT_WINDOW, 0, CARE },
-    [VMX_TASK_SWITCH]         = { 1, VM_EXIT_TASK_SWITCH, 0, QUAL | IDTV },
-    [VMX_CPUID]               = { 1, VM_EXIT_CPUID, 0, LEN },
-    [VMX_GETSEC]              = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_HLT]                 = { 1, VM_EXIT_HLT, 0, LEN },
-    [VMX_INVD]                = { 1, VM_EXIT_INSN, X86_INSN_INVD, LEN | CPL },
-    [VMX_RDPMC]               = { 1, VM_EXIT_INSN, X86_INSN_RDPMC, LEN | CPL },
-    [VMX_RSM]                 = { 1, VM_EXIT_INSN, X86_INSN_RSM, LEN | CPL },
-    [VMX_VMCALL]              = { 1, VM_EXIT_HYPERCALL, 0, LEN | CPL },
-    [VMX_VMCLEAR]             = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_VMLAUNCH]            = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_VMPTRLD]             = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_VMPTRST]             = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_VMREAD]              = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_VMRESUME]            = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_VMWRITE]             = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_VMXOFF]              = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_VMXON]               = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_CR_ACCESS]           = { 1, VM_EXIT_CR, 0, LEN | QUAL },
-    [VMX_MOV_DR]              = { 1, VM_EXIT_DR, 0, LEN | QUAL },
-    [VMX_IO]                  = { 1, VM_EXIT_PIO, 0, LEN | QUAL | INFO | CPL },
-    [VMX_RDMSR]               = { 1, VM_EXIT_MSR, 0, LEN },
-    [VMX_WRMSR]               = { 1, VM_EXIT_MSR, 1, LEN },
-    [VMX_INVALID_GUEST]       = { 1, VM_EXIT_ENTRY_FAILED, 0, QUAL },
-    [VMX_MSR_LOADING]         = { 1, VM_EXIT_ENTRY_FAILED, 0, QUAL },
-    [VMX_MWAIT]               = { 1, VM_EXIT_INSN, X86_INSN_MWAIT, LEN | CPL },
-    [VMX_MONITOR]             = { 1, VM_EXIT_INSN, X86_INSN_MONITOR, LEN | CPL },
-    [VMX_PAUSE]               = { 1, VM_EXIT_PAUSE, 0, LEN },
-    [VMX_ENTRY_MACHINE_CHECK] = { 1, VM_EXIT_ENTRY_FAILED, 0, CARE },
-    [VMX_TPR_BELOW]           = { 1, VM_EXIT_WINDOW, 0, 0 },
-    [VMX_EPT_VIOLATION]       = { 1, VM_EXIT_S2_FAULT, 0, QUAL | GPA | IDTV | CPL },
-    [VMX_EPT_MISCONFIG]       = { 1, VM_EXIT_OTHER, 0, GPA },
-    [VMX_INVEPT]              = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_PREEMPTION]          = { 1, VM_EXIT_PREEMPT, 0, 0 },
-    [VMX_INVVPID]             = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-    [VMX_WBINVD]              = { 1, VM_EXIT_INSN, X86_INSN_WBINVD, LEN | CPL },
-    [VMX_XSETBV]              = { 1, VM_EXIT_XSETBV, 0, LEN | CPL },
-    [VMX_VMFUNC]              = { 1, VM_EXIT_INSN, X86_INSN_VIRT, CPL },
-};
-
-unsigned vmx_needs(u32 reason)
-{
-    u32 basic = reason & 0xffff;
-
-    return basic < VMX_REASONS && reasons[basic].listed ? reasons[basic].needs : (unsigned)QUAL;
-}
-
 static void decode_exception(const struct vmx_raw *raw, struct vm_exit *exit)
 {
     u8 vector = (u8)raw->intr;
@@ -150,55 +93,90 @@ static void decode_other(const struct vmx_raw *raw, struct vm_exit *exit)
 {
     bool ept = (raw->reason & 0xffff) == VMX_EPT_MISCONFIG;
 
-    exit->kind = VM_EXIT_OTHER;
     exit->failed.what = ept ? "EPT misconfiguration" : "VM exit that the controls rule out";
     exit->failed.detail = ept ? raw->gpa : raw->qual;
 }
 
+static void decode_msr(const struct vmx_raw *raw, struct vm_exit *exit)
+{
+    exit->msr.index = raw->rcx;
+    exit->msr.write = (raw->reason & 0xffff) == VMX_WRMSR;
+}
+
+static void decode_insn(const struct vmx_raw *raw, struct vm_exit *exit)
+{
+    exit->insn.which = vmx_reason_info(raw->reason)->which;
+}
+
+enum { LEN = VMX_NEED_LEN, QUAL = VMX_NEED_QUAL, INFO = VMX_NEED_INFO, GPA = VMX_NEED_GPA,
+       INTR = VMX_NEED_INTR, CPL = VMX_NEED_CPL, CARE = VMX_NEED_CARE,
+       IDTV = VMX_NEED_VECTORING | VMX_NEED_CARE };
+
+#define VIRT  { VM_EXIT_INSN, CPL, X86_INSN_VIRT, decode_insn } /* never skipped: the length is of no use */
+#define OTHER { VM_EXIT_OTHER, QUAL, 0, decode_other }          /* what the controls do not let happen */
+
+const struct vmx_reason_info vmx_reasons[VMX_REASONS + 1] = {
+    [VMX_EXCEPTION_OR_NMI] = { VM_EXIT_EXCEPTION, INTR | QUAL | IDTV, 0, decode_exception },
+    [VMX_EXTINT] = { VM_EXIT_HOST_IRQ, 0, 0, NULL },
+    [VMX_TRIPLE_FAULT] = { VM_EXIT_SHUTDOWN, 0, 0, NULL },
+    [VMX_INIT] = { VM_EXIT_NMI, 0, 0, NULL }, /* not the guest's doing: as an NMI, it only ends the run */
+    [VMX_INTR_WINDOW] = { VM_EXIT_WINDOW, CARE, 0, NULL },
+    [VMX_NMI_WINDOW] = { VM_EXIT_WINDOW, CARE, 0, NULL },
+    [VMX_TASK_SWITCH] = { VM_EXIT_TASK_SWITCH, QUAL | IDTV, 0, NULL },
+    [VMX_CPUID] = { VM_EXIT_CPUID, LEN, 0, NULL },
+    [VMX_GETSEC] = VIRT,
+    [VMX_HLT] = { VM_EXIT_HLT, LEN, 0, NULL },
+    [VMX_INVD] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_INVD, decode_insn },
+    [VMX_RDPMC] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_RDPMC, decode_insn },
+    [VMX_RSM] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_RSM, decode_insn },
+    [VMX_VMCALL] = { VM_EXIT_HYPERCALL, LEN | CPL, 0, NULL },
+    [VMX_VMCLEAR] = VIRT,
+    [VMX_VMLAUNCH] = VIRT,
+    [VMX_VMPTRLD] = VIRT,
+    [VMX_VMPTRST] = VIRT,
+    [VMX_VMREAD] = VIRT,
+    [VMX_VMRESUME] = VIRT,
+    [VMX_VMWRITE] = VIRT,
+    [VMX_VMXOFF] = VIRT,
+    [VMX_VMXON] = VIRT,
+    [VMX_CR_ACCESS] = { VM_EXIT_CR, LEN | QUAL, 0, decode_cr },
+    [VMX_MOV_DR] = { VM_EXIT_DR, LEN | QUAL, 0, decode_dr },
+    [VMX_IO] = { VM_EXIT_PIO, LEN | QUAL | INFO | CPL, 0, decode_pio },
+    [VMX_RDMSR] = { VM_EXIT_MSR, LEN, 0, decode_msr },
+    [VMX_WRMSR] = { VM_EXIT_MSR, LEN, 0, decode_msr },
+    [VMX_INVALID_GUEST] = { VM_EXIT_OTHER, QUAL, 0, decode_other },
+    [VMX_MSR_LOADING] = { VM_EXIT_OTHER, QUAL, 0, decode_other },
+    [VMX_MWAIT] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_MWAIT, decode_insn },
+    [VMX_MONITOR] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_MONITOR, decode_insn },
+    [VMX_PAUSE] = { VM_EXIT_PAUSE, LEN, 0, NULL },
+    [VMX_ENTRY_MACHINE_CHECK] = { VM_EXIT_OTHER, QUAL | CARE, 0, decode_other },
+    [VMX_TPR_BELOW] = { VM_EXIT_WINDOW, 0, 0, NULL },
+    [VMX_EPT_VIOLATION] = { VM_EXIT_S2_FAULT, QUAL | GPA | IDTV | CPL, 0, decode_s2_fault },
+    [VMX_EPT_MISCONFIG] = { VM_EXIT_OTHER, GPA, 0, decode_other },
+    [VMX_INVEPT] = VIRT,
+    [VMX_PREEMPTION] = { VM_EXIT_PREEMPT, 0, 0, NULL },
+    [VMX_INVVPID] = VIRT,
+    [VMX_WBINVD] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_WBINVD, decode_insn },
+    [VMX_XSETBV] = { VM_EXIT_XSETBV, LEN | CPL, 0, NULL },
+    [VMX_VMFUNC] = VIRT,
+    /* I/O SMI, SMI, SIPI, INVLPG, RDTSC, MTF, APIC and table accesses, RDTSCP, RDRAND, INVPCID, ... */
+    [4] = OTHER,  [5] = OTHER,  [6] = OTHER,  [14] = OTHER, [16] = OTHER, [35] = OTHER, [37] = OTHER, [38] = OTHER,
+    [42] = OTHER, [44] = OTHER, [45] = OTHER, [46] = OTHER, [47] = OTHER, [51] = OTHER, [56] = OTHER, [57] = OTHER,
+    [58] = OTHER, [VMX_REASONS] = OTHER,
+};
+
 void vmx_decode(const struct vmx_raw *raw, struct vm_exit *exit)
 {
-    u32 basic = raw->reason & 0xffff;
-    unsigned needs = vmx_needs(raw->reason);
-    bool listed = basic < VMX_REASONS && reasons[basic].listed;
+    const struct vmx_reason_info *r = vmx_reason_info(raw->reason);
 
     exit->hw_reason = raw->reason;
-    exit->kind = listed ? reasons[basic].kind : (u8)VM_EXIT_OTHER;
-    exit->insn_len = needs & LEN ? (u8)raw->len : 0;
-    exit->cpl = needs & CPL ? raw->ss_rights >> 5 & 3 : 0;
-    if (raw->reason & VMX_REASON_ENTRY_FAILED) {
+    exit->kind = r->kind;
+    exit->insn_len = r->needs & LEN ? (u8)raw->len : 0;
+    exit->cpl = r->needs & CPL ? raw->ss_rights >> 5 & 3 : 0;
+    if (raw->reason & VMX_REASON_ENTRY_FAILED)
         decode_failed(raw, exit);
-        return;
-    }
-    switch (exit->kind) {
-    case VM_EXIT_EXCEPTION:
-        decode_exception(raw, exit);
-        return;
-    case VM_EXIT_MSR:
-        exit->msr.index = raw->rcx;
-        exit->msr.write = reasons[basic].which;
-        return;
-    case VM_EXIT_CR:
-        decode_cr(raw, exit);
-        return;
-    case VM_EXIT_DR:
-        decode_dr(raw, exit);
-        return;
-    case VM_EXIT_PIO:
-        decode_pio(raw, exit);
-        return;
-    case VM_EXIT_S2_FAULT:
-        decode_s2_fault(raw, exit);
-        return;
-    case VM_EXIT_INSN:
-        exit->insn.which = reasons[basic].which;
-        return;
-    case VM_EXIT_ENTRY_FAILED: /* without the flag of an entry failure: no such exit */
-    case VM_EXIT_OTHER:
-        decode_other(raw, exit);
-        return;
-    default:
-        return;
-    }
+    else if (r->decode)
+        r->decode(raw, exit);
 }
 
 bool vmx_decode_vectoring(const struct vmx_raw *raw, struct x86_event *ev)

@@ -34,7 +34,18 @@ struct vmx_raw {
     bool io_info;      /* the processor describes INS and OUTS in info */
 };
 
-unsigned vmx_needs(u32 reason);
+struct vmx_reason_info {
+    u8 kind, needs;    /* enum vm_exit_kind, enum vmx_need */
+    u8 which;          /* of VM_EXIT_INSN */
+    void (*decode)(const struct vmx_raw *raw, struct vm_exit *exit); /* the kind's own part, or NULL */
+};
+extern const struct vmx_reason_info vmx_reasons[VMX_REASONS + 1]; /* the last: every reason beyond */
+
+static inline const struct vmx_reason_info *vmx_reason_info(u32 reason)
+{
+    return &vmx_reasons[MIN(reason & 0xffff, (u32)VMX_REASONS)];
+}
+
 void vmx_decode(const struct vmx_raw *raw, struct vm_exit *exit);
 /* The delivery that the exit cut short, for v->interrupted; CR2 is the caller's. False: none. */
 bool vmx_decode_vectoring(const struct vmx_raw *raw, struct x86_event *ev);

@@ -4,6 +4,7 @@
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/gprs.h"
 #include "arch/x86/host.h"
+#include "arch/x86/tags.h"
 #include "arch/x86/vmx/vmx.h"
 #include "arch/x86/vmx/vmx_decode.h"
 
@@ -54,8 +55,11 @@ static void load_backstop(struct arch_vcpu *v)
 static void prepare_entry(struct arch_vcpu *v)
 {
     struct vmx_state *s = vmx_state(v);
+    unsigned flush;
 
-    vmx_tlb_prepare(v);
+    flush = tags_prepare(v->cpu, v, VMX_NR_VPIDS);
+    if (flush || s->flush_linear || s->vpid != v->tag)
+        vmx_tlb_update(v, flush);
     if (v->interrupted.valid)
         vmx_write_event(v);
     if (s->tpr_wanted)
@@ -106,7 +110,7 @@ static unsigned read_raw(const struct arch_vcpu *v, struct vmx_raw *raw)
     raw->rcx = (u32)v->gpr.rcx;
     raw->vectoring = 0;
     raw->io_info = vmx_hw.io_info;
-    needs = vmx_needs(raw->reason);
+    needs = vmx_reason_info(raw->reason)->needs;
     if (needs & VMX_NEED_LEN)
         raw->len = (u32)vmread(VMCS_EXIT_INSN_LEN);
     if (needs & ~(unsigned)VMX_NEED_LEN)

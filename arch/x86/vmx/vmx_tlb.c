@@ -5,7 +5,6 @@
 #include "hv/lib/panic.h"
 
 enum inv_type { INV_SINGLE = 1, INV_ALL = 2 };
-#define NR_VPIDS 65536
 
 static void invept(enum inv_type type, u64 eptp)
 {
@@ -36,10 +35,9 @@ static void flush_linear(const struct arch_vcpu *v)
     invvpid(vmx_hw.ept_vpid & EPT_CAP_INVVPID_SINGLE ? INV_SINGLE : INV_ALL, v->tag);
 }
 
-void vmx_tlb_prepare(struct arch_vcpu *v)
+void vmx_tlb_update(struct arch_vcpu *v, unsigned flush)
 {
     struct vmx_state *s = vmx_state(v);
-    unsigned flush = tags_prepare(v->cpu, v, NR_VPIDS);
 
     if (s->vpid != v->tag) {
         s->vpid = v->tag;

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* hv/abi/ABI.md as a list of checks: detection, start, every call's results and every complaint. */
+#include "guests/lib/test.h"
+#include "guests/lib/trap.h"
+
+#define RAX(nr)       (PITH_CALL_BASE + (uint64_t)(nr))
+#define MARK          0x1122334455667788ul
+#define NS_PER_MS     UINT64_C(1000000)
+#define MSR_APIC_BASE 0x1bu
+#define APIC_X2APIC   0xc00u  /* enabled, in x2APIC mode */
+#define X2APIC_SVR    0x80fu
+#define X2APIC_TIMER  0x832u
+#define X2APIC_COUNT  0x838u
+
+static char buffer[2 * 4096] __attribute__((aligned(4096)));
+
+static void wrmsr(uint32_t msr, uint64_t value)
+{
+    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+
+static uint64_t rdmsr(uint32_t msr)
+{
+    uint32_t lo, hi;
+
+    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+    return lo | (uint64_t)hi << 32;
+}
+
+static void detection(const struct pith_start *start)
+{
+    struct pith_cpuid id = pith_cpuid(PITH_CPUID_BASE, 0), abi = pith_cpuid(PITH_CPUID_ABI, 0);
+    struct pith_result r = pith_version(), f = pith_features();
+
+    test_ok(memcmp(&id.ebx, "PithPithPith", 12) == 0, "cpuid-signature");
+    test_ok(id.eax >= PITH_CPUID_ABI, "cpuid-leaves");
+    test_equal(start->cpuid_base, PITH_CPUID_BASE, "cpuid-base");
+    test_ok(abi.ecx == PITH_HC_VMCALL || abi.ecx == PITH_HC_VMMCALL, "cpuid-instruction");
+    test_equal((uint64_t)r.status, PITH_OK, "version-status");
+    test_equal(r.rbx, PITH_ABI_MAJOR << 16 | PITH_ABI_MINOR, "version");
+    test_equal(abi.eax, r.rbx, "version-as-cpuid");
+    test_equal((uint64_t)f.status, PITH_OK, "features-status");
+    test_equal(f.rbx, abi.ebx, "features-as-cpuid");
+    test_equal(f.rbx & 7, PITH_FEATURE_CONSOLE | PITH_FEATURE_TIME | PITH_FEATURE_WAIT, "features");
+}
+
+static bool map_is_sane(const struct pith_start *start)
+{
+    const struct pith_mem *mem = (const struct pith_mem *)(uintptr_t)start->mem;
+    uint64_t end = 0;
+
+    for (uint32_t i = 0; i < start->nr_mem; i++) {
+        if (mem[i].base < end || mem[i].size == 0 || mem[i].type < PITH_MEM_RAM || mem[i].type > PITH_MEM_ACPI)
+            return false;
+        end = mem[i].base + mem[i].size;
+    }
+    return start->nr_mem > 0 && mem[0].base == 0 && mem[0].type == PITH_MEM_RAM;
+}
+
+static void start_structure(const struct pith_start *start)
+{
+    test_ok(start->magic == PITH_START_MAGIC && start->version == 1, "start-magic");
+    test_ok(start->size >= sizeof(*start), "start-size");
+    test_ok(start->nr_vcpus >= 1 && start->name[0] != '\0', "start-vcpus-and-name");
+    test_ok(start->cmdline != 0 && start->tsc_khz != 0, "start-cmdline-and-tsc");
+    test_ok(map_is_sane(start), "start-memory-map");
+}
+
+static void unknown_calls(void)
+{
+    static const uint64_t others[] = {
+        0, 1, 5, PITH_CALL_BASE - 1, PITH_CALL_BASE + 0x10000, PITH_CALL_BASE | 1ull << 32, ~0ull,
+    };
+    bool all = true;
+
+    test_equal((uint64_t)pith_hypercall(RAX(PITH_CALLS), 0, 0, 0, 0, 0).status, PITH_E_CALL, "call-after-last");
+    test_equal((uint64_t)pith_hypercall(RAX(0xffff), 0, 0, 0, 0, 0).status, PITH_E_CALL, "call-ffff");
+    for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        all &= pith_hypercall(others[i], MARK, 2, 3, 4, 5).status == PITH_CALL_UNKNOWN;
+    test_ok(all, "call-of-others");
+}
+
+/* Each register that is no argument of each call, alone: EXIT with one must not end the guest. */
+static void unused_arguments(void)
+{
+#define HC(nr, NAME, handler, nargs, cap) nargs,
+    static const uint8_t nargs[] = {
+#include "hv/abi/hypercalls.def"
+    };
+#undef HC
+    bool all = true, kept = true;
+
+    for (unsigned nr = 0; nr < PITH_CALLS; nr++) {
+        for (unsigned i = nargs[nr]; i < 5; i++) {
+            uint64_t in[5] = { 0 };
+            struct pith_result r;
+
+            in[i] = 1ull << 63;
+            r = pith_hypercall(RAX(nr), in[0], in[1], in[2], in[3], in[4]);
+            all &= r.status == PITH_E_ARG;
+            kept &= r.rbx == in[0] && r.rcx == in[1];
+        }
+    }
+    test_ok(all, "unused-argument-not-zero");
+    test_ok(kept, "failure-keeps-rbx-rcx");
+}
+
+/* Registers in the order of struct all: RAX RBX RCX RDX RSI RDI RBP R8-R15, flags behind. */
+struct all { uint64_t reg[15], flags; };
+void call_with_all(struct all *a);
+__asm__(".text\n"
+        "call_with_all:\n"
+        "    push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
+        "    push %rdi\n"
+        "    cmpl $2, pith_hypercall_insn(%rip)\n"
+        "    sete use_vmmcall(%rip)\n"
+        "    mov (%rdi), %rax; mov 8(%rdi), %rbx; mov 16(%rdi), %rcx; mov 24(%rdi), %rdx\n"
+        "    mov 32(%rdi), %rsi; mov 48(%rdi), %rbp; mov 56(%rdi), %r8; mov 64(%rdi), %r9\n"
+        "    mov 72(%rdi), %r10; mov 80(%rdi), %r11; mov 88(%rdi), %r12; mov 96(%rdi), %r13\n"
+        "    mov 104(%rdi), %r14; mov 112(%rdi), %r15\n"
+        "    cmpb $1, use_vmmcall(%rip)\n"
+        "    push 120(%rdi); mov 40(%rdi), %rdi\n"
+        "    je 1f\n"
+        "    popfq; vmcall; jmp 2f\n"
+        "1:  popfq; vmmcall\n"
+        "2:  pushfq; cld\n"
+        "    xchg 8(%rsp), %rdi\n"
+        "    pop 120(%rdi)\n"
+        "    mov %rax, (%rdi); mov %rbx, 8(%rdi); mov %rcx, 16(%rdi); mov %rdx, 24(%rdi)\n"
+        "    mov %rsi, 32(%rdi); mov %rbp, 48(%rdi); mov %r8, 56(%rdi); mov %r9, 64(%rdi)\n"
+        "    mov %r10, 72(%rdi); mov %r11, 80(%rdi); mov %r12, 88(%rdi); mov %r13, 96(%rdi)\n"
+        "    mov %r14, 104(%rdi); mov %r15, 112(%rdi)\n"
+        "    pop 40(%rdi)\n"
+        "    pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
+        "    ret\n"
+        ".local use_vmmcall; .comm use_vmmcall, 1\n");
+
+static void registers(void)
+{
+    struct all a, before;
+    bool same = true;
+
+    for (unsigned i = 0; i < 15; i++)
+        a.reg[i] = i >= 1 && i <= 5 ? 0 : MARK * (i + 3);
+    a.reg[0] = RAX(PITH_CALL_VERSION);
+    a.flags = 0x8d7 | 0x400; /* the arithmetic ones and DF */
+    before = a;
+    call_with_all(&a);
+    for (unsigned i = 2; i < 15; i++)
+        same &= a.reg[i] == before.reg[i];
+    test_equal(a.reg[0], PITH_OK, "registers-status");
+    test_equal(a.reg[1], PITH_ABI_MAJOR << 16 | PITH_ABI_MINOR, "registers-result");
+    test_ok(same, "registers-kept");
+    test_equal(a.flags, before.flags, "flags-kept");
+
+    for (unsigned i = 1; i < 6; i++)
+        a.reg[i] = MARK + i;
+    a.reg[0] = 0;
+    before = a;
+    call_with_all(&a);
+    test_equal(a.reg[0], (uint64_t)PITH_CALL_UNKNOWN, "registers-unknown-call");
+    test_ok(memcmp(a.reg + 1, before.reg + 1, sizeof(a.reg) - sizeof(a.reg[0])) == 0, "registers-kept-by-unknown-call");
+}
+
+static void console(const struct pith_start *start)
+{
+    const struct pith_mem *mem = (const struct pith_mem *)(uintptr_t)start->mem;
+    uint64_t ram_end = mem[0].size + mem[1].size, at = (uintptr_t)buffer;
+
+    memset(buffer, ' ', sizeof(buffer));
+    memcpy(buffer + 4096 - 5, "across two pages\n", 17);
+    test_equal(pith_console_write(at + 4096 - 5, 17).rbx, 17, "console-across-pages");
+    for (unsigned i = 79; i < PITH_CONSOLE_MAX; i += 80)
+        buffer[i] = '\n';
+    buffer[PITH_CONSOLE_MAX - 1] = '\n';
+    test_equal(pith_console_write(at, PITH_CONSOLE_MAX).rbx, PITH_CONSOLE_MAX, "console-longest");
+    test_equal((uint64_t)pith_console_write(at, PITH_CONSOLE_MAX + 1).status, PITH_E_ARG, "console-too-long");
+    test_equal((uint64_t)pith_console_write(at, 1ull << 32).status, PITH_E_ARG, "console-much-too-long");
+    test_equal((uint64_t)pith_console_write(at, 0).status, PITH_OK, "console-nothing");
+    test_equal(pith_console_write(at, 0).rbx, 0, "console-nothing-written");
+    memset((char *)(uintptr_t)ram_end - 8, ' ', 8); /* the start's stack, which nobody uses */
+    test_equal((uint64_t)pith_console_write(ram_end, 1).status, PITH_E_ARG, "console-outside");
+    test_equal((uint64_t)pith_console_write(ram_end - 8, 9).status, PITH_E_ARG, "console-one-byte-outside");
+    test_equal((uint64_t)pith_console_write(ram_end - 8, 8).status, PITH_OK, "console-last-bytes");
+    test_equal((uint64_t)pith_console_write(~0ull, 2).status, PITH_E_ARG, "console-wraps");
+    test_equal((uint64_t)pith_console_write(1ull << 52, 1).status, PITH_E_ARG, "console-far-outside");
+    test_equal((uint64_t)pith_console_write(0xfee00000, 4).status, PITH_E_ARG, "console-from-a-device");
+    pith_puts("\n");
+}
+
+static void time(const struct pith_start *start)
+{
+    uint64_t ns = pith_now(), tsc = pith_tsc(), ms;
+    bool forward = true;
+
+    test_equal(pith_time().rcx, start->tsc_khz, "time-khz");
+    for (unsigned i = 0; i < 50; i++) {
+        uint64_t next = pith_now();
+
+        forward &= next >= ns;
+        ns = next;
+    }
+    test_ok(forward, "time-forward");
+
+    ns = pith_now();
+    tsc = pith_tsc();
+    test_ok(pith_wait(ns + 50 * NS_PER_MS).rbx >= ns + 50 * NS_PER_MS, "wait-until");
+    ms = (pith_tsc() - tsc) / start->tsc_khz;
+    ns = pith_now() - ns;
+    test_ok(ms >= 49 && ms <= ns / NS_PER_MS + 1, "wait-as-tsc");
+    test_ok(pith_wait(1).status == PITH_OK && pith_wait(pith_now()).status == PITH_OK, "wait-for-the-past");
+    test_equal((uint64_t)pith_yield().status, PITH_OK, "yield");
+}
+
+/* A timer interrupt ends WAIT although RFLAGS.IF is clear, and is there when it is set. */
+static void wait_for_interrupt(void)
+{
+    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_X2APIC);
+    wrmsr(X2APIC_SVR, 0x1ff);
+    wrmsr(X2APIC_TIMER, TRAP_IRQ);
+    wrmsr(X2APIC_COUNT, 1000);
+    test_equal((uint64_t)pith_wait(0).status, PITH_OK, "wait-without-deadline");
+    while (pith_wait(0).status == PITH_OK && rdmsr(0x820 + TRAP_IRQ / 32) == 0)
+        continue;
+    test_equal(trap_irqs, 0, "wait-keeps-interrupt");
+    test_equal((uint64_t)pith_wait(0).status, PITH_OK, "wait-while-pending");
+    __asm__ volatile("sti; nop; nop; cli" : : : "memory");
+    test_equal(trap_irqs, 1, "wait-then-interrupt");
+}
+
+static void insn_vmcall(uint64_t arg)
+{
+    (void)arg;
+    __asm__ volatile("vmcall" : : "a"(RAX(PITH_CALL_VERSION)), "b"(0), "c"(0), "d"(0), "S"(0), "D"(0) : "memory");
+}
+
+static void insn_vmmcall(uint64_t arg)
+{
+    (void)arg;
+    __asm__ volatile("vmmcall" : : "a"(RAX(PITH_CALL_VERSION)), "b"(0), "c"(0), "d"(0), "S"(0), "D"(0) : "memory");
+}
+
+static void the_other_instruction(void)
+{
+    bool amd = pith_hypercall_insn == PITH_HC_VMMCALL;
+
+    test_equal((uint64_t)trap_try(amd ? insn_vmcall : insn_vmmcall, 0), TRAP_UD, "other-vendors-instruction");
+}
+
+int guest_main(const struct pith_start *start)
+{
+    trap_init();
+    detection(start);
+    start_structure(start);
+    unknown_calls();
+    unused_arguments();
+    registers();
+    console(start);
+    time(start);
+    the_other_instruction();
+    wait_for_interrupt();
+    return test_end();
+}
