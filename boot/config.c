@@ -48,7 +48,7 @@ static void partition_begin(struct parser *p, bool spare)
     p->index = spare ? MANIFEST_PARTITIONS : m->nr_partitions++;
     p->part = spare ? &p->spare : &m->partitions[p->index];
     memset(p->part, 0, sizeof(*p->part));
-    memset(p->part_lines[p->index], 0, sizeof(p->part_lines[p->index]));
+    memset(p->cfg->key_lines[p->index], 0, sizeof(p->cfg->key_lines[p->index]));
     partition_defaults(p);
 }
 
@@ -142,7 +142,7 @@ static void unknown_key(struct parser *p, const struct config_key *keys, u32 n, 
 
     slice_quote(name, quote);
     if (in_pith &&
-        key_find(config_partition_keys, CONFIG_PARTITION_KEYS, name) < CONFIG_PARTITION_KEYS)
+        key_find(config_partition_keys, CONFIG_KEYS, name) < CONFIG_KEYS)
         parser_error(p, "'%s' belongs to a partition - move it below a [partition NAME] line",
                      quote);
     else if (!in_pith && key_find(config_pith_keys, CONFIG_PITH_KEYS, name) < CONFIG_PITH_KEYS)
@@ -191,8 +191,8 @@ static void parse_key(struct parser *p, struct slice s)
 {
     bool in_pith = p->section == SECTION_PITH;
     const struct config_key *keys = in_pith ? config_pith_keys : config_partition_keys;
-    u32 *lines = in_pith ? p->pith_lines : p->part_lines[p->index];
-    u32 i, n = in_pith ? CONFIG_PITH_KEYS : CONFIG_PARTITION_KEYS;
+    u32 *lines = in_pith ? p->pith_lines : p->cfg->key_lines[p->index];
+    u32 i, n = in_pith ? CONFIG_PITH_KEYS : CONFIG_KEYS;
     struct slice name, value = s;
     char quote[CONFIG_QUOTE];
 

@@ -11,6 +11,7 @@
 #define CONFIG_FILES      (MANIFEST_PARTITIONS * (2 + MANIFEST_MODULES))
 #define CONFIG_FILE_NAME  64 /* as in struct handoff_module */
 #define CONFIG_ERRORS     16
+#define CONFIG_KEYS       14 /* of a partition */
 #define CONFIG_ERROR_TEXT 200
 
 /*
@@ -33,6 +34,7 @@ struct config {
     struct config_file files[CONFIG_FILES];
     u32 nr_errors; /* all that were found; the CONFIG_ERRORS with the lowest lines are kept */
     struct config_error errors[CONFIG_ERRORS];
+    u32 key_lines[MANIFEST_PARTITIONS + 1][CONFIG_KEYS]; /* where each key was given; 0: nowhere */
 };
 
 /*
@@ -40,3 +42,5 @@ struct config {
  * there was no mistake.
  */
 bool config_parse(struct config *cfg, const char *text, size_t size) MUST_CHECK;
+/* The line to change: of that key, else of the partition's section, else the first. */
+u32 config_line(const struct config *cfg, const struct manifest_partition *part, const char *key);

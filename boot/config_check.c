@@ -112,19 +112,23 @@ static bool line_has_error(const struct config *cfg, u32 line)
     return false;
 }
 
-/* Reported on the line of the key that it is about, else on that of the section. */
+u32 config_line(const struct config *cfg, const struct manifest_partition *part, const char *key)
+{
+    for (u32 i = 0; part && i < CONFIG_KEYS; i++) {
+        u32 given = cfg->key_lines[part - cfg->manifest.partitions][i];
+
+        if (given && same_word(config_partition_keys[i].name, key))
+            return given;
+    }
+    return part ? part->line : 1;
+}
+
 static void on_mistake(void *ctx, const struct manifest_partition *part, const char *key,
                        const char *text)
 {
     struct parser *p = ctx;
-    u32 line = part ? part->line : 1;
+    u32 line = config_line(p->cfg, part, key);
 
-    for (u32 i = 0; part && i < CONFIG_PARTITION_KEYS; i++) {
-        u32 given = p->part_lines[part - p->cfg->manifest.partitions][i];
-
-        if (given && same_word(config_partition_keys[i].name, key))
-            line = given;
-    }
     if (part && line != part->line && line_has_error(p->cfg, line))
         return; /* a line that could not be read left a default behind: one mistake is enough */
     parser_error_at(p, line, "%s", text);

@@ -14,9 +14,9 @@ enum config_section { SECTION_NONE,
                       SECTION_SKIPPED,
                       SECTION_PITH,
                       SECTION_PARTITION };
-enum { CONFIG_PITH_KEYS = 3,
-       CONFIG_PARTITION_KEYS = 14,
-       CONFIG_QUOTE = 40 };
+
+#define CONFIG_PITH_KEYS 3
+#define CONFIG_QUOTE     40
 
 struct parser {
     struct config *cfg;
@@ -28,18 +28,16 @@ struct parser {
     struct manifest_partition spare;
     u32 focus_line, focus_index;      /* of a partition's own focus = yes; line 0: none */
     char focus_name[16];              /* of [pith] focus */
-    u32 pith_lines[CONFIG_PITH_KEYS]; /* where each key was given; 0: not yet */
-    u32 part_lines[MANIFEST_PARTITIONS + 1][CONFIG_PARTITION_KEYS];
+    u32 pith_lines[CONFIG_PITH_KEYS]; /* where each key was given; 0: nowhere */
 };
 
 struct config_key {
     const char *name;
-    bool verbatim; /* the value is the rest of the line, even when that is empty or holds a number
-                      sign */
+    bool verbatim; /* the value is the rest of the line, even if empty or with a number sign */
     void (*set)(struct parser *p, struct slice value);
 };
 extern const struct config_key config_pith_keys[CONFIG_PITH_KEYS];
-extern const struct config_key config_partition_keys[CONFIG_PARTITION_KEYS];
+extern const struct config_key config_partition_keys[CONFIG_KEYS];
 
 /* Records a mistake on @line: "what is wrong - what to do". */
 void parser_error_at(struct parser *p, u32 line, const char *fmt, ...) PRINTF(3, 4);

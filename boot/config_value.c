@@ -314,7 +314,7 @@ const struct config_key config_pith_keys[CONFIG_PITH_KEYS] = {
     { "log", false, set_log },
 };
 
-const struct config_key config_partition_keys[CONFIG_PARTITION_KEYS] = {
+const struct config_key config_partition_keys[CONFIG_KEYS] = {
     { "image", false, set_image },
     { "initrd", false, set_initrd },
     { "modules", false, set_modules },

@@ -71,11 +71,10 @@ static bool verdict_vmx(const struct cpu_facts *f, char *why, size_t size)
 
 static bool verdict_svm(const struct cpu_facts *f, char *why, size_t size)
 {
-    /* Without the lock the hypervisor clears the bit itself. */
-    if ((f->vm_cr & VM_CR_SVMDIS) && (f->vm_cr & VM_CR_LOCK)) {
+    if (f->vm_cr & VM_CR_SVMDIS) {
         fmt_str(why, size,
-                "AMD-V is turned off and locked by the firmware - turn on " SETTING_SVM " in its "
-                "setup, then switch the machine off and on");
+                "AMD-V is turned off by the firmware - turn on " SETTING_SVM " in its setup, then "
+                "switch the machine off and on");
         return false;
     }
     if (!(f->svm_features & SVM_FEATURE_NP))
@@ -92,6 +91,9 @@ bool cpu_verdict(const struct cpu_facts *f, char *why, size_t size)
     }
     if (f->vmx ? !verdict_vmx(f, why, size) : !verdict_svm(f, why, size))
         return false;
+    if (!f->xsave)
+        return lacks(f, "XSAVE", "Intel has it since Penryn (2008), AMD since Bulldozer (2011)", why,
+                     size);
     if (!f->nx)
         fmt_str(why, size,
                 "the processor offers no no-execute pages - turn on \"Execute Disable Bit\" or "

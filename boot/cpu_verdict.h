@@ -10,7 +10,7 @@
 struct cpu_facts {
     char vendor[13];     /* CPUID.0 */
     char hypervisor[13]; /* CPUID.40000000H when this is a virtual machine, else empty */
-    bool nx, vmx, svm;
+    bool nx, xsave, vmx, svm;
     u64 feature_control; /* IA32_FEATURE_CONTROL, if vmx */
     u64 proc_controls;   /* IA32_VMX_PROCBASED_CTLS, if vmx */
     u64 proc_controls2;  /* IA32_VMX_PROCBASED_CTLS2, 0 if proc_controls does not allow it */

@@ -46,6 +46,7 @@ void cpu_check(void)
     put_words(f.vendor, b, d, c);
     cpuid(1, 0, &a, &b, &c, &d);
     f.vmx = c & BIT(5);
+    f.xsave = c & BIT(26);
     if (c & BIT(31)) {
         cpuid(0x40000000, 0, &a, &b, &c, &d);
         put_words(f.hypervisor, b, c, d);

@@ -45,7 +45,7 @@ static const char *file_size(EFI_FILE_HANDLE f, u64 *size)
     if (info->Attribute & EFI_FILE_DIRECTORY)
         return "is a directory - correct the name";
     *size = info->FileSize;
-    return *size ? NULL : "is empty - copy it to the boot volume again";
+    return NULL;
 }
 
 static const char *read_all(EFI_FILE_HANDLE f, u8 *to, u64 size)
@@ -65,7 +65,7 @@ static const char *read_opened(EFI_FILE_HANDLE f, const char *name, enum handoff
 {
     const char *wrong = file_size(f, &file->size);
 
-    if (wrong)
+    if (wrong || file->size == 0)
         return wrong;
     file->data = block_take(name, file->size, kind == HANDOFF_MODULE ? ANYWHERE : BELOW_4G, kind);
     return read_all(f, file->data, file->size);

@@ -18,8 +18,7 @@ static void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
     fw.image = image;
     fw.st = st;
     fw.bs = st->BootServices;
-    fw.bs->SetWatchdogTimer(
-        0, 0, 0, NULL); /* first: else the firmware resets the machine after five minutes */
+    fw.bs->SetWatchdogTimer(0, 0, 0, NULL); /* first: else it resets the machine after 5 minutes */
     say_init();
 }
 
@@ -62,53 +61,80 @@ static void files_load(const struct config *cfg, struct handoff_module *modules)
 
         if (wrong) {
             say(CONFIG_NAME ":%u: file %s", f->line, wrong);
-            bad++;
+        } else if (file.size == 0) {
+            say(CONFIG_NAME ":%u: file '%s' is empty - copy it to the boot volume again", f->line,
+                f->name);
+        } else {
+            say_info("read %s, %lu KiB", f->name, (file.size + 1023) >> 10);
+            memcpy(modules[i].name, f->name, sizeof(modules[i].name));
+            modules[i].base = (u64)file.data;
+            modules[i].size = file.size;
             continue;
         }
-        say_info("read %s, %lu KiB", f->name, (file.size + 1023) >> 10);
-        memcpy(modules[i].name, f->name, sizeof(modules[i].name));
-        modules[i].base = (u64)file.data;
-        modules[i].size = file.size;
+        bad++;
     }
     if (bad)
         boot_fail("%u of %u files could not be read - see above", bad, cfg->nr_files);
 }
 
-/*
- * The part of the manifest's rules that needs this machine: said here, where the user can still
- * read it.
- */
-static void manifest_fits(const struct manifest *m, u32 nr_files, const struct handoff_array *cpus)
+static NORETURN void fail_machine(void)
+{
+    boot_fail(CONFIG_NAME " does not fit this machine - correct what is listed above");
+}
+
+static void say_mistake(void *ctx, const struct manifest_partition *part, const char *key,
+                        const char *text)
+{
+    struct config *cfg = ctx;
+
+    say(CONFIG_NAME ":%u: %s", config_line(cfg, part, key), text);
+    cfg->nr_errors++;
+}
+
+/* The rules that need this machine: checked here too, where the user can still read the answer. */
+static void cores_fit(struct config *cfg, const struct handoff_array *cpus)
 {
     const struct handoff_cpu *cpu = (const void *)cpus->base;
     u32 usable = 0;
-    char why[240];
 
     for (u32 i = 0; i < cpus->count; i++)
         usable += !(cpu[i].flags & HANDOFF_CPU_DISABLED);
-    if (manifest_check(m, nr_files, usable, why, sizeof(why)) != PITH_OK) {
-        say("%s", why);
-        boot_fail(CONFIG_NAME " does not fit this machine - correct what is listed above");
-    }
+    manifest_examine(&cfg->manifest, cfg->nr_files, usable, say_mistake, cfg);
+    if (cfg->nr_errors)
+        fail_machine();
 }
 
-static void memory_fits(struct plan *p)
+static u64 free_memory(struct plan *p)
 {
-    const struct manifest *m = &p->cfg->manifest;
-    u64 wanted = 0, free = 0;
+    u64 free = 0;
     u32 n;
 
     if (EFI_ERROR(memmap_read(&p->map)))
-        return; /* tried again, and reported, when the map counts */
+        return ~0ull; /* read again, and reported, when it counts */
     n = memmap_ranges(&p->map, p->scratch, p->ranges);
     for (u32 i = 0; i < n; i++)
         free += p->ranges[i].kind == HANDOFF_FREE ? p->ranges[i].size : 0;
-    for (u32 i = 0; i < m->nr_partitions; i++)
-        wanted += m->partitions[i].memory;
-    if (wanted > free)
-        boot_fail(
-            "the partitions want %lu MiB and %lu MiB are free - lower memory in " CONFIG_NAME,
-            wanted >> 20, free >> 20);
+    return free;
+}
+
+/* What cannot fit in any case; the hypervisor, which needs some itself, has the last word. */
+static void memory_fits(struct plan *p)
+{
+    const struct manifest *m = &p->cfg->manifest;
+    u64 free = free_memory(p), wanted = 0;
+
+    for (u32 i = 0; i < m->nr_partitions; i++) {
+        const struct manifest_partition *part = &m->partitions[i];
+
+        wanted += part->memory;
+        if (wanted <= free)
+            continue;
+        say(CONFIG_NAME ":%u: with %lu MiB of memory for '%s' the partitions want %lu MiB, and %lu MiB "
+                        "are free - lower memory",
+            config_line(p->cfg, part, "memory"), part->memory >> 20, part->name, wanted >> 20,
+            free >> 20);
+        fail_machine();
+    }
 }
 
 /* One array of the hand-over, in memory of the hypervisor's kind. */
@@ -153,7 +179,7 @@ static void prepare(struct plan *p)
     h->manifest_base = (u64)&cfg->manifest;
     h->manifest_size = sizeof(cfg->manifest);
     handoff_cpus(h);
-    manifest_fits(&cfg->manifest, cfg->nr_files, &h->cpus);
+    cores_fit(cfg, &h->cpus);
     h->modules = array_take(cfg->nr_files, sizeof(struct handoff_module));
     files_load(cfg, (void *)h->modules.base);
     p->payload = payload_load();

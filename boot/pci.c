@@ -19,8 +19,8 @@
 #define HEADER_MULTI       0x800000u
 #define HEADER_TYPE        0x7f0000u
 #define CLASS_DISPLAY      0x03u
-#define CLASS_SERIAL_BUS   0x0cu
-#define SUBCLASS_USB       0x03u
+#define CLASS_BRIDGE       0x06u
+#define CLASS_SERIAL_USB   0x0c03u /* class and subclass */
 
 static u32 config_read(u32 function, u32 reg)
 {
@@ -41,12 +41,11 @@ static void config_write16(u32 function, u32 reg, u16 value)
  */
 static bool keeps_bus(u32 function)
 {
-    u32 class = config_read(function, REG_CLASS) >> 24;
-    u32 subclass = config_read(function, REG_CLASS) >> 16 & 0xff;
+    u32 code = config_read(function, REG_CLASS);
     bool bridge = config_read(function, REG_HEADER_TYPE) & HEADER_TYPE;
 
-    return bridge || class == CLASS_DISPLAY ||
-           (class == CLASS_SERIAL_BUS && subclass == SUBCLASS_USB);
+    return bridge || code >> 24 == CLASS_BRIDGE || code >> 24 == CLASS_DISPLAY ||
+           code >> 16 == CLASS_SERIAL_USB;
 }
 
 static bool exists(u32 function)

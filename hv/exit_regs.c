@@ -4,47 +4,37 @@
 #include "hv/exit.h"
 #include "hv/gpr.h"
 
-/* MOV to or from a control or debug register (0F 20-23 /r) where the processor does not name the operands. */
-static bool decode_mov(struct vcpu *v, u8 *gpr)
-{
-    struct x86_event fault;
-    u8 insn[15];
-    u8 len;
-    u8 rex = 0;
+/* What vdev/vcpuid.c announces. */
+#define CR4_OFFERED                                                                                           \
+    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |     \
+     CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
 
-    if (!arch_vcpu_fetch(&v->arch, insn, &len, &fault))
-        return false;
-    for (u8 i = 0; i + 2 < len; i++) {
-        if ((insn[i] & 0xf0) == 0x40)
-            rex = insn[i];
-        if (insn[i] != 0x0f)
-            continue;
-        *gpr = (u8)((insn[i + 2] & 7) | (rex & 1) << 3);
-        return insn[i + 1] >= 0x20 && insn[i + 1] <= 0x23;
-    }
-    return false;
+/* The backend names the operand register, decoding the instruction where the processor does not. */
+static bool operand(struct vcpu *v, bool known)
+{
+    if (!known)
+        v->why = "a move to or from a control or debug register cannot be decoded";
+    return known;
 }
 
-static bool operand(struct vcpu *v, bool known, u8 *gpr)
-{
-    if (known || decode_mov(v, gpr))
-        return true;
-    v->why = "a move to or from a control or debug register cannot be decoded";
-    return false;
-}
-
+/* Exits happen only where the processor or the hypervisor needs a bit for itself; the write is then checked and done whole. */
 static enum exit_action write_cr0(struct vcpu *v, u64 val)
 {
-    u64 old = arch_vcpu_reg(&v->arch, X86_CR0);
+    bool enters_long_mode = (val & CR0_PG) && (arch_vcpu_reg(&v->arch, X86_EFER) & EFER_LME);
 
-    if ((val >> 32) || ((val & CR0_PG) && !(val & CR0_PE)) || ((val & CR0_NW) && !(val & CR0_CD)))
+    if ((val >> 32) || ((val & CR0_PG) && !(val & CR0_PE)) || ((val & CR0_NW) && !(val & CR0_CD)) ||
+        (enters_long_mode && !(arch_vcpu_reg(&v->arch, X86_CR4) & CR4_PAE)))
         return exit_fault_code(v, X86_GP, 0);
-    /* Paging and protection are the guest's own and change without an exit; here only what came along with CD, NW or NE. */
-    if ((old ^ val) & (CR0_PG | CR0_PE)) {
-        v->why = "CR0.PG or CR0.PE changes together with CR0.CD, NW or NE: not emulated";
-        return EXIT_FAIL;
-    }
     arch_vcpu_set_reg(&v->arch, X86_CR0, val | CR0_ET);
+    return EXIT_SKIP;
+}
+
+static enum exit_action write_cr4(struct vcpu *v, u64 val)
+{
+    if ((val & ~CR4_OFFERED) ||
+        (!(val & CR4_PAE) && (arch_vcpu_reg(&v->arch, X86_EFER) & EFER_LMA)))
+        return exit_fault_code(v, X86_GP, 0);
+    arch_vcpu_set_reg(&v->arch, X86_CR4, val);
     return EXIT_SKIP;
 }
 
@@ -61,7 +51,7 @@ enum exit_action on_cr(struct vcpu *v, struct vm_exit *exit)
 {
     u8 gpr = exit->cr.gpr;
 
-    if (!operand(v, exit->cr.known, &gpr))
+    if (!operand(v, exit->cr.known))
         return EXIT_FAIL;
     if (exit->cr.cr == 8 && exit->cr.write)
         return write_cr8(v, gpr_read(v, gpr));
@@ -71,8 +61,8 @@ enum exit_action on_cr(struct vcpu *v, struct vm_exit *exit)
     }
     if (exit->cr.cr == 0 && exit->cr.write)
         return write_cr0(v, gpr_read(v, gpr));
-    if (exit->cr.cr == 4 && exit->cr.write) /* only bits that no guest is offered are intercepted */
-        return exit_fault_code(v, X86_GP, 0);
+    if (exit->cr.cr == 4 && exit->cr.write)
+        return write_cr4(v, gpr_read(v, gpr));
     v->why = "a control register that is not intercepted";
     return EXIT_FAIL;
 }
@@ -101,7 +91,7 @@ enum exit_action on_dr(struct vcpu *v, struct vm_exit *exit)
         arch_vcpu_set_reg(&v->arch, X86_DR7, arch_vcpu_reg(&v->arch, X86_DR7) & ~DR7_GD);
         return exit_fault(v, X86_DB);
     }
-    if (!operand(v, exit->dr.known, &gpr))
+    if (!operand(v, exit->dr.known))
         return EXIT_FAIL;
     if (exit->dr.write)
         return write_dr(v, dr, gpr_read(v, gpr));

@@ -15,7 +15,6 @@
 #define SIPI_US   200u
 #define ANSWER_US 500000u
 #define FINISH_US 10000000u /* a core that has a stack by now runs our code: only a busy emulator is that slow */
-#define POLL_US   20u
 #define LOW_LIMIT MIB(1)
 #define NO_ONE    (~0u)
 
@@ -125,12 +124,14 @@ static void page_clear(bool late)
 
 static bool claimed(u64 us)
 {
-    for (u64 t = 0; t < us; t += POLL_US) {
-        if (!__atomic_load_n(&smp_claim, __ATOMIC_ACQUIRE))
-            return true;
-        arch_udelay(POLL_US);
+    u64 end = arch_tsc() + us * arch_tsc_khz() / 1000;
+
+    while (__atomic_load_n(&smp_claim, __ATOMIC_ACQUIRE)) {
+        if (arch_tsc() > end)
+            return false;
+        cpu_relax();
     }
-    return false;
+    return true;
 }
 
 /* True: the core has taken its stack. False: it has not, and cannot any more. */
@@ -152,12 +153,13 @@ static bool wake(u32 apic_id)
 
 static void wait_running(u32 index)
 {
+    u64 end = arch_tsc() + FINISH_US * arch_tsc_khz() / 1000;
     u32 apic_id;
 
-    for (u64 t = 0; !smp_running(index, &apic_id); t += POLL_US) {
-        if (t > FINISH_US)
+    while (!smp_running(index, &apic_id)) {
+        if (arch_tsc() > end)
             panic("core %u (APIC ID %u) started and did not finish", index, apic_id);
-        arch_udelay(POLL_US);
+        cpu_relax();
     }
 }
 

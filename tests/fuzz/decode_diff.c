@@ -10,7 +10,7 @@
  *   - Capstone takes the address of MOV CR and MOV DR for memory when ModRM.mod is not 3; processors ignore mod.
  *   - 66 before near branches in 64-bit mode: Intel reads four bytes, AMD two; we do as Intel, Capstone is not consistent.
  *   - 66 together with F2, F3 or REX: Capstone sometimes forgets it, or counts an immediate as more than there is.
- *   - 67 before REX: Capstone reads RET imm16 and CALL two bytes off; EVEX.0F38 A7 with registers one byte off.
+ *   - 67 before REX: Capstone reads RET imm16 and CALL two bytes off; some EVEX with static rounding one byte off.
  *   - UD0 and UD1 (0F FF, 0F B9) have a ModRM byte in SDM 2, none in Capstone; 0F A6 and A7 are VIA's; Capstone reads EXTRQ and
  *     INSERTQ (66 or F2 0F 78) with memory as VMREAD.
  */
@@ -47,18 +47,23 @@ static void make_bytes(uint8_t bytes[15])
         bytes[n] = next_random() >> 20 & 1 ? 0x38 : 0x3a;
 }
 
+static bool one_of(const char *set, uint8_t byte)
+{
+    return byte && strchr(set, byte);
+}
+
 static bool known(const uint8_t *b, const struct insn *in, enum insn_mode mode)
 {
     unsigned i = 0;
     bool prefixed = false;
 
-    while (i < 14 && (strchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3", b[i]) || (mode == INSN_64 && (b[i] & 0xf0) == 0x40))) {
+    while (i < 9 && (one_of("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3", b[i]) || (mode == INSN_64 && (b[i] & 0xf0) == 0x40))) {
         prefixed = true;
         i++;
     }
     if (b[i] == 0xc4 || b[i] == 0xc5 || b[i] == 0x62 || b[i] == 0x8f)
-        return prefixed || (b[i] == 0x62 && b[i + 4] == 0xa7);
-    if (b[i] == 0x0f && ((b[i + 1] & 0xf8) == 0x20 || strchr("\xff\xb9\xa6\xa7\x78", b[i + 1])))
+        return prefixed || (b[i] == 0x62 && (b[i + 3] & 0x10) && b[i + 5] >= 0xc0);
+    if (b[i] == 0x0f && ((b[i + 1] & 0xf8) == 0x20 || one_of("\xff\xb9\xa6\xa7\x78", b[i + 1])))
         return true;
     if ((in->opsize && (in->rex || in->rep || in->repne)) || (in->rex && in->addr_size == 4))
         return true;

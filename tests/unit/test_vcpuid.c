@@ -289,6 +289,32 @@ static void test_hypervisor_leaves(void **state)
     assert_int_equal(r.ebx | r.ecx | r.edx, 0);
 }
 
+static void host_sse(u32 leaf, u32 sub, struct cpuid_regs *out)
+{
+    host_some(leaf, sub, out);
+    if (leaf == 0xd && sub == 0)
+        out->eax = 3;
+}
+
+static void test_xsave_legacy_only(void **state)
+{
+    (void)state;
+    env.host = host_sse;
+    ask(0xd, 0);
+    assert_int_equal(r.eax, 3);
+    assert_int_equal(r.ecx, 576);
+}
+
+static void test_highest_leaves(void **state)
+{
+    (void)state;
+    ask(0, 0);
+    assert_int_equal(r.eax, 0xd);
+    assert_int_equal(r.ebx & r.ecx & r.edx, ~0u);
+    ask(0x80000000, 0);
+    assert_int_equal(r.eax, 0x80000008);
+}
+
 static void test_address_sizes(void **state)
 {
     (void)state;
@@ -303,7 +329,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(known_leaves_only), T(hidden_from_a_host_of_ones), T(offered_where_the_host_has_it),
         T(host_of_zeros), T(identity), T(one_core), T(switches), T(xsave),
-        T(leaves_above_the_hosts_highest), T(hypervisor_leaves), T(address_sizes),
+        T(leaves_above_the_hosts_highest), T(hypervisor_leaves), T(xsave_legacy_only), T(highest_leaves),
+        T(address_sizes),
     };
 
     return cmocka_run_group_tests_name("vcpuid", tests, NULL, NULL);

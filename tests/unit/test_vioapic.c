@@ -83,6 +83,10 @@ static void test_entry_bits(void **state)
     wr(0x2f, ~0u);
     assert_int_equal(rd(0x2e), 0x0001afff); /* status bits stay */
     assert_int_equal(rd(0x2f), 0xff000000);
+    wr(0x10, 0x40);
+    assert_true(io.rte[0] == 0x40);
+    wr(0x0f, 0x77);
+    assert_true(io.rte[0] == 0x40);
     wr(0x3e, 0x41);
     wr(0x3f, 0x07000000);
     assert_true(io.rte[23] == 0x0700000000000041ull);
@@ -196,6 +200,16 @@ static void test_nmi_is_an_edge(void **state)
     assert_int_equal(rd(0x12), LEVEL | 0x400);
 }
 
+static void test_lowest_priority_is_a_level(void **state)
+{
+    (void)state;
+    wr(0x12, LEVEL | 0x141);
+    pin(1, true);
+    assert_true(last.level);
+    assert_int_equal(last.delivery_mode, 1);
+    assert_int_equal(rd(0x12), LEVEL | RIRR | 0x141);
+}
+
 static void test_pins_outside(void **state)
 {
     (void)state;
@@ -215,7 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(registers), T(entry_bits), T(edge), T(edge_on_masked_pin_is_lost), T(level_waits_for_eoi),
         T(level_unmasked_while_asserted), T(edge_mode_clears_remote_irr), T(shared_vector),
-        T(nmi_is_an_edge), T(pins_outside),
+        T(nmi_is_an_edge), T(lowest_priority_is_a_level), T(pins_outside),
     };
 
     return cmocka_run_group_tests_name("vioapic", tests, NULL, NULL);

@@ -205,6 +205,31 @@ static void test_x2apic_registers(void **state)
     assert_int_equal(rdmsr(X2(0x28)), 0);
 }
 
+/* Exactly these bits of the local vector table may be written; every other one is a #GP. */
+static void test_x2apic_lvt_bits(void **state)
+{
+    static const u32 allowed[6] = {
+        0x000710ff, 0x000117ff, 0x000117ff, 0x0001f7ff, 0x0001f7ff, 0x000110ff,
+    };
+
+    (void)state;
+    go_x2apic();
+    for (u32 i = 0; i < 6; i++)
+        for (u32 bit = 0; bit < 32; bit++)
+            assert_int_equal(wrmsr(X2(0x32 + i), BIT(bit)), (allowed[i] >> bit) & 1);
+}
+
+static void test_extint_modes(void **state)
+{
+    (void)state;
+    for (u32 mode = 0; mode < 8; mode++) {
+        wr(0x35, mode << 8);
+        assert_int_equal(vlapic_extint(&apic), mode == 7);
+        wr(0x35, mode << 8 | 0x10000);
+        assert_false(vlapic_extint(&apic));
+    }
+}
+
 static void test_x2apic_ids(void **state)
 {
     (void)state;
@@ -330,8 +355,10 @@ static void test_icr(void **state)
     assert_int_equal(rd(0x30), 0x000c4041);
     wr(0x30, 0x00004500);                    /* INIT needs no vector */
     assert_true(effect.ipi);
-    wr(0x30, 0x300 | 0x40);
-    assert_false(effect.ipi);
+    for (u32 mode = 0; mode < 8; mode++) {
+        wr(0x30, mode << 8 | 0x10);
+        assert_int_equal(effect.ipi, mode != 3 && mode != 7);
+    }
     wr(0x30, 0x0f);
     assert_false(effect.ipi);
     wr(0x28, 0);
@@ -572,7 +599,7 @@ int main(void)
         T(power_on), T(init_keeps_id_and_mode), T(writes_keep_reserved_bits),
         T(reserved_register_sets_esr), T(error_interrupt_once_until_rearmed),
         T(error_entry_with_illegal_vector_ends), T(software_disable_masks), T(x2apic_registers),
-        T(x2apic_ids), T(wrong_interface), T(mode_transitions), T(priority),
+        T(x2apic_lvt_bits), T(extint_modes), T(x2apic_ids), T(wrong_interface), T(mode_transitions), T(priority),
         T(ppr_low_bits_follow_tpr), T(irr_isr_tmr_visible), T(eoi_reports_level_only), T(icr),
         T(self_ipi), T(disabled_takes_nothing), T(match_xapic), T(match_x2apic), T(one_shot),
         T(divide), T(divide_change_keeps_count), T(periodic), T(periodic_turned_one_shot),

@@ -194,6 +194,39 @@ static void test_receive_interrupts(void **state)
     assert_int_equal(rd(IIR), 0xc1);
 }
 
+/* Each enable bit lets its own source through and no other. */
+static void test_sources_one_by_one(void **state)
+{
+    static const u8 source[4] = { 0x0c, 0x02, 0x06, 0x01 }; /* data, transmitter, line, modem */
+
+    (void)state;
+    wr(FCR, 0xc1);
+    for (u8 i = 0; i < 17; i++)
+        vuart_rx(&u, i);
+    for (u8 i = 0; i < 10; i++)
+        rd(DATA);
+    for (u8 bit = 0; bit < 4; bit++) {
+        wr(DATA, 'x');
+        wr(IER, (u8)(1 << bit));
+        assert_int_equal(rd(IIR), 0xc0 | source[bit]);
+    }
+}
+
+static void test_trigger_levels(void **state)
+{
+    static const u8 levels[4] = { 1, 4, 8, 14 };
+
+    (void)state;
+    wr(IER, 1);
+    for (u8 i = 0; i < 4; i++) {
+        wr(FCR, (u8)(i << 6 | 3));
+        for (u8 n = 1; n <= 16; n++) {
+            vuart_rx(&u, n);
+            assert_int_equal(rd(IIR), n >= levels[i] ? 0xc4 : 0xcc);
+        }
+    }
+}
+
 static void test_fifo_control(void **state)
 {
     (void)state;
@@ -236,7 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(linux_finds_a_16550a), T(reset), T(divisor), T(transmit_interrupt),
         T(out2_and_loop_gate_the_line), T(receive_without_fifo), T(receive_fifo),
-        T(receive_interrupts), T(fifo_control), T(loopback),
+        T(receive_interrupts), T(sources_one_by_one), T(trigger_levels), T(fifo_control), T(loopback),
     };
 
     return cmocka_run_group_tests_name("vuart", tests, NULL, NULL);
