@@ -153,8 +153,8 @@ static void unknown_key(struct parser *p, const struct config_key *keys, u32 n, 
         parser_error(p, "there is no key '%s' - [pith] has focus, poweroff and log", quote);
     else
         parser_error(p,
-                     "there is no key '%s' - a partition has image, initrd, modules, cmdline, memory, "
-                     "vcpus, cores, dedicated, focus, restart, strict, ports, mmio and irqs",
+                     "there is no key '%s' - a partition has image, initrd, modules, cmdline, "
+                     "memory, vcpus, cores, dedicated, focus, restart, strict, ports, mmio and irqs",
                      quote);
 }
 

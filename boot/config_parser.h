@@ -10,10 +10,12 @@ struct slice {
     size_t len;
 };
 
-enum config_section { SECTION_NONE,
-                      SECTION_SKIPPED,
-                      SECTION_PITH,
-                      SECTION_PARTITION };
+enum config_section {
+    SECTION_NONE,    /* before the first */
+    SECTION_SKIPPED, /* its header has a mistake: what stands in it says nothing */
+    SECTION_PITH,
+    SECTION_PARTITION,
+};
 
 #define CONFIG_PITH_KEYS 3
 #define CONFIG_QUOTE     40

@@ -92,8 +92,7 @@ bool cpu_verdict(const struct cpu_facts *f, char *why, size_t size)
     if (f->vmx ? !verdict_vmx(f, why, size) : !verdict_svm(f, why, size))
         return false;
     if (!f->xsave)
-        return lacks(f, "XSAVE", "Intel has it since Penryn (2008), AMD since Bulldozer (2011)", why,
-                     size);
+        return lacks(f, "XSAVE", "Intel has it since 2008, AMD since Bulldozer (2011)", why, size);
     if (!f->nx)
         fmt_str(why, size,
                 "the processor offers no no-execute pages - turn on \"Execute Disable Bit\" or "

@@ -74,7 +74,7 @@ static const char *read_opened(EFI_FILE_HANDLE f, const char *name, enum handoff
 const char *file_read(const char *name, enum handoff_kind kind, struct file *file)
 {
     static char text[160];
-    const char *wrong = "was not found - copy it to the boot volume or correct the name";
+    const char *wrong = "was not found on the boot volume - copy it there or correct the name";
     EFI_FILE_HANDLE f;
 
     if (!EFI_ERROR(open_file(name, &f))) {

@@ -45,7 +45,10 @@ struct file {
     u64 size;
 };
 void volume_open(void);
-/* NULL when it was read, else "'NAME' what is wrong - what to do" in static memory. An empty file has no data. */
+/*
+ * NULL when it was read, else "'NAME' what is wrong - what to do" in static memory. An empty file
+ * has no data.
+ */
 const char *file_read(const char *name, enum handoff_kind kind, struct file *file) MUST_CHECK;
 
 /* cpus.c */

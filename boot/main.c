@@ -74,7 +74,7 @@ static void files_load(const struct config *cfg, struct handoff_module *modules)
         bad++;
     }
     if (bad)
-        boot_fail("%u of %u files could not be read - see above", bad, cfg->nr_files);
+        boot_fail("%u of %u files could not be read - correct what is listed above", bad, cfg->nr_files);
 }
 
 static NORETURN void fail_machine(void)
@@ -129,10 +129,9 @@ static void memory_fits(struct plan *p)
         wanted += part->memory;
         if (wanted <= free)
             continue;
-        say(CONFIG_NAME ":%u: with %lu MiB of memory for '%s' the partitions want %lu MiB, and %lu MiB "
-                        "are free - lower memory",
-            config_line(p->cfg, part, "memory"), part->memory >> 20, part->name, wanted >> 20,
-            free >> 20);
+        say(CONFIG_NAME ":%u: with the memory of '%s' the partitions want %lu MiB, and %lu MiB are "
+                        "free - lower memory",
+            config_line(p->cfg, part, "memory"), part->name, wanted >> 20, free >> 20);
         fail_machine();
     }
 }

@@ -6,6 +6,7 @@
 #include "hv/lib/string.h"
 
 #define TAB         8u
+#define SCROLL      8u /* rows at once: drawing a full screen anew for every line would take most of a busy log's time */
 #define PAPER_RED   0x10u
 #define PAPER_GREEN 0x18u
 #define PAPER_BLUE  0x28u
@@ -33,13 +34,21 @@ static void draw(const struct screen *s, u32 row, u32 column)
 
 static void update(struct screen *s)
 {
-    for (u32 row = 0; row < s->rows; row++)
+    for (u32 row = s->stale; row < s->stale_end; row++)
         for (u32 column = 0; column < s->columns; column++) {
             if (s->wanted[row][column] == s->shown[row][column])
                 continue;
             draw(s, row, column);
             s->shown[row][column] = s->wanted[row][column];
         }
+    s->stale = s->rows;
+    s->stale_end = 0;
+}
+
+static void touch(struct screen *s, u32 row)
+{
+    s->stale = MIN(s->stale, row);
+    s->stale_end = MAX(s->stale_end, row + 1);
 }
 
 bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void *pixels)
@@ -56,6 +65,8 @@ bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void
     s->rows = MIN(desc->height / FONT_HEIGHT, SCREEN_ROWS);
     s->column = 0;
     s->row = 0;
+    s->stale = s->rows;
+    s->stale_end = 0;
     memset(s->wanted, ' ', sizeof(s->wanted));
     memset(s->shown, ' ', sizeof(s->shown));
     for (u32 y = 0; y < desc->height; y++)
@@ -64,14 +75,22 @@ bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void
     return true;
 }
 
+static void scroll(struct screen *s)
+{
+    u32 by = MIN(SCROLL, s->rows);
+
+    memmove(s->wanted[0], s->wanted[by], (s->rows - by) * sizeof(s->wanted[0]));
+    memset(s->wanted[s->rows - by], ' ', by * sizeof(s->wanted[0]));
+    s->row = s->rows - by;
+    s->stale = 0;
+    s->stale_end = s->rows;
+}
+
 static void new_line(struct screen *s)
 {
     s->column = 0;
-    if (++s->row < s->rows)
-        return;
-    s->row = s->rows - 1;
-    memmove(s->wanted[0], s->wanted[1], (s->rows - 1) * sizeof(s->wanted[0]));
-    memset(s->wanted[s->row], ' ', sizeof(s->wanted[0]));
+    if (++s->row == s->rows)
+        scroll(s);
 }
 
 static void put(struct screen *s, char c)
@@ -79,6 +98,7 @@ static void put(struct screen *s, char c)
     if (s->column == s->columns)
         new_line(s);
     s->wanted[s->row][s->column++] = c >= FONT_FIRST && c <= '~' ? c : '?';
+    touch(s, s->row);
 }
 
 static void put_byte(struct screen *s, char c)

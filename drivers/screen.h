@@ -20,6 +20,7 @@ struct screen {
     u32 ink, paper;       /* pixel values */
     u32 columns, rows;    /* what is used of the arrays */
     u32 column, row;      /* where the next letter goes */
+    u32 stale, stale_end; /* rows whose letters may differ from what is shown */
     char wanted[SCREEN_ROWS][SCREEN_COLUMNS];
     char shown[SCREEN_ROWS][SCREEN_COLUMNS];
 };

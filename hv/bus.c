@@ -5,6 +5,7 @@
 #include "arch/x86/cpu/regs.h"
 #include "hv/exit.h"
 #include "hv/partition.h"
+#include "hv/vdev/vacpi.h"
 
 typedef void bus_fn(struct vcpu *v, struct bus_access *a);
 
@@ -104,11 +105,26 @@ static void io_apic(struct vcpu *v, struct bus_access *a)
     spin_unlock(&p->lock);
 }
 
+/* ACPI's registers: soft off ends the partition, reset starts it afresh; the status register has nothing to say. */
+static void acpi(struct vcpu *v, struct bus_access *a)
+{
+    u8 val = take_byte(a, 0);
+    bool running = true;
+
+    if (a->write && a->addr == VACPI_RESET_PORT && val == VACPI_RESET)
+        running = partition_stop(v->part, END_RESET) == PITH_OK;
+    else if (a->write && a->addr == VACPI_SLEEP_PORT && (val & VACPI_SLEEP_ENABLE) && VACPI_SLEEP_TYPE(val) == VACPI_S5)
+        running = partition_stop(v->part, END_EXIT) == PITH_OK;
+    if (!running)
+        v->home->resched = true; /* it is being stopped already */
+}
+
 struct place { u64 first, last; bus_fn *fn; };
 
 static const struct place ports[] = {
     { VUART_BASE, VUART_BASE + 7, uart },
     { 0x70, 0x71, rtc },
+    { VACPI_SLEEP_PORT, VACPI_RESET_PORT, acpi },
 };
 static const struct place mmio[] = {
     { VLAPIC_BASE, VLAPIC_BASE + PAGE_SIZE - 1, local_apic },

@@ -72,7 +72,8 @@ static enum exit_action on_cpuid(struct vcpu *v, struct vm_exit *exit)
     struct cpuid_regs r;
 
     (void)exit;
-    v->cpuid.cr4 = arch_vcpu_reg(&v->arch, X86_CR4);
+    if ((u32)g->rax == 1) /* the only leaf that shows a bit of CR4 */
+        v->cpuid.cr4 = arch_vcpu_reg(&v->arch, X86_CR4);
     vcpuid(&v->cpuid, (u32)g->rax, (u32)g->rcx, &r);
     g->rax = r.eax;
     g->rbx = r.ebx;
@@ -98,7 +99,7 @@ static enum exit_action on_xsetbv(struct vcpu *v, struct vm_exit *exit)
     struct x86_gprs *g = &v->arch.gpr;
     u64 val = (u32)g->rax | g->rdx << 32;
 
-    if (exit->cpl != 0 || (u32)g->rcx != 0 || !arch_xcr0_valid(val))
+    if (exit->cpl != 0 || (u32)g->rcx != 0 || (val & ~VCPUID_XCR0) || !arch_xcr0_valid(val))
         return exit_fault_code(v, X86_GP, 0);
     arch_vcpu_set_reg(&v->arch, X86_XCR0, val);
     return EXIT_SKIP;

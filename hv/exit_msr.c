@@ -107,20 +107,28 @@ static bool set_kvm_wall(struct vcpu *v, u64 val)
     return arch_vm_write(&v->part->vm, val, &w, sizeof(w)) == PITH_OK;
 }
 
+/* Everything that counts in guest TSC moves along: the local APIC's timer, and the clock page's reference. */
+static bool move_tsc(struct vcpu *v, u64 offset)
+{
+    vlapic_tsc_moved(&v->lapic, offset - v->tsc_offset);
+    vcpu_set_tsc_offset(v, offset);
+    return !(v->kvm_clock & 1) || set_kvm_clock(v, v->kvm_clock);
+}
+
 static bool write_tsc(struct vcpu *v, u64 val)
 {
     u64 offset = val - arch_tsc();
 
     v->tsc_adjust += offset - v->tsc_offset;
-    vcpu_set_tsc_offset(v, offset);
-    return true;
+    return move_tsc(v, offset);
 }
 
 static bool write_tsc_adjust(struct vcpu *v, u64 val)
 {
-    vcpu_set_tsc_offset(v, v->tsc_offset + val - v->tsc_adjust);
+    u64 offset = v->tsc_offset + val - v->tsc_adjust;
+
     v->tsc_adjust = val;
-    return true;
+    return move_tsc(v, offset);
 }
 
 static bool write_reg(struct vcpu *v, enum x86_reg reg, u64 val)

@@ -91,16 +91,19 @@ static enum exit_action hc_console_write(struct vcpu *v, struct hc_args *a, enum
         *st = PITH_E_ARG;
         return EXIT_SKIP;
     }
+    a->out[0] = left;
+    if (!left)
+        return EXIT_SKIP;
     /* Nothing is printed unless all of it can be read. */
     for (u64 at = gpa & ~PAGE_MASK; at < gpa + left; at += PAGE_SIZE) {
         hpa_t hpa;
 
         if (!arch_vm_translate(&v->part->vm, at, S2_R, &hpa)) {
             *st = PITH_E_ARG;
+            a->out[0] = gpa;
             return EXIT_SKIP;
         }
     }
-    a->out[0] = left;
     while (left) {
         size_t n = MIN(left, sizeof(chunk));
 

@@ -22,6 +22,15 @@
 #define RSDP_COPY 0xf0000ull
 #define RSDP_SIZE 36u
 
+/* Where a PC's firmware starts: kernels that want a reset may jump there in real mode. */
+#define RESET_VECTOR 0xffff0ull
+static const u8 reset_code[] = {
+    0xba, VACPI_RESET_PORT & 0xff, VACPI_RESET_PORT >> 8, /* mov $VACPI_RESET_PORT, %dx */
+    0xb0, VACPI_RESET,                                    /* mov $VACPI_RESET, %al */
+    0xee,                                                 /* out %al, %dx */
+    0xf4, 0xeb, 0xfd,                                     /* 1: hlt; jmp 1b */
+};
+
 enum pith_status image_fail(struct image_job *job, enum pith_status st, const char *why)
 {
     job->why = why;
@@ -138,6 +147,8 @@ enum pith_status image_acpi(struct image_job *job, gpa_t *rsdp)
         return st;
     used = vacpi_build(tables, *rsdp, job->rq->nr_vcpus);
     st = image_write(job, *rsdp, tables, used);
+    if (st == PITH_OK)
+        st = image_write(job, RESET_VECTOR, reset_code, sizeof(reset_code));
     return st == PITH_OK ? image_write(job, RSDP_COPY, tables, RSDP_SIZE) : st;
 }
 

@@ -57,7 +57,7 @@ static void set_state(struct partition *p, enum partition_state state)
 const char *partition_state_name(const struct partition *p)
 {
     static const char *const names[] = { "stopped", "loading", "running", "stopping" };
-    static const char *const ends[] = { "stopped", "exited", "failed", "stopped" };
+    static const char *const ends[] = { "stopped", "exited", "failed", "stopped", "rebooting" };
 
     return state_of(p) == PARTITION_STOPPED ? ends[p->end] : names[state_of(p)];
 }
@@ -68,6 +68,7 @@ enum pith_status partition_start(struct partition *p)
         return PITH_E_STATE;
 
     p->scrubbed = 0;
+    p->exit_status = 0;
     p->end = END_NONE;
     set_state(p, PARTITION_LOADING);
     house_call(partitions_house);
@@ -112,7 +113,7 @@ static bool wants_restart(const struct partition *p)
 
     if (p->end == END_STOPPED || power_off_wanted())
         return false;
-    return p->conf->restart == MANIFEST_RESTART_ALWAYS || (p->conf->restart == MANIFEST_RESTART_ON_FAILURE && failed);
+    return p->end == END_RESET || p->conf->restart == MANIFEST_RESTART_ALWAYS || (p->conf->restart == MANIFEST_RESTART_ON_FAILURE && failed);
 }
 
 static void begin(struct partition *p)
@@ -169,11 +170,15 @@ static void load_some(struct partition *p)
 
 static void finish(struct partition *p)
 {
+    static const char *const ends[] = {
+        [END_FAULT] = "ended after a failure", [END_STOPPED] = "stopped", [END_RESET] = "reboots",
+    };
+
     console_write(&p->console, "\n", p->console.len ? 1 : 0);
     if (p->end == END_EXIT)
         log_info("%s: exited with status %lu", p->name, p->exit_status);
     else
-        log_info("%s: %s", p->name, p->end == END_FAULT ? "ended after a failure" : "stopped");
+        log_info("%s: %s", p->name, ends[p->end]);
     set_state(p, PARTITION_STOPPED);
     if (wants_restart(p)) {
         p->restarts++;

@@ -19,7 +19,7 @@ enum partition_state {
     PARTITION_RUNNING,
     PARTITION_STOPPING, /* its vCPUs were asked to leave */
 };
-enum partition_end { END_NONE, END_EXIT, END_FAULT, END_STOPPED };
+enum partition_end { END_NONE, END_EXIT, END_FAULT, END_STOPPED, END_RESET /* the guest wants to start afresh */ };
 
 struct extent { gpa_t gpa; hpa_t hpa; u64 size; };
 

@@ -195,7 +195,7 @@ static void take_sipi(struct vcpu *v)
 static void take_init(struct vcpu *v)
 {
     arch_vcpu_reset(&v->arch, true);
-    vlapic_reset(&v->lapic, v->index, v->index == 0);
+    vlapic_init(&v->lapic);
     vcpu_arm_timer(v);
     v->nmi_pending = false;
     v->wait = WAIT_SIPI;

@@ -14,6 +14,7 @@ import time
 import zlib
 
 LOG_LIMIT = 2 << 20         # bytes of emulator log: a healthy run writes a few KB, a machine gone wild megabytes a second
+SILENCE = 5                 # seconds without a word from Pith after a triple fault: it was Pith's own
 SCREEN = '1280x1024x24'     # of the X server that Bochs draws on
 BOCHS_EDGES = 4, 36, 18     # left, above (tool bar), below (status line) the picture in Bochs's window
 
@@ -48,7 +49,7 @@ class Machine:
 
     def __init__(self, opt, image, tmp):
         self.opt, self.image, self.tmp, self.serial, self.process = opt, image, pathlib.Path(tmp), None, None
-        self.log = self.tmp / 'log'
+        self.log, self.heard = self.tmp / 'log', 0.0           # heard: when it last sent something
 
     def connect(self, listener):
         """The emulator connects to us: no port or socket name can be taken by somebody else in between."""
@@ -94,6 +95,8 @@ class Qemu(Machine):
         argv += ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off'] if o.icount else ['-accel', 'tcg']
         if not o.no_serial:
             argv += ['-chardev', f'socket,id=serial,path={self.tmp}/serial', '-serial', 'chardev:serial']
+        if o.debugcon:
+            argv += ['-chardev', f'file,id=debugcon,path={o.debugcon}', '-device', 'isa-debugcon,iobase=0xe9,chardev=debugcon']
         with open(self.log, 'wb') as log:
             self.process = spawn(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.qmp, self.replies = self.connect(listeners['qmp']), b''
@@ -185,7 +188,7 @@ ata0-master: type=disk, path="{image}", mode=flat, cylinders=0, heads=16, spt=63
 cpu: count={cpus}, ips=50000000, model={model}, reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none, time0=local
 log: {log}
-panic: action=fatal
+panic: action=fatal{guest_panics}
 error: action=report{quiet}
 info: action=ignore
 debug: action=ignore
@@ -203,10 +206,13 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
 '''
 
     def start(self):
-        o, env, self.server, self.picture = self.opt, dict(os.environ), None, None
+        o, env, self.server, self.picture, self.panics = self.opt, dict(os.environ), None, None, 0
+        each_core = [f', cpu{n}=' for n in range(o.cpus)]
         rc = self.RC.format(memory=o.memory or 512, image=self.image, cpus=o.cpus, model=o.cpu or self.MODELS[o.machine], log=self.log,
-                            quiet='' if o.emulator_log else ''.join(f', cpu{n}=ignore' for n in range(o.cpus)))
+                            quiet='' if o.emulator_log else ''.join(c + 'ignore' for c in each_core),
+                            guest_panics=''.join(c + 'report' for c in each_core) if o.machine == 'bochs-amd' else '')
         rc += self.WINDOW if o.screenshot else self.HEADLESS
+        rc += 'port_e9_hack: enabled=1\n' if o.debugcon else ''
         if o.screenshot:
             env['DISPLAY'] = self.start_screen()
         if not o.no_serial:
@@ -214,7 +220,7 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
             rc += f'com1: enabled=true, mode=socket-client, dev="127.0.0.1:{listener.getsockname()[1]}"\n'
         (self.tmp / 'bochsrc').write_text(rc)
         (self.tmp / 'debugger').write_text('c\nquit\n')       # Debian's Bochs has its debugger built in: let it continue
-        with open(self.tmp / 'stdout', 'wb') as out:
+        with open(o.debugcon or self.tmp / 'stdout', 'wb') as out:
             self.process = spawn(['bochs-bin', '-q', '-f', f'{self.tmp}/bochsrc', '-rc', f'{self.tmp}/debugger'], env=env, cwd=self.tmp,
                                  stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         if not o.no_serial:
@@ -233,11 +239,20 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
             self.look()
             self.next_picture = time.monotonic() + 0.5
         log = self.log_tail()
-        if self.process.poll() is None and '>>PANIC<<' not in log:     # drawing on X, Bochs waits at a dialog box about it
+        if self.process.poll() is None and not self.panicked(log):
             return None
         if re.search(r'soft power off|Shutdown port: shutdown requested', log):
             return 'powered off'
         return f'Bochs ended by itself:\n{log}'
+
+    def panicked(self, log):
+        """Drawing on X, Bochs waits at a dialog box after a panic. A triple fault is one, and under AMD-V a guest's too: then Pith speaks."""
+        panics = log.count('>>PANIC<<')
+        if self.opt.machine != 'bochs-amd' or 'soft power off' in log:
+            return panics > 0
+        if panics > self.panics:
+            self.panics, self.panic_time = panics, time.monotonic()
+        return panics > 0 and self.heard < self.panic_time < time.monotonic() - SILENCE
 
     def look(self):
         """Keeps the picture of a running machine: its window is gone, or covered, before we hear of its end."""

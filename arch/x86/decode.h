@@ -16,20 +16,25 @@ struct insn {
     u8 len;                /* 1-15; with the prefixes */
     u8 op;                 /* enum insn_op */
     u8 mode;               /* enum insn_mode */
-    u8 op_size;            /* bytes of the memory operand: 1, 2, 4, 8 */
+    u8 op_size;            /* bytes of the memory operand: 1, 2, 4, 8; means nothing with INSN_OTHER */
     u8 reg_size;           /* bytes of the register operand (MOVZX/MOVSX: the destination) */
     u8 addr_size;          /* 2, 4, 8 */
     u8 seg;                /* enum x86_seg of the memory operand, after overrides */
     bool rep, repne, lock, rex, opsize;
     bool has_mem;          /* a ModRM memory operand, MOV moffs, or the DI/SI of a string instruction */
-    bool mem_dst;          /* memory is the destination */
+    bool mem_dst;          /* memory is the first operand: the destination, but CMP, TEST and BT only read it */
     bool has_imm;          /* the other operand is imm (sign-extended to op_size); else it is reg */
     bool high_byte;        /* reg names AH CH DH BH: bits 15:8 of registers 0-3 */
     bool rip_relative;     /* disp is relative to the end of the instruction */
     u8 reg;                /* 0-15 in struct x86_gprs order: rax rcx rdx rbx rsp rbp rsi rdi r8.. */
-    u8 base, index, scale; /* 0xff: none */
+    u8 base, index, scale; /* 0xff: none; scale 1, 2, 4, 8. Without has_mem, base is the register that ModRM.rm names */
     s64 disp;
     u64 imm;
 };
-/* False: not a valid instruction within @len bytes (more bytes could make it one when len < 15). */
+/*
+ * String instructions: base and seg are SI's where there is one (MOVS, LODS, OUTS), else DI's (STOS, INS); DI is always in ES.
+ * Opcodes that no processor has may be accepted: none of them reaches an exit. Near branches with 66 in 64-bit mode have
+ * four bytes, as Intel reads them.
+ * False: not a valid instruction within @len bytes (more bytes could make it one when len < 15).
+ */
 bool insn_decode(const u8 *bytes, u8 len, enum insn_mode mode, struct insn *out);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The guest's own page tables, walked in software. SDM 3, Paging; APM 2, Page Translation and Protection. Pure: reads through a callback. */
+/*
+ * The guest's own page tables, walked in software. Pure: reads through a callback.
+ * SDM 3, Paging; APM 2, Page Translation and Protection. Protection keys are not offered to guests and not looked at.
+ */
 #pragma once
 
 #include "arch/x86/vm.h"
 
 struct gwalk_env {
     u64 cr0, cr3, cr4, efer, rflags;
-    u8 cpl;                    /* of the access: 0 for implicit supervisor accesses */
+    u8 cpl;                    /* of the access: 0 for implicit supervisor accesses (then with RFLAGS.AC = 0) */
     bool nx, page_1g;          /* EFER.NXE is honoured; 1 GiB pages exist */
     u8 maxphyaddr;
-    /* 4 or 8 bytes at a guest-physical address; false: nothing there. */
+    /* 4 or 8 bytes at a guest-physical address; false: nothing there, which reads as ones, as on a bus. */
     bool (*read)(void *ctx, gpa_t gpa, void *buf, size_t len);
-    /* Sets Accessed (and Dirty) bits: compare and exchange; NULL: not set. */
+    /* Sets Accessed (and Dirty) bits: compare and exchange. False: the entry changed, the walk begins again, a few times;
+     * then the translation stands without them. NULL: never set. */
     bool (*update)(void *ctx, gpa_t gpa, u64 old, u64 val, size_t len);
     void *ctx;
 };

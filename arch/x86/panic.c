@@ -100,29 +100,52 @@ static void print_registers(const struct trap_frame *f)
     log_error("RIP %016lx RFLAGS %08lx CS %lx SS %lx", f->rip, f->rflags, f->cs, f->ss);
 }
 
+static const char *pf_access(u64 error)
+{
+    if (error & PF_FETCH)
+        return "executing";
+    return error & PF_WRITE ? "writing" : "reading";
+}
+
+static const char *pf_reason(u64 error)
+{
+    if (error & PF_RESERVED)
+        return "reserved bit set in a table";
+    return error & PF_PRESENT ? "the page forbids it" : "no page there";
+}
+
 static void print_cause(const struct trap_frame *f)
 {
     const char *name = names[f->vector] ? names[f->vector] : "reserved exception";
 
     log_error("*** exception in the hypervisor on core %u: %s, error code 0x%lx", slot_index(), name, f->error);
     if (f->vector == X86_PF)
-        log_error("  %s 0x%016lx: %s", f->error & PF_FETCH ? "executing" : f->error & PF_WRITE ? "writing" : "reading",
-                  read_cr2(), f->error & PF_RESERVED ? "reserved bit set in a table" :
-                  f->error & PF_PRESENT ? "the page forbids it" : "no page there");
+        log_error("  %s 0x%016lx: %s", pf_access(f->error), read_cr2(), pf_reason(f->error));
 }
 
-/* False: this core has to stop silently, the other one's report goes on. A panic inside a panic stops at once, too. */
-static bool panic_begin(void)
+/*
+ * Returns on the first core that panics, once. Any other stops without a word, for that one's report goes on; a second
+ * panic on that core means that its report failed.
+ */
+static void panic_begin(u64 where)
 {
-    u32 nobody = HOST_MAX_CORES;
+    static bool again;
+    u32 who = HOST_MAX_CORES;
 
     cpu_cli();
-    return __atomic_compare_exchange_n(&panic_core, &nobody, slot_index(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    if (__atomic_compare_exchange_n(&panic_core, &who, slot_index(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return;
+    if (who == slot_index() && !again) {
+        again = true;
+        print_place("*** this report failed", where);
+        arch_nmi_others();
+    }
+    arch_halt();
 }
 
 static NORETURN void panic_end(void)
 {
-    log_error("*** stopped; this is a defect of Pith: please report the lines above");
+    log_error("*** stopped; please report the lines above");
     arch_nmi_others();
     arch_halt();
 }
@@ -137,8 +160,7 @@ void panic_check(void)
 
 void trap_panic(const struct trap_frame *f)
 {
-    if (!panic_begin())
-        arch_halt();
+    panic_begin(f->rip);
     print_cause(f);
     print_registers(f);
     print_control();
@@ -151,8 +173,7 @@ void panic(const char *fmt, ...)
     char text[200];
     va_list ap;
 
-    if (!panic_begin())
-        arch_halt();
+    panic_begin((u64)__builtin_return_address(0));
     va_start(ap, fmt);
     fmt_vstr(text, sizeof(text), fmt, ap);
     va_end(ap);

@@ -33,13 +33,13 @@ static const struct encoding by_insn[X86_INSN_KINDS] = {
     [X86_INSN_RSM]     = { 0xaa0f, 0xffff, 2 },
 };
 
-static u8 match(const struct vm_exit *exit, u32 code)
+static u8 match(const struct vm_exit *exit, u32 bytes)
 {
     const struct encoding *e = &by_kind[exit->kind];
 
     if (exit->kind == VM_EXIT_INSN)
         e = &by_insn[exit->insn.which];
-    return (code & e->mask) == e->value ? e->len : 0;
+    return (bytes & e->mask) == e->value ? e->len : 0;
 }
 
 /*
@@ -47,58 +47,37 @@ static u8 match(const struct vm_exit *exit, u32 code)
  * guest would have to abuse on purpose (CS base, tables changed under one CR3): a stale page with
  * these very bytes misleads only that guest.
  */
-static u8 cached_len(struct arch_vcpu *v, const struct vm_exit *exit, u64 rip, u64 cr3)
+static inline __attribute__((always_inline)) u8
+cached_len(struct arch_vcpu *v, const struct vm_exit *exit, const struct vm_code *at)
 {
-    u32 offset = (u32)(rip & PAGE_MASK);
-    u32 code;
+    u32 offset = (u32)(at->rip & PAGE_MASK);
+    u32 bytes;
 
-    if ((rip ^ v->fetch.rip) >> PAGE_SHIFT || v->fetch.cr3 != cr3 || v->fetch.epoch != v->vm->s2_epoch ||
-        !v->fetch.page || offset > PAGE_SIZE - sizeof(code))
+    /* A page that was never filled in has epoch 0, which no address space has. */
+    if ((at->rip ^ v->fetch.rip) >= PAGE_SIZE || v->fetch.cr3 != at->cr3 ||
+        v->fetch.epoch != v->vm->s2_epoch || offset > PAGE_SIZE - sizeof(bytes))
         return 0;
-    __builtin_memcpy(&code, (const u8 *)window_get(WINDOW_DATA, v->fetch.page) + offset, sizeof(code));
-    return match(exit, code);
+    __builtin_memcpy(&bytes, (const u8 *)window_get(WINDOW_DATA, v->fetch.page) + offset,
+                     sizeof(bytes));
+    return match(exit, bytes);
 }
 
-static void cache_page(struct arch_vcpu *v, u64 rip, u64 cr3)
+static void cache_page(struct arch_vcpu *v, const struct vm_code *at)
 {
-    u64 epoch = v->vm->s2_epoch; /* before the walk: a change during it makes the entry stale, not wrong */
+    u64 epoch = v->vm->s2_epoch; /* before the walk: a change during it makes the entry stale */
     struct x86_event fault;
     hpa_t hpa;
 
-    v->fetch.page = 0;
-    if (vmem_code_linear(v) != rip || !vmem_translate(v, rip, GWALK_FETCH, &hpa, &fault))
+    v->fetch.epoch = 0;
+    if (vmem_code_linear(v) != at->rip || !vmem_translate(v, at->rip, GWALK_FETCH, &hpa, &fault))
         return;
-    v->fetch.rip = rip;
-    v->fetch.cr3 = cr3;
+    v->fetch.rip = ALIGN_DOWN(at->rip, PAGE_SIZE);
+    v->fetch.cr3 = at->cr3;
     v->fetch.epoch = epoch;
     v->fetch.page = ALIGN_DOWN(hpa, PAGE_SIZE);
 }
 
-/* 0: it cannot be fetched or decoded; *fault is valid when that is the guest's page fault. */
-static u8 fetched_len(struct arch_vcpu *v, struct x86_event *fault)
-{
-    struct insn insn;
-    u8 bytes[15], len;
-
-    if (!arch_vcpu_fetch(v, bytes, &len, fault))
-        return 0;
-    return insn_decode(bytes, len, vmem_code_mode(v), &insn) ? insn.len : 0;
-}
-
-static u8 insn_len(struct arch_vcpu *v, const struct vm_exit *exit, u64 rip, struct x86_event *fault)
-{
-    u64 cr3 = vm_ops_get()->reg(v, X86_CR3);
-    u8 len = cached_len(v, exit, rip, cr3);
-
-    fault->valid = false;
-    if (len)
-        return len;
-    cache_page(v, rip, cr3);
-    len = cached_len(v, exit, rip, cr3);
-    return len ? len : fetched_len(v, fault);
-}
-
-static u64 wrapped(struct arch_vcpu *v, u64 rip)
+static __attribute__((noinline)) u64 wrapped(struct arch_vcpu *v, u64 rip)
 {
     switch (vmem_code_mode(v)) {
     case INSN_64: return rip;
@@ -107,11 +86,8 @@ static u64 wrapped(struct arch_vcpu *v, u64 rip)
     }
 }
 
-/*
- * What the end of an instruction does besides RIP: RF is dropped, a trap flag set before it raises
- * #DB.
- */
-static void end_flags(struct arch_vcpu *v, u64 rflags)
+/* What ends besides RIP: RF is dropped, and a trap flag that was set before raises #DB. */
+static __attribute__((noinline)) void end_flags(struct arch_vcpu *v, u64 rflags)
 {
     const struct vm_ops *ops = vm_ops_get();
 
@@ -124,32 +100,50 @@ static void end_flags(struct arch_vcpu *v, u64 rflags)
     }
 }
 
+static inline __attribute__((always_inline)) enum pith_status
+retire(struct arch_vcpu *v, const struct vm_ops *ops, const struct vm_code *at, u8 len)
+{
+    u64 next = at->rip + len;
+
+    if ((at->rip ^ next) >> 16) /* only then can it leave 16 or 32 bits */
+        next = wrapped(v, next);
+    ops->retire(v, next);
+    if (at->rflags & (RFLAGS_TF | RFLAGS_RF))
+        end_flags(v, at->rflags);
+    return PITH_OK;
+}
+
+/* The long way, and out of the short one's stack frame. */
+static __attribute__((noinline)) enum pith_status
+skip_walked(struct arch_vcpu *v, const struct vm_exit *exit, const struct vm_code *at)
+{
+    struct x86_event fault;
+    struct insn insn;
+    u8 bytes[15], len;
+
+    cache_page(v, at);
+    len = cached_len(v, exit, at);
+    if (len)
+        return retire(v, vm_ops_get(), at, len);
+    if (!arch_vcpu_fetch(v, bytes, &len, &fault)) {
+        /* The code went away after the exit: the guest takes the fault it would have had before. */
+        (void)arch_vcpu_inject(v, &fault);
+        return PITH_OK;
+    }
+    if (!insn_decode(bytes, len, vmem_code_mode(v), &insn))
+        return PITH_E_STATE;
+    return retire(v, vm_ops_get(), at, insn.len);
+}
+
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     const struct vm_ops *ops = vm_ops_get();
-    u64 rip, next, rflags;
-    struct x86_event fault;
     u8 len = exit->insn_len;
+    struct vm_code at;
 
     ASSERT(v->cpu && v->cpu->loaded == v);
-    rip = ops->reg(v, X86_RIP);
+    ops->code(v, &at);
     if (!len)
-        len = insn_len(v, exit, rip, &fault);
-    if (!len) {
-        /*
-         * The code went away after the exit: the guest takes the fault it would have had a moment
-         * earlier.
-         */
-        return fault.valid && arch_vcpu_inject(v, &fault) ? PITH_OK : PITH_E_STATE;
-    }
-
-    next = rip + len;
-    if ((rip ^ next) >> 16) /* only then can it leave 16 or 32 bits */
-        next = wrapped(v, next);
-    ops->set_reg(v, X86_RIP, next);
-    ops->end_shadow(v);
-    rflags = ops->reg(v, X86_RFLAGS);
-    if (rflags & (RFLAGS_TF | RFLAGS_RF))
-        end_flags(v, rflags);
-    return PITH_OK;
+        len = cached_len(v, exit, &at);
+    return len ? retire(v, ops, &at, len) : skip_walked(v, exit, &at);
 }

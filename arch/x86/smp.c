@@ -39,6 +39,7 @@ static struct {
     u32 index;
     void *self;
     void (*entry)(u32 index);
+    u64 sent, arrived; /* TSC of the boot core before the start and of the new core on its arrival */
 } starting;
 static struct {
     u32 apic_id;
@@ -87,9 +88,10 @@ void smp_arrive(void)
     u32 index = starting.index;
     void (*entry)(u32 index) = starting.entry;
 
+    starting.arrived = arch_tsc();
     write_cr3(host_root.hpa);
     arch_cpu_init(index, starting.self);
-    /* RELEASE: pairs with the ACQUIRE in smp_running(); from here on `starting` belongs to the boot core again. */
+    /* RELEASE: pairs with the ACQUIRE in smp_running(); from here on what `starting` says is read no more. */
     __atomic_store_n(&cores[index].running, true, __ATOMIC_RELEASE);
     entry(index);
     panic("core %u: its entry function returned", index);
@@ -163,6 +165,14 @@ static void wait_running(u32 index)
     }
 }
 
+/* Timers move between cores with their vCPUs: they would fire early or late. */
+static void check_tsc(u32 index)
+{
+    if (starting.arrived < starting.sent || starting.arrived > arch_tsc())
+        log_warn("core %u: its TSC is not in step with the boot core's (%ld ms), timers of moving vCPUs will be off", index,
+                 (long)((s64)(starting.arrived - arch_tsc()) / (s64)arch_tsc_khz()));
+}
+
 enum pith_status arch_cpu_start(u32 index, u32 apic_id, void *self, void (*entry)(u32 index))
 {
     enum pith_status st;
@@ -182,10 +192,13 @@ enum pith_status arch_cpu_start(u32 index, u32 apic_id, void *self, void (*entry
     starting.index = index;
     starting.self = self;
     starting.entry = entry;
+    starting.sent = arch_tsc();
     smp_stack = slot_va(index, SLOT_STACK + SLOT_STACK_PAGES);
     here = wake(apic_id);
-    if (here)
+    if (here) {
         wait_running(index);
+        check_tsc(index);
+    }
     page_clear(!here);
     return here ? PITH_OK : PITH_E_HW;
 }

@@ -204,12 +204,13 @@ void arch_vcpu_reset(struct arch_vcpu *v, bool init_only)
     }
 }
 
-/* Without decode assists only the instruction itself says which register MOV CR and MOV DR use. */
-static void resolve_mov_cr(struct arch_vcpu *v, struct vm_exit *exit)
+void vm_resolve_mov_cr(struct arch_vcpu *v, struct vm_exit *exit)
 {
     struct x86_event fault;
     u8 bytes[15], len, gpr;
 
+    if (exit->kind == VM_EXIT_CR ? exit->cr.known : exit->dr.known)
+        return;
     if (!arch_vcpu_fetch(v, bytes, &len, &fault) ||
         !mov_cr_decode(bytes, len, vmem_code_mode(v), &gpr))
         return;
@@ -222,18 +223,20 @@ static void resolve_mov_cr(struct arch_vcpu *v, struct vm_exit *exit)
     }
 }
 
+/* Out of line: it does not belong on the way of every exit. */
+static __attribute__((noinline)) void end_in_shutdown(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    v->shutdown = false;
+    *exit = (struct vm_exit){ .kind = VM_EXIT_SHUTDOWN };
+}
+
 void arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
 {
     ASSERT_RESIDENT(v);
-    if (v->shutdown) {
-        v->shutdown = false;
-        *exit = (struct vm_exit){ .kind = VM_EXIT_SHUTDOWN };
-        return;
-    }
-    ops->vcpu_run(v, exit);
-    if ((exit->kind == VM_EXIT_CR && !exit->cr.known) ||
-        (exit->kind == VM_EXIT_DR && !exit->dr.known))
-        resolve_mov_cr(v, exit);
+    if (v->shutdown)
+        end_in_shutdown(v, exit);
+    else
+        ops->vcpu_run(v, exit);
 }
 
 u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg)

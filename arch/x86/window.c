@@ -27,23 +27,24 @@ void *window_get(enum window_slot slot, hpa_t page)
     return window_show(slot, page);
 }
 
-/* The slot's second half: one large page. */
-static void *window_large(hpa_t page)
-{
-    u32 core = slot_index();
-    void *va = (void *)(slot_va(core, 0) + MIB(2));
-
-    slots_pd[2 * core + 1] = page | PTE_DATA | PTE_PS;
-    invlpg(va);
-    return va;
-}
-
 static void zero(void *at, u64 size)
 {
     u64 words = size / 8;
 
     __asm__ volatile("rep stosq" : "+D"(at), "+c"(words) : "a"(0) : "memory");
     memset(at, 0, size % 8);
+}
+
+/* Through the slot's second half, one large page; it is taken away again, so that no more than single frames stay in sight. */
+static void zero_large(hpa_t page)
+{
+    u32 core = slot_index();
+    void *va = (void *)(slot_va(core, 0) + MIB(2));
+
+    slots_pd[2 * core + 1] = page | PTE_DATA | PTE_PS;
+    zero(va, MIB(2));
+    slots_pd[2 * core + 1] = 0;
+    invlpg(va);
 }
 
 /* How much of [hpa, hpa + left) lies in hpa's page. */
@@ -61,7 +62,7 @@ void host_zero(hpa_t hpa, u64 size)
             n = in_page(hpa, size);
             zero((u8 *)window_show(WINDOW_COPY, ALIGN_DOWN(hpa, PAGE_SIZE)) + (hpa & PAGE_MASK), n);
         } else {
-            zero(window_large(hpa), n);
+            zero_large(hpa);
         }
         hpa += n;
         size -= n;

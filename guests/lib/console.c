@@ -2,12 +2,12 @@
 /* A small printf on top of the console call. */
 #include "guests/lib/pith.h"
 
-struct out { char buf[512]; size_t len; va_list ap; };
+struct out { char *buf; size_t len, size; va_list ap; };
 struct spec { bool zero; unsigned width, longs; };
 
 static void put_char(struct out *o, char c)
 {
-    if (o->len < sizeof(o->buf) - 1)
+    if (o->len < o->size - 1)
         o->buf[o->len++] = c;
 }
 
@@ -105,9 +105,9 @@ static void put_conversion(struct out *o, const struct spec *s, char conversion)
     }
 }
 
-void pith_vprintf(const char *fmt, va_list ap)
+size_t pith_vformat(char *buf, size_t size, const char *fmt, va_list ap)
 {
-    struct out o = { .len = 0 };
+    struct out o = { .buf = buf, .size = size };
     struct spec s;
 
     va_copy(o.ap, ap);
@@ -121,8 +121,27 @@ void pith_vprintf(const char *fmt, va_list ap)
             put_conversion(&o, &s, *fmt++);
     }
     va_end(o.ap);
-    o.buf[o.len] = '\0';
-    pith_puts(o.buf);
+    buf[o.len] = '\0';
+    return o.len;
+}
+
+size_t pith_format(char *buf, size_t size, const char *fmt, ...)
+{
+    va_list ap;
+    size_t len;
+
+    va_start(ap, fmt);
+    len = pith_vformat(buf, size, fmt, ap);
+    va_end(ap);
+    return len;
+}
+
+void pith_vprintf(const char *fmt, va_list ap)
+{
+    char line[512];
+
+    (void)pith_vformat(line, sizeof(line), fmt, ap);
+    pith_puts(line);
 }
 
 void pith_printf(const char *fmt, ...)

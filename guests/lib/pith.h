@@ -112,7 +112,10 @@ static inline uint64_t pith_now(void) /* nanoseconds since the partition started
     return pith_time().rbx;
 }
 
-/* Console. %s %c %d %i %u %x %X %p %%, flag '0', width, l ll z; a line at a time of at most 511 bytes. */
+/* %s %c %d %i %u %x %X %p %%, flag '0', width, l ll z; bytes written without the terminator, cut at size - 1. */
+size_t pith_vformat(char *buf, size_t size, const char *fmt, va_list ap);
+size_t pith_format(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Console; what one call prints is cut at 511 bytes. */
 void pith_puts(const char *text);
 void pith_vprintf(const char *fmt, va_list ap);
 void pith_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

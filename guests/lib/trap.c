@@ -18,8 +18,10 @@ struct __attribute__((packed)) table { uint16_t limit; uint64_t base; };
 _Static_assert(sizeof(struct gate) == 16, "SDM 3, 64-Bit Mode IDT");
 _Static_assert(sizeof(struct tss) == 104, "SDM 3, Task Management in 64-Bit Mode");
 
-/* Null, the start's code and data, user data, user code, and the TSS in two. */
-static uint64_t gdt[7] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff };
+/* Null, the start's code and data, user data, user code, the TSS in two, and 32-bit code. */
+static uint64_t gdt[8] = {
+    0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff, 0, 0, 0x00cf9b000000ffff,
+};
 static struct gate idt[TRAP_IRQ + 1];
 static struct tss tss;
 static uint8_t trap_stack[8192] __attribute__((aligned(16)));

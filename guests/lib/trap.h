@@ -24,7 +24,8 @@ extern struct trap_frame trap_last;     /* of the last exception */
 extern uint64_t trap_cr2;
 extern volatile uint64_t trap_irqs;     /* interrupts taken at TRAP_IRQ */
 
-/* GDT with user segments, TSS, IDT. An exception outside trap_try() is reported and ends the guest. */
+/* GDT with user segments (0x18, 0x20), TSS and 32-bit code (0x38), and an IDT.
+ * An exception outside trap_try() is reported and ends the guest. */
 void trap_init(void);
 /* Calls fn(arg); TRAP_NONE, or the vector of the exception that ended it. Not nested. */
 int trap_try(void (*fn)(uint64_t arg), uint64_t arg);

@@ -29,6 +29,7 @@ struct header {
     u32 creator_revision;
 } PACKED;
 
+struct address { u8 space, bits, offset, access; u64 address; } PACKED; /* Generic Address Structure */
 struct xsdt { struct header h; u64 fadt, madt; } PACKED;
 
 struct fadt {
@@ -41,10 +42,13 @@ struct fadt {
     u16 boot_arch;
     u8 reserved3;
     u32 flags;
-    u8 reserved4[15];             /* reset register */
+    struct address reset_reg;
+    u8 reset_value;
+    u16 arm_boot_arch;
     u8 minor_revision;
     u64 x_facs, x_dsdt;
-    u8 reserved5[120];            /* extended addresses of fixed hardware, sleep registers */
+    u8 reserved4[96];             /* extended addresses of fixed hardware */
+    struct address sleep_control, sleep_status;
     char hypervisor[8];
 } PACKED;
 
@@ -57,7 +61,9 @@ _Static_assert(sizeof(struct header) == 36, "ACPI, System Description Table Head
 _Static_assert(sizeof(struct fadt) == 276, "ACPI, Fixed ACPI Description Table");
 _Static_assert(offsetof(struct fadt, century) == 108, "FADT");
 _Static_assert(offsetof(struct fadt, flags) == 112, "FADT");
+_Static_assert(offsetof(struct fadt, reset_reg) == 116, "FADT");
 _Static_assert(offsetof(struct fadt, x_dsdt) == 140, "FADT");
+_Static_assert(offsetof(struct fadt, sleep_control) == 244, "FADT");
 _Static_assert(offsetof(struct fadt, hypervisor) == 268, "FADT");
 
 #define FADT_WBINVD        BIT(0)
@@ -65,7 +71,9 @@ _Static_assert(offsetof(struct fadt, hypervisor) == 268, "FADT");
 #define FADT_NO_PWR_BUTTON BIT(4)
 #define FADT_NO_SLP_BUTTON BIT(5)
 #define FADT_NO_FIX_RTC    BIT(6)
+#define FADT_RESET_REG     BIT(10)
 #define FADT_HW_REDUCED    BIT(20)
+#define SPACE_IO           1
 #define FADT_BOOT_VGA_ABSENT BIT(2) /* and no 8042; a CMOS clock is present: bit 5 clear */
 #define FADT_C2_NONE       101
 #define FADT_C3_NONE       1001
@@ -91,8 +99,10 @@ _Static_assert(offsetof(struct fadt, hypervisor) == 268, "FADT");
  *         Name (_CRS, ResourceTemplate () { IO (Decode16, 0x70, 0x70, 1, 2) })
  *     }
  * }
+ * Name (\_S5, Package () { VACPI_S5, Zero, Zero, Zero })
  * IRQNoFlags: edge, active high, exclusive. The clock has no interrupt.
  */
+/* clang-format off */
 static const u8 aml[] = {
     0x10, 0x48, 0x05, '\\', '_', 'S', 'B', '_',
     0x5b, 0x82, 0x2b, 'C', 'O', 'M', '1',
@@ -107,7 +117,9 @@ static const u8 aml[] = {
     0x08, '_', 'C', 'R', 'S', 0x11, 0x0d, 0x0a, 0x0a,
     0x47, 0x01, 0x70, 0x00, 0x70, 0x00, 0x01, 0x02,
     0x79, 0x00,
+    0x08, '_', 'S', '5', '_', 0x12, 0x07, 0x04, 0x0a, VACPI_S5, 0x00, 0x00, 0x00,
 };
+/* clang-format on */
 
 static u8 checksum(const void *table, size_t len)
 {
@@ -169,6 +181,11 @@ static void build_dsdt(void *buf)
     header_finish(h, sizeof(*h) + sizeof(aml));
 }
 
+static struct address port(u16 number)
+{
+    return (struct address){ .space = SPACE_IO, .bits = 8, .access = 1, .address = number };
+}
+
 static void build_fadt(void *buf, gpa_t dsdt)
 {
     struct fadt *f = buf;
@@ -182,7 +199,11 @@ static void build_fadt(void *buf, gpa_t dsdt)
     f->century = CMOS_CENTURY;
     f->boot_arch = FADT_BOOT_VGA_ABSENT;
     f->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_PWR_BUTTON | FADT_NO_SLP_BUTTON |
-               FADT_NO_FIX_RTC | FADT_HW_REDUCED;
+               FADT_NO_FIX_RTC | FADT_RESET_REG | FADT_HW_REDUCED;
+    f->reset_reg = port(VACPI_RESET_PORT);
+    f->reset_value = VACPI_RESET;
+    f->sleep_control = port(VACPI_SLEEP_PORT);
+    f->sleep_status = port(VACPI_SLEEP_PORT + 1);
     memcpy(f->hypervisor, "Pith\0\0\0", sizeof(f->hypervisor));
     header_finish(&f->h, sizeof(*f));
 }

@@ -24,7 +24,6 @@ enum lvt { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LV
 #define ESR_SEND_ILLEGAL     BIT(5)
 #define ESR_RECEIVED_ILLEGAL BIT(6)
 #define ESR_ILLEGAL_REGISTER BIT(7)
-#define DFR_CLUSTER          0x0fffffffu
 #define NO_DEADLINE          (~0ull)
 
 #define RANGE(first, last) (BIT(last) - BIT(first) + BIT(last))
@@ -185,37 +184,6 @@ static void end_of_interrupt(struct vlapic *l, struct vlapic_effect *e)
     vector_put(l->isr, (u8)vector, false);
     e->eoi = vector_test(l->tmr, (u8)vector);
     e->eoi_vector = (u8)vector;
-}
-
-static u32 x2apic_ldr(const struct vlapic *l)
-{
-    return (l->id >> 4) << 16 | 1u << (l->id & 0xf);
-}
-
-static bool match_xapic_logical(const struct vlapic *l, u32 dest)
-{
-    u32 ldr = l->ldr >> 24;
-
-    if (dest > 0xff)
-        return false;
-    if (l->dfr == DFR_CLUSTER)
-        return ldr >> 4 == dest >> 4 && (ldr & dest & 0xf);
-    return ldr & dest;
-}
-
-bool vlapic_match(const struct vlapic *l, u32 dest, bool logical, bool x2apic_sender)
-{
-    u32 ldr = x2apic_ldr(l);
-
-    if (!(l->base & APIC_BASE_ENABLE))
-        return false;
-    if (dest == (x2apic_sender ? ~0u : 0xffu))
-        return true;
-    if (!logical)
-        return dest == (vlapic_x2apic(l) ? l->id : l->id & 0xff);
-    if (!vlapic_x2apic(l))
-        return match_xapic_logical(l, dest);
-    return ldr >> 16 == dest >> 16 && (ldr & dest & 0xffff);
 }
 
 /* --- timer (SDM 3, APIC Timer) --- */
@@ -401,7 +369,7 @@ static u32 read_reg(const struct vlapic *l, u32 reg, u64 now)
     case REG_VERSION: return VERSION;
     case REG_TPR: return l->tpr;
     case REG_PPR: return vlapic_ppr(l);
-    case REG_LDR: return x2apic ? x2apic_ldr(l) : l->ldr;
+    case REG_LDR: return x2apic ? vlapic_x2apic_ldr(l) : l->ldr;
     case REG_DFR: return l->dfr;
     case REG_SVR: return l->svr;
     case REG_ISR ... REG_ISR + 7: return l->isr[reg - REG_ISR];

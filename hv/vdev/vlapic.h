@@ -56,5 +56,10 @@ void vlapic_timer_expired(struct vlapic *l, u64 now);
 void vlapic_tsc_moved(struct vlapic *l, u64 delta);
 /* LINT0 as ExtINT and unmasked (or the APIC disabled): an 8259 interrupt reaches the processor. */
 bool vlapic_extint(const struct vlapic *l);
+/* The logical id of x2APIC mode: cluster in the upper half, one bit of sixteen in the lower. */
+static inline u32 vlapic_x2apic_ldr(const struct vlapic *l)
+{
+    return (l->id >> 4) << 16 | 1u << (l->id & 0xf);
+}
 /* Does a message with this destination and mode reach l? The shorthand is the sender's business. */
 bool vlapic_match(const struct vlapic *l, u32 dest, bool logical, bool x2apic_sender);

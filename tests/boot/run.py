@@ -64,8 +64,21 @@ def command(case, tmp):
     return argv + (['--until', case.until] if case.until else [])
 
 
+def run_command(case):
+    started = time.monotonic()
+    try:
+        done = subprocess.run(['bash', '-e', '-c', case.shell], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, timeout=case.timeout)
+        wrong, said = [f'exit status {done.returncode}'] if done.returncode else [], done.stdout
+    except subprocess.TimeoutExpired as e:
+        wrong, said = [f'timeout after {case.timeout} s'], e.stdout or b''
+    return time.monotonic() - started, wrong, said.decode('utf-8', 'replace').splitlines()[-TAIL:]
+
+
 def run(case):
     """(seconds, what is wrong, the last lines) of one case."""
+    if isinstance(case, cases.Command):
+        return run_command(case)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix='pith-test.') as name:
         tmp = pathlib.Path(name)

@@ -16,6 +16,8 @@
 
 #define NONE 0xff
 
+enum { M16 = 1, M32 = 2, M64 = 4, LEGACY = 3, ALL = 7 }; /* sets of modes */
+
 static u8 parse(const char *hex, u8 *bytes)
 {
     u8 n = 0;
@@ -53,7 +55,6 @@ static struct insn must(const char *hex, enum insn_mode mode)
 /* Every form: the whole is accepted with its length in the modes named, no part of it is, and more bytes change nothing. */
 static void test_lengths(void **state)
 {
-    enum { M16 = 1, M32 = 2, M64 = 4, LEGACY = 3, ALL = 7 };
     static const struct { u8 modes; const char *hex; } forms[] = {
         { ALL, "90" }, { ALL, "f4" }, { ALL, "f3 90" }, { ALL, "0f a2" }, { ALL, "0f 30" }, { ALL, "0f 01 d9" }, { ALL, "0f 01 c1" },
         { ALL, "0f 01 d1" }, { ALL, "0f 08" }, { ALL, "0f 09" }, { ALL, "0f 0b" }, { ALL, "0f 0f c1 b4" }, { ALL, "0f 22 c0" },
@@ -156,18 +157,21 @@ static void test_addresses_16(void **state)
         { 6, NONE, X86_DS }, { 7, NONE, X86_DS }, { 5, NONE, X86_SS }, { 3, NONE, X86_DS },
     };
 
+    struct insn in;
+
     (void)state;
     for (u8 rm = 0; rm < 8; rm++) {
         u8 bytes[4] = { 0x8b, (u8)(0x80 | rm), 0xfe, 0xff };
-        struct insn in;
 
         assert_true(insn_decode(bytes, 4, INSN_16, &in));
         expect_mem(&in, by_rm[rm].seg, by_rm[rm].base, by_rm[rm].index, by_rm[rm].index == NONE ? NONE : 1, -2);
         assert_int_equal(in.addr_size, 2);
         assert_int_equal(in.op_size, 2);
     }
-    expect_mem(&(struct insn[]){ must("8b 0e 34 82", INSN_16) }[0], X86_DS, NONE, NONE, NONE, -0x7dcc);
-    expect_mem(&(struct insn[]){ must("2e 8b 46 fe", INSN_16) }[0], X86_CS, 5, NONE, NONE, -2);
+    in = must("8b 0e 34 82", INSN_16);
+    expect_mem(&in, X86_DS, NONE, NONE, NONE, -0x7dcc);
+    in = must("2e 8b 46 fe", INSN_16);
+    expect_mem(&in, X86_CS, 5, NONE, NONE, -2);
 }
 
 static void test_addresses_32_and_64(void **state)
@@ -210,8 +214,6 @@ static void test_addresses_32_and_64(void **state)
 
 static void test_segments(void **state)
 {
-    struct insn in;
-
     (void)state;
     assert_int_equal(must("26 8b 00", INSN_32).seg, X86_ES);
     assert_int_equal(must("36 8b 00", INSN_32).seg, X86_SS);
@@ -219,8 +221,7 @@ static void test_segments(void **state)
     assert_int_equal(must("64 26 8b 00", INSN_32).seg, X86_ES);
     assert_int_equal(must("65 8b 04 25 00 00 00 00", INSN_64).seg, X86_GS);
     assert_int_equal(must("64 26 8b 00", INSN_64).seg, X86_FS); /* ES, CS, SS, DS mean nothing in 64-bit mode */
-    in = must("2e 8b 00", INSN_64);
-    assert_int_equal(in.seg, X86_DS);
+    assert_int_equal(must("2e 8b 00", INSN_64).seg, X86_DS);
 }
 
 struct form {

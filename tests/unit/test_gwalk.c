@@ -211,8 +211,9 @@ static void test_long(void **state)
     expect_pf(L4 + PAGE_SIZE, GWALK_FETCH, E_U | E_I);
     put64(2, 141, 0);
     expect_pf(L4, GWALK_WRITE, E_U | E_W);
-    env.cr3 = TABLE(1) | 0xfff; /* PCID and cache bits */
-    put64(2, 141, TABLE(3) | P | BIT(52) | BIT(62)); /* ignored bits */
+    /* PCID and cache bits in CR3, ignored bits in an entry. */
+    env.cr3 = TABLE(1) | 0xfff;
+    put64(2, 141, TABLE(3) | P | BIT(52) | BIT(62));
     expect_pf(L4, GWALK_READ, E_P | E_U);
 }
 

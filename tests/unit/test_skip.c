@@ -49,13 +49,22 @@ static void fake_set_reg(struct arch_vcpu *vcpu, enum x86_reg reg, u64 val)
     regs[reg] = val;
 }
 
-static void fake_end_shadow(struct arch_vcpu *vcpu)
+static void fake_code(const struct arch_vcpu *vcpu, struct vm_code *out)
 {
     (void)vcpu;
+    *out = (struct vm_code){ regs[X86_RIP], regs[X86_RFLAGS], regs[X86_CR3] };
+}
+
+static void fake_retire(struct arch_vcpu *vcpu, u64 rip)
+{
+    (void)vcpu;
+    regs[X86_RIP] = rip;
     in_shadow = false;
 }
 
-static const struct vm_ops fake_ops = { .reg = fake_reg, .set_reg = fake_set_reg, .end_shadow = fake_end_shadow };
+static const struct vm_ops fake_ops = {
+    .reg = fake_reg, .set_reg = fake_set_reg, .code = fake_code, .retire = fake_retire,
+};
 
 const struct vm_ops *vm_ops_get(void) { return &fake_ops; }
 enum insn_mode vmem_code_mode(struct arch_vcpu *vcpu) { (void)vcpu; return mode; }
@@ -228,7 +237,7 @@ static void test_segment_base_is_not_cached(void **state)
     decoded_len = 2;
     assert_int_equal(skip_bytes((struct vm_exit){ .kind = VM_EXIT_CPUID }, 0x1000, 0x0f, 0xa2, 0), 2);
     assert_int_equal(fetches, 1);
-    assert_int_equal(v.fetch.page, 0);
+    assert_int_equal(v.fetch.epoch, 0);
 }
 
 static void test_wrap(void **state)

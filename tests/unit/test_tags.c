@@ -52,11 +52,12 @@ static void flush_all(struct tlb *t)
     t->nr = 0;
 }
 
+/* AMD, TLB_CONTROL: flush this ASID. VT-x, INVEPT, single context: combined mappings of any VPID too. */
 static bool dies_with_vm(const struct line *l, const struct arch_vcpu *v)
 {
     if (kind == AMD)
-        return l->tag == v->tag; /* TLB_CONTROL: flush this guest's ASID */
-    return l->root == v->vm->s2_root; /* INVEPT, single context: combined of any VPID too */
+        return l->tag == v->tag;
+    return l->root == v->vm->s2_root;
 }
 
 static void flush_vm(struct tlb *t, const struct arch_vcpu *v)

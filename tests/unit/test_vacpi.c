@@ -86,15 +86,18 @@ static void test_fadt(void **state)
     assert_int_equal(f[8], 6);
     assert_int_equal(f[131], 5);
     assert_int_equal(get(f + 40, 4), GPA + (u64)(dsdt - page));
-    assert_int_equal(get(f + 112, 4), 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 20);
+    assert_int_equal(get(f + 112, 4), 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 10 | 1 << 20);
     assert_int_equal(get(f + 109, 2), 1 << 2); /* no VGA, no 8042, but a CMOS clock */
     assert_int_equal(f[108], 0x32);
     assert_int_equal(get(f + 96, 2), 101);
     assert_int_equal(get(f + 98, 2), 1001);
     for (u32 i = 45; i < 96; i++)
         assert_int_equal(f[i], 0);
-    for (u32 i = 148; i < 268; i++)
+    for (u32 i = 148; i < 244; i++)
         assert_int_equal(f[i], 0);
+    assert_memory_equal(f + 116, "\x01\x08\x00\x01\x02\x06\0\0\0\0\0\0\x01", 13); /* reset: byte 1 to port 602h */
+    assert_memory_equal(f + 244, "\x01\x08\x00\x01\x00\x06\0\0\0\0\0", 12);      /* sleep control: port 600h */
+    assert_memory_equal(f + 256, "\x01\x08\x00\x01\x01\x06\0\0\0\0\0", 12);      /* sleep status */
 }
 
 static void test_madt(void **state)
@@ -186,13 +189,15 @@ static void test_dsdt(void **state)
         0x47, 1, 0xf8, 0x03, 0xf8, 0x03, 1, 8, 0x22, 0x10, 0, 0x79, 0,
     };
     static const u8 rtc[] = { 0x47, 1, 0x70, 0, 0x70, 0, 1, 2, 0x79, 0 };
+    static const u8 s5[] = { 0x08, '_', 'S', '5', '_', 0x12, 7, 4, 0x0a, 5, 0, 0, 0 };
     const u8 *d, *p, *end;
     size_t self;
 
     (void)state;
     build(1);
     d = table_at(get(table(0, "FACP") + 140, 8), "DSDT");
-    end = d + get(d + 4, 4);
+    end = d + get(d + 4, 4) - sizeof(s5);
+    assert_memory_equal(end, s5, sizeof(s5));
     assert_int_equal(d[8], 2);
     p = d + 36;
     assert_int_equal(*p++, 0x10);

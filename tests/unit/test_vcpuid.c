@@ -329,8 +329,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(known_leaves_only), T(hidden_from_a_host_of_ones), T(offered_where_the_host_has_it),
         T(host_of_zeros), T(identity), T(one_core), T(switches), T(xsave),
-        T(leaves_above_the_hosts_highest), T(hypervisor_leaves), T(xsave_legacy_only), T(highest_leaves),
-        T(address_sizes),
+        T(leaves_above_the_hosts_highest), T(hypervisor_leaves),
+        T(xsave_legacy_only), T(highest_leaves), T(address_sizes),
     };
 
     return cmocka_run_group_tests_name("vcpuid", tests, NULL, NULL);

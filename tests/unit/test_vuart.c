@@ -269,7 +269,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(linux_finds_a_16550a), T(reset), T(divisor), T(transmit_interrupt),
         T(out2_and_loop_gate_the_line), T(receive_without_fifo), T(receive_fifo),
-        T(receive_interrupts), T(sources_one_by_one), T(trigger_levels), T(fifo_control), T(loopback),
+        T(receive_interrupts), T(sources_one_by_one), T(trigger_levels),
+        T(fifo_control), T(loopback),
     };
 
     return cmocka_run_group_tests_name("vuart", tests, NULL, NULL);

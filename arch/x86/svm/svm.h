@@ -144,16 +144,16 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg);
 void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
 void svm_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);
 void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
+void svm_code(const struct arch_vcpu *v, struct vm_code *out);
+void svm_retire(struct arch_vcpu *v, u64 rip);
 void svm_vcpu_reset(struct arch_vcpu *v, bool init_only);
 void svm_load_tsc_aux(const struct arch_vcpu *v);
 
 bool svm_ready(const struct arch_vcpu *v, enum x86_event_type type);
 void svm_window(struct arch_vcpu *v, enum x86_event_type type);
 void svm_tpr_window(struct arch_vcpu *v, u8 threshold);
-void svm_end_shadow(struct arch_vcpu *v);
-bool svm_in_shadow(const struct arch_vcpu *v);
 void svm_put_event(struct arch_vcpu *v);  /* v->interrupted becomes the event of this entry */
-void svm_after_exit(struct arch_vcpu *v); /* bookkeeping of windows and NMI masking */
+void svm_window_seen(struct arch_vcpu *v); /* after an exit that a window or the end of an NMI caused */
 
 /*
  * Enters the guest of @vmcb with @gpr (all but RAX and RSP, which are the VMCB's) and comes back at

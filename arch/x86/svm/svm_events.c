@@ -17,21 +17,13 @@ static bool nmi_masked(const struct arch_vcpu *v)
     return v->nmi_masked && !(vmcb->iret_seen && vmcb->rip != vmcb->iret_rip);
 }
 
-bool svm_in_shadow(const struct arch_vcpu *v)
-{
-    return ((const struct vmcb *)v->hw)->int_state & INTERRUPT_SHADOW;
-}
-
-void svm_end_shadow(struct arch_vcpu *v)
-{
-    ((struct vmcb *)v->hw)->int_state &= ~INTERRUPT_SHADOW;
-}
-
 bool svm_ready(const struct arch_vcpu *v, enum x86_event_type type)
 {
-    if (svm_in_shadow(v))
+    const struct vmcb *vmcb = v->hw;
+
+    if (vmcb->int_state & INTERRUPT_SHADOW)
         return false;
-    return type == X86_EV_NMI ? !nmi_masked(v) : (((const struct vmcb *)v->hw)->rflags & RFLAGS_IF) != 0;
+    return type == X86_EV_NMI ? !nmi_masked(v) : (vmcb->rflags & RFLAGS_IF) != 0;
 }
 
 /*
@@ -78,18 +70,16 @@ void svm_put_event(struct arch_vcpu *v)
     }
 }
 
-void svm_after_exit(struct arch_vcpu *v)
+void svm_window_seen(struct arch_vcpu *v)
 {
     struct vmcb *vmcb = v->hw;
 
     if (vmcb->exit_code == SVM_EXIT_VINTR) {
         vmcb->int_ctl &= ~(V_IRQ | V_INTR_PRIO_MAX | V_IGN_TPR);
         vmcb->intercept_misc1 &= ~(u32)INTERCEPT_VINTR;
-    } else if (vmcb->exit_code == SVM_EXIT_IRET) {
+    } else {
         vmcb->iret_rip = vmcb->rip;
         vmcb->iret_seen = 1;
         vmcb->intercept_misc1 &= ~(u32)INTERCEPT_IRET;
     }
-    if (vmcb->exit_int_info & EVENT_V)
-        (void)svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
 }

@@ -37,6 +37,8 @@ static const char *missing(u32 svm_edx)
     cpuid(1, 0, &a, &b, &c, &d);
     if (!(c & CPUID_1_ECX_XSAVE))
         return "this processor has no XSAVE";
+    if (svm_features.nr_asids < 2) /* ASID 0 is the host's */
+        return "this processor has AMD-V but no ASIDs for guests";
     if (!(svm_edx & SVM_EDX_NP))
         return "this processor has AMD-V but no nested paging (NPT, RVI)";
     if (rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS))

@@ -26,12 +26,6 @@ static const u16 seg_field[X86_SEGS] = {
     [X86_IDTR] = FIELD(idtr),
 };
 
-static u64 *reg_at(const struct arch_vcpu *v, enum x86_reg reg)
-{
-    ASSERT(reg_field[reg]);
-    return (u64 *)(void *)((u8 *)v->hw + reg_field[reg]);
-}
-
 static struct vmcb_seg *seg_at(const struct arch_vcpu *v, enum x86_seg seg)
 {
     return (struct vmcb_seg *)(void *)((u8 *)v->hw + seg_field[seg]);
@@ -41,11 +35,12 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
 {
     const struct vmcb *vmcb = v->hw;
 
-    switch (reg) {
-    case X86_CR8:  return vmcb->int_ctl & V_TPR_MASK;
-    case X86_EFER: return vmcb->efer & ~EFER_SVME;
-    default:       return *reg_at(v, reg);
-    }
+    if (reg_field[reg])
+        return *(const u64 *)(const void *)((const u8 *)vmcb + reg_field[reg]);
+    if (reg == X86_EFER)
+        return vmcb->efer & ~EFER_SVME;
+    ASSERT(reg == X86_CR8);
+    return vmcb->int_ctl & V_TPR_MASK;
 }
 
 /*
@@ -78,7 +73,8 @@ void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
     default:
         break;
     }
-    *reg_at(v, reg) = val;
+    ASSERT(reg_field[reg]);
+    *(u64 *)(void *)((u8 *)vmcb + reg_field[reg]) = val;
 }
 
 /*
@@ -112,6 +108,23 @@ void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment
         s->attrib = 0;
     if (seg == X86_SS)
         ((struct vmcb *)v->hw)->cpl = (u8)(in->attr >> 5 & 3);
+}
+
+void svm_code(const struct arch_vcpu *v, struct vm_code *out)
+{
+    const struct vmcb *vmcb = v->hw;
+
+    out->rip = vmcb->rip;
+    out->rflags = vmcb->rflags;
+    out->cr3 = vmcb->cr3;
+}
+
+void svm_retire(struct arch_vcpu *v, u64 rip)
+{
+    struct vmcb *vmcb = v->hw;
+
+    vmcb->rip = rip;
+    vmcb->int_state &= ~INTERRUPT_SHADOW;
 }
 
 static void reset_segments(struct vmcb *vmcb)

@@ -114,6 +114,14 @@ static u8 tlb_control(unsigned flush)
     return TLB_CONTROL_FLUSH_GUEST;
 }
 
+static void finish_exit(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    if (exit->kind == VM_EXIT_WINDOW)
+        svm_window_seen(v);
+    else
+        vm_resolve_mov_cr(v, exit);
+}
+
 static void svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
@@ -128,8 +136,11 @@ static void svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
     vmcb->rax = v->gpr.rax;
     svm_enter(v->hw_hpa, &v->gpr, v->cpu->host_vmcb);
     v->gpr.rax = vmcb->rax;
-    svm_after_exit(v);
+    if (vmcb->exit_int_info & EVENT_V)
+        (void)svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
     svm_decode(vmcb, v->gpr.rcx, &svm_features, exit);
+    if (BIT(exit->kind) & (BIT(VM_EXIT_WINDOW) | BIT(VM_EXIT_CR) | BIT(VM_EXIT_DR)))
+        finish_exit(v, exit);
 }
 
 /*
@@ -190,8 +201,8 @@ const struct vm_ops svm_ops = {
     .ready = svm_ready,
     .window = svm_window,
     .tpr_window = svm_tpr_window,
-    .end_shadow = svm_end_shadow,
-    .in_shadow = svm_in_shadow,
+    .code = svm_code,
+    .retire = svm_retire,
     .trap_msr = svm_trap_msr,
     .s2_leaf = svm_s2_leaf,
     .s2_table = svm_s2_table,

@@ -5,12 +5,6 @@
 
 #define SHADOW (BLOCKING_STI | BLOCKING_MOV_SS)
 
-bool vmx_in_shadow(const struct arch_vcpu *v)
-{
-    (void)v;
-    return vmread(VMCS_GUEST_INTERRUPTIBILITY) & SHADOW;
-}
-
 void vmx_end_shadow(struct arch_vcpu *v)
 {
     u64 state = vmread(VMCS_GUEST_INTERRUPTIBILITY);
@@ -18,6 +12,20 @@ void vmx_end_shadow(struct arch_vcpu *v)
     (void)v;
     if (state & SHADOW)
         vmwrite(VMCS_GUEST_INTERRUPTIBILITY, state & ~SHADOW);
+}
+
+void vmx_code(const struct arch_vcpu *v, struct vm_code *out)
+{
+    (void)v;
+    out->rip = vmread(VMCS_GUEST_RIP);
+    out->rflags = vmread(VMCS_GUEST_RFLAGS);
+    out->cr3 = vmread(VMCS_GUEST_CR3);
+}
+
+void vmx_retire(struct arch_vcpu *v, u64 rip)
+{
+    vmwrite(VMCS_GUEST_RIP, rip);
+    vmx_end_shadow(v);
 }
 
 /* An NMI waits for the end of an STI shadow too: some processors refuse an entry that injects it there. */

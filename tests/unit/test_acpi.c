@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ACPI table reader against good, old, damaged and lying tables in a small piece of pretended physical memory.
+ * LINK: drivers/acpi.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "drivers/acpi.h"
+#include "hv/lib/log.h"
+
+enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
+       FADT = BASE + 0x600, DSDT = BASE + 0x800, SIZE = 0x2000 };
+
+static u8 memory[SIZE];
+static u32 warnings;
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+    (void)fmt;
+    if (level <= LOG_WARN)
+        warnings++;
+}
+
+static bool read_memory(hpa_t hpa, void *buf, size_t len)
+{
+    if (hpa < BASE || hpa + len > BASE + SIZE || hpa + len < hpa)
+        return false;
+    memcpy(buf, memory + (hpa - BASE), len);
+    return true;
+}
+
+static u8 *at(hpa_t hpa)
+{
+    return memory + (hpa - BASE);
+}
+
+static void put(hpa_t hpa, u64 val, size_t size)
+{
+    memcpy(at(hpa), &val, size);
+}
+
+static void sum(hpa_t hpa, u32 len, u32 where)
+{
+    u8 s = 0;
+
+    *at(hpa + where) = 0;
+    for (u32 i = 0; i < len; i++)
+        s = (u8)(s + *at(hpa + i));
+    *at(hpa + where) = (u8)-s;
+}
+
+static void finish(hpa_t hpa, const char *signature, u32 len)
+{
+    memcpy(at(hpa), signature, 4);
+    put(hpa + 4, len, 4);
+    sum(hpa, len, 9);
+}
+
+static void build_madt(void)
+{
+    static const u8 entries[] = {
+        0, 8, 0, 0, 1, 0, 0, 0,                          /* a processor: not of interest here */
+        1, 12, 9, 0, 0x00, 0x00, 0xc0, 0xfe, 0, 0, 0, 0, /* I/O APIC at fec00000, from GSI 0 */
+        1, 12, 10, 0, 0x00, 0x10, 0xc0, 0xfe, 24, 0, 0, 0,
+        2, 10, 0, 0, 2, 0, 0, 0, 0, 0,                   /* ISA 0 is GSI 2, as the bus has it */
+        2, 10, 0, 9, 9, 0, 0, 0, 0x0f, 0,                /* ISA 9: level, low */
+        2, 10, 0, 77, 9, 0, 0, 0, 0x0f, 0,               /* no such ISA interrupt */
+    };
+
+    memcpy(at(MADT + 44), entries, sizeof(entries));
+    finish(MADT, "APIC", 44 + sizeof(entries));
+}
+
+static void build_fadt(void)
+{
+    put(FADT + 40, DSDT, 4);
+    put(FADT + 48, 0xb2, 4);
+    *at(FADT + 52) = 0xf1;
+    put(FADT + 64, 0x604, 4);
+    put(FADT + 76, 0x608, 4);
+    put(FADT + 112, 1u << 10, 4);
+    *at(FADT + 116) = ACPI_IO;
+    put(FADT + 120, 0xcf9, 8);
+    *at(FADT + 128) = 0x0f;
+    finish(FADT, "FACP", 244);
+}
+
+static void build_dsdt(u32 pad, const u8 *s5, u32 len)
+{
+    memset(at(DSDT), 0, SIZE - (DSDT - BASE));
+    memcpy(at(DSDT + 36 + pad), s5, len);
+    finish(DSDT, "DSDT", 36 + pad + len + 20);
+}
+
+static const u8 s5_good[] = { 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 0x05, 0x00, 0x00, 0x00 };
+
+static int build(void **state)
+{
+    (void)state;
+    warnings = 0;
+    memset(memory, 0, sizeof(memory));
+    memcpy(at(RSDP), "RSD PTR ", 8);
+    *at(RSDP + 15) = 2;
+    put(RSDP + 16, RSDT, 4);
+    put(RSDP + 20, 36, 4);
+    put(RSDP + 24, XSDT, 8);
+    sum(RSDP, 20, 8);
+    sum(RSDP, 36, 32);
+    put(RSDT + 36, FADT, 4);
+    finish(RSDT, "RSDT", 40);
+    put(XSDT + 36, MADT, 8);
+    put(XSDT + 44, HPET, 8);
+    put(XSDT + 52, FADT, 8);
+    finish(XSDT, "XSDT", 60);
+    put(HPET + 44, 0xfed00000, 8);
+    finish(HPET, "HPET", 56);
+    build_madt();
+    build_fadt();
+    build_dsdt(0, s5_good, sizeof(s5_good));
+    return 0;
+}
+
+static struct acpi_info parse(hpa_t rsdp)
+{
+    struct acpi_info info;
+
+    memset(&info, 0xaa, sizeof(info));
+    acpi_parse(rsdp, read_memory, &info);
+    return info;
+}
+
+static void test_all_tables(void **state)
+{
+    struct acpi_info i = parse(RSDP);
+
+    (void)state;
+    assert_true(i.found);
+    assert_int_equal(i.nr_ioapics, 2);
+    assert_int_equal(i.ioapics[0].base, 0xfec00000);
+    assert_int_equal(i.ioapics[1].base, 0xfec01000);
+    assert_int_equal(i.ioapics[1].gsi_base, 24);
+    assert_int_equal(i.isa[0].gsi, 2);
+    assert_false(i.isa[0].level || i.isa[0].active_low);
+    assert_true(i.isa[9].level && i.isa[9].active_low);
+    assert_int_equal(i.isa[4].gsi, 4);
+    assert_int_equal(i.hpet, 0xfed00000);
+    assert_int_equal(i.pm_timer, 0x608);
+    assert_int_equal(i.pm1a_cnt, 0x604);
+    assert_int_equal(i.pm1b_cnt, 0);
+    assert_int_equal(i.smi_cmd, 0xb2);
+    assert_int_equal(i.acpi_enable, 0xf1);
+    assert_int_equal(i.reset.address, 0xcf9);
+    assert_int_equal(i.reset_value, 0x0f);
+    assert_true(i.has_s5);
+    assert_int_equal(i.s5_typ_a, 5);
+    assert_int_equal(i.s5_typ_b, 0);
+    assert_int_equal(warnings, 0);
+}
+
+static void test_none(void **state)
+{
+    struct acpi_info i = parse(0);
+
+    (void)state;
+    assert_false(i.found);
+    assert_int_equal(i.isa[15].gsi, 15);
+    assert_int_equal(i.nr_ioapics, 0);
+    assert_int_equal(warnings, 0);
+}
+
+static void test_old_root(void **state)
+{
+    struct acpi_info i;
+
+    (void)state;
+    *at(RSDP + 15) = 0;
+    sum(RSDP, 20, 8);
+    i = parse(RSDP);
+    assert_true(i.found);
+    assert_int_equal(i.nr_ioapics, 0); /* the RSDT names the FADT only */
+    assert_int_equal(i.pm_timer, 0x608);
+}
+
+static void test_damaged_xsdt_falls_back(void **state)
+{
+    struct acpi_info i;
+
+    (void)state;
+    *at(XSDT + 9) ^= 1;
+    i = parse(RSDP);
+    assert_true(i.found);
+    assert_int_equal(i.hpet, 0);
+    assert_int_equal(i.pm_timer, 0x608);
+    assert_int_equal(warnings, 1);
+}
+
+static void test_damaged_root(void **state)
+{
+    (void)state;
+    *at(RSDP + 8) ^= 1;
+    assert_false(parse(RSDP).found);
+    assert_int_equal(warnings, 1);
+}
+
+static void test_one_damaged_table(void **state)
+{
+    struct acpi_info i;
+
+    (void)state;
+    *at(HPET + 44) ^= 1;
+    i = parse(RSDP);
+    assert_int_equal(i.hpet, 0);
+    assert_int_equal(i.nr_ioapics, 2);
+    assert_int_equal(warnings, 1);
+}
+
+static void test_lengths(void **state)
+{
+    static const u32 lengths[] = { 0, 35, 0x7fffffff, 0xffffffff };
+
+    (void)state;
+    for (u32 k = 0; k < ARRAY_SIZE(lengths); k++) {
+        put(MADT + 4, lengths[k], 4);
+        assert_int_equal(parse(RSDP).nr_ioapics, 0);
+        assert_int_equal(parse(RSDP).hpet, 0xfed00000);
+    }
+    put(MADT + 4, SIZE, 4); /* plausible, but the memory ends before */
+    assert_int_equal(parse(RSDP).nr_ioapics, 0);
+}
+
+static void test_madt_entry_lengths(void **state)
+{
+    struct acpi_info i;
+
+    (void)state;
+    *at(MADT + 44 + 8 + 1) = 0; /* the first I/O APIC's length: an endless walk for the careless */
+    finish(MADT, "APIC", 44 + 62);
+    assert_int_equal(parse(RSDP).nr_ioapics, 0);
+    assert_int_equal(warnings, 1);
+
+    build_madt();
+    *at(MADT + 44 + 8 + 12 + 1) = 200; /* the second one leaves the table */
+    finish(MADT, "APIC", 44 + 62);
+    i = parse(RSDP);
+    assert_int_equal(i.nr_ioapics, 1);
+    assert_int_equal(i.isa[0].gsi, 0);
+}
+
+static void test_many_ioapics(void **state)
+{
+    (void)state;
+    for (u32 k = 0; k < 12; k++) {
+        *at(MADT + 44 + 12 * k) = 1;
+        *at(MADT + 45 + 12 * k) = 12;
+    }
+    finish(MADT, "APIC", 44 + 12 * 12);
+    assert_int_equal(parse(RSDP).nr_ioapics, ACPI_MAX_IOAPICS);
+}
+
+static void test_tables_outside_memory(void **state)
+{
+    struct acpi_info i;
+
+    (void)state;
+    put(XSDT + 36, 0xfffffffffffffff0ull, 8);
+    put(XSDT + 44, 0, 8);
+    finish(XSDT, "XSDT", 60);
+    i = parse(RSDP);
+    assert_int_equal(i.nr_ioapics, 0);
+    assert_int_equal(i.pm_timer, 0x608);
+    assert_false(parse(0xfffffffffffffff0ull).found);
+}
+
+static void test_x_fields_win(void **state)
+{
+    struct acpi_info i;
+
+    (void)state;
+    *at(FADT + 172) = ACPI_IO;
+    put(FADT + 176, 0x1804, 8);
+    *at(FADT + 208) = ACPI_MEMORY; /* a PM timer in memory is of no use here */
+    put(FADT + 212, 0xfed80808, 8);
+    finish(FADT, "FACP", 244);
+    i = parse(RSDP);
+    assert_int_equal(i.pm1a_cnt, 0x1804);
+    assert_int_equal(i.pm_timer, 0);
+}
+
+static void test_short_fadt(void **state)
+{
+    struct acpi_info i;
+
+    (void)state;
+    finish(FADT, "FACP", 116); /* revision 1: no reset register, no 64-bit fields; what lies behind is not the table's */
+    i = parse(RSDP);
+    assert_int_equal(i.pm1a_cnt, 0x604);
+    assert_int_equal(i.reset.address, 0);
+    assert_true(i.has_s5);
+}
+
+static void test_s5_anywhere(void **state)
+{
+    (void)state;
+    for (u32 pad = 0; pad < 1100; pad++) {
+        build_dsdt(pad, s5_good, sizeof(s5_good));
+        assert_true(parse(RSDP).has_s5);
+    }
+}
+
+static void test_s5_forms(void **state)
+{
+    static const u8 zero_one[] = { '_', 'S', '5', '_', 0x12, 0x04, 0x02, 0x00, 0x01 };
+    static const u8 long_length[] = { '_', 'S', '5', '_', 0x12, 0x47, 0x00, 0x04, 0x0a, 0x07, 0x0a, 0x07 };
+    static const u8 no_package[] = { '_', 'S', '5', '_', 0x14, 0x06, 0x04, 0x0a, 0x05, 0x00 };
+    static const u8 too_big[] = { '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 0x08, 0x00 };
+    static const u8 one_element[] = { '_', 'S', '5', '_', 0x12, 0x06, 0x01, 0x0a, 0x05, 0x00 };
+
+    (void)state;
+    build_dsdt(3, zero_one, sizeof(zero_one));
+    assert_true(parse(RSDP).has_s5);
+    assert_int_equal(parse(RSDP).s5_typ_b, 1);
+    build_dsdt(3, long_length, sizeof(long_length));
+    assert_int_equal(parse(RSDP).s5_typ_a, 7);
+    build_dsdt(3, no_package, sizeof(no_package));
+    assert_false(parse(RSDP).has_s5);
+    build_dsdt(3, too_big, sizeof(too_big));
+    assert_false(parse(RSDP).has_s5);
+    build_dsdt(3, one_element, sizeof(one_element));
+    assert_false(parse(RSDP).has_s5);
+}
+
+static void test_s5_cut_short(void **state)
+{
+    (void)state;
+    for (u32 len = 4; len <= 12; len++) {
+        memset(at(DSDT), 0, SIZE - (DSDT - BASE));
+        memcpy(at(DSDT + 36), s5_good + 1, len);
+        memset(at(DSDT + 36 + len), 0xff, 40); /* behind the table */
+        finish(DSDT, "DSDT", 36 + len);
+        assert_int_equal(parse(RSDP).has_s5, len >= 10);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_all_tables, build),
+        cmocka_unit_test_setup(test_none, build),
+        cmocka_unit_test_setup(test_old_root, build),
+        cmocka_unit_test_setup(test_damaged_xsdt_falls_back, build),
+        cmocka_unit_test_setup(test_damaged_root, build),
+        cmocka_unit_test_setup(test_one_damaged_table, build),
+        cmocka_unit_test_setup(test_lengths, build),
+        cmocka_unit_test_setup(test_madt_entry_lengths, build),
+        cmocka_unit_test_setup(test_many_ioapics, build),
+        cmocka_unit_test_setup(test_tables_outside_memory, build),
+        cmocka_unit_test_setup(test_x_fields_win, build),
+        cmocka_unit_test_setup(test_short_fadt, build),
+        cmocka_unit_test_setup(test_s5_anywhere, build),
+        cmocka_unit_test_setup(test_s5_forms, build),
+        cmocka_unit_test_setup(test_s5_cut_short, build),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

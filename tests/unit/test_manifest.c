@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's own check of the manifest: it believes neither the parser nor the loader.
+ * LINK: hv/manifest.c hv/lib/fmt.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hv/manifest.h"
+
+static struct manifest m;
+static char why[256];
+
+static struct manifest_partition *add(const char *name)
+{
+    struct manifest_partition *p = &m.partitions[m.nr_partitions++];
+
+    strcpy(p->name, name);
+    p->line = 10 * m.nr_partitions;
+    p->initrd = MANIFEST_NONE;
+    p->vcpus = 1;
+    p->memory = MIB(64);
+    return p;
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    memset(&m, 0, sizeof(m));
+    m.magic = MANIFEST_MAGIC;
+    m.version = MANIFEST_VERSION;
+    m.size = sizeof(m);
+    add("a");
+    return 0;
+}
+
+#define A (&m.partitions[0])
+
+static void cores_of(struct manifest_partition *p, u64 mask, u32 flags)
+{
+    p->cores[0] = mask;
+    p->flags = flags | (mask ? MANIFEST_CORES_GIVEN : 0);
+}
+
+static void expect_good(u32 nr_cores)
+{
+    assert_int_equal(manifest_check(&m, 4, nr_cores, why, sizeof(why)), PITH_OK);
+    assert_string_equal(why, "");
+}
+
+static void expect_bad(u32 nr_cores, const char *line, const char *words)
+{
+    assert_int_equal(manifest_check(&m, 4, nr_cores, why, sizeof(why)), PITH_E_ARG);
+    if (strncmp(why, line, strlen(line)) || !strstr(why, words) || !strstr(why, " - "))
+        fail_msg("said '%s', wanted '%s ... %s'", why, line, words);
+}
+
+static void good_ones(void **state)
+{
+    (void)state;
+    expect_good(1);
+    m.focus = MANIFEST_NONE;
+    A->initrd = 3;
+    A->nr_modules = 4;
+    A->vcpus = 16;
+    A->memory = MANIFEST_MEMORY_MAX;
+    expect_good(1);
+    A->memory = MANIFEST_MEMORY_MIN;
+    while (m.nr_partitions < MANIFEST_PARTITIONS)
+        add((char[]){ (char)('a' + m.nr_partitions), 0 });
+    expect_good(256);
+}
+
+static void damaged(void **state)
+{
+    u32 *const words[] = { &m.magic, &m.version, &m.size, &A->nr_modules,
+                           &A->nr_ports, &A->nr_mmio, &A->nr_irqs };
+
+    for (u32 i = 0; i < ARRAY_SIZE(words); i++) {
+        fresh(state);
+        *words[i] = 0xffff;
+        expect_bad(1, "pith.conf:1: ", "damaged");
+    }
+    fresh(state);
+    m.nr_partitions = MANIFEST_PARTITIONS + 1;
+    expect_bad(1, "pith.conf:1: ", "damaged");
+    fresh(state);
+    memset(A->name, 'a', sizeof(A->name));
+    expect_bad(1, "pith.conf:1: ", "damaged");
+    fresh(state);
+    memset(A->cmdline, 'a', sizeof(A->cmdline));
+    expect_bad(1, "pith.conf:1: ", "damaged");
+}
+
+static void nothing_to_run(void **state)
+{
+    (void)state;
+    m.nr_partitions = 0;
+    expect_bad(1, "pith.conf:1: ", "no partition");
+    m.nr_partitions = 1;
+    m.focus = 1;
+    expect_bad(1, "pith.conf:1: ", "focus");
+}
+
+static void names(void **state)
+{
+    static const char *const bad[] = { "", "A", "a b", "a_b", "\x80", "pith" };
+
+    (void)state;
+    for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+        strcpy(A->name, bad[i]);
+        expect_bad(1, "pith.conf:10: ", "name");
+    }
+    strcpy(A->name, "abcdefghij-1234");
+    expect_good(1);
+    add("abcdefghij-1234");
+    expect_bad(1, "pith.conf:20: ", "on line 10 already");
+}
+
+static void files(void **state)
+{
+    (void)state;
+    A->image = MANIFEST_NONE;
+    expect_bad(1, "pith.conf:10: ", "no image");
+    A->image = 4;
+    expect_bad(1, "pith.conf:10: ", "image of 'a' was not loaded");
+    A->image = 0;
+    A->initrd = 4;
+    expect_bad(1, "pith.conf:10: ", "initrd");
+    A->initrd = MANIFEST_NONE;
+    A->nr_modules = 2;
+    A->modules[1] = MANIFEST_NONE;
+    expect_bad(1, "pith.conf:10: ", "module 2");
+}
+
+static void values(void **state)
+{
+    static const u64 bad_memory[] = { 0, MIB(1) - 1, MIB(1) + 1, MANIFEST_MEMORY_MAX + MIB(1),
+                                      ~0ull };
+
+    (void)state;
+    for (u32 i = 0; i < ARRAY_SIZE(bad_memory); i++) {
+        A->memory = bad_memory[i];
+        expect_bad(1, "pith.conf:10: ", "memory");
+    }
+    A->memory = MIB(1);
+    A->vcpus = 0;
+    expect_bad(1, "pith.conf:10: ", "vCPUs");
+    A->vcpus = 17;
+    expect_bad(1, "pith.conf:10: ", "vCPUs");
+    A->vcpus = 1;
+    A->restart = 3;
+    expect_bad(1, "pith.conf:10: ", "restart");
+}
+
+static void kept_ports(void **state)
+{
+    static const struct manifest_range bad[] = {
+        { 0x20, 0x20 },
+        { 0, 0xffff },
+        { 0x3ff, 0x400 },
+        { 0x3f0, 0x3f8 },
+        { 0xcfc, 0xcff },
+        { 0xa1, 0xa1 },
+        { 0x4d1, 0x4d1 },
+        { 5, 4 },
+        { 0, 0x10000 },
+        { ~0ull, ~0ull },
+    };
+    static const struct manifest_range good[] = {
+        { 0x22, 0x9f }, { 0x3f0, 0x3f7 }, { 0x400, 0x4cf }, { 0xd00, 0xffff }
+    };
+
+    (void)state;
+    A->nr_ports = 1;
+    for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+        A->ports[0] = bad[i];
+        expect_bad(1, "pith.conf:10: ", "ports");
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(good); i++) {
+        A->ports[0] = good[i];
+        expect_good(1);
+    }
+}
+
+static void mmio(void **state)
+{
+    static const struct manifest_range bad[] = {
+        { 0xfe000000, 0xfe000000 },
+        { 0xfe000001, 0xfe000fff },
+        { 0xfe001000, 0xfe000fff },
+        { 0xfec00000, 0xfec00fff },
+        { 0xfe000000, 0xffffffff },
+        { 0, ~0ull },
+        { BIT(52), BIT(52) + 4095 },
+        { 0x3fff000, 0x3ffffff },
+    };
+
+    (void)state;
+    A->nr_mmio = 1;
+    for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+        A->mmio[0] = bad[i];
+        expect_bad(1, "pith.conf:10: ", "");
+    }
+    A->mmio[0] = (struct manifest_range){ 0x4000000, 0x4000fff }; /* right above its 64 MiB */
+    expect_good(1);
+    A->mmio[0] = (struct manifest_range){ GIB(4), GIB(4) + 4095 };
+    expect_good(1);
+    A->memory = GIB(3) + MIB(1); /* the last MiB lies from 4 GiB */
+    expect_bad(1, "pith.conf:10: ", "its own memory");
+    A->mmio[0] = (struct manifest_range){ GIB(4) + MIB(1), GIB(4) + MIB(2) - 1 };
+    expect_good(1);
+    A->mmio[0] = (struct manifest_range){ GIB(3), GIB(3) + 4095 };
+    expect_good(1);
+}
+
+static void given_once(void **state)
+{
+    struct manifest_partition *b;
+
+    (void)state;
+    b = add("b");
+    A->nr_ports = b->nr_ports = A->nr_irqs = b->nr_irqs = A->nr_mmio = b->nr_mmio = 1;
+    A->ports[0] = (struct manifest_range){ 0x60, 0x64 };
+    b->ports[0] = (struct manifest_range){ 0x65, 0x70 };
+    A->mmio[0] = (struct manifest_range){ 0xfe000000, 0xfe001fff };
+    b->mmio[0] = (struct manifest_range){ 0xfe002000, 0xfe002fff };
+    A->irqs[0] = 3;
+    b->irqs[0] = 4;
+    expect_good(1);
+    b->ports[0].first = 0x64;
+    expect_bad(1, "pith.conf:20: ", "ports 0x64-0x70 of 'b' overlaps 0x60-0x64 of 'a'");
+    b->ports[0].first = 0x65;
+    b->mmio[0].first = 0xfe001000;
+    expect_bad(1, "pith.conf:20: ", "mmio");
+    b->mmio[0].first = 0xfe002000;
+    b->irqs[0] = 3;
+    expect_bad(1, "pith.conf:20: ", "interrupt 3 of 'b'");
+    b->irqs[0] = MANIFEST_IRQ_MAX + 1;
+    expect_bad(1, "pith.conf:20: ", "no interrupt 256");
+}
+
+static void cores_that_exist(void **state)
+{
+    (void)state;
+    cores_of(A, BIT(3), 0);
+    expect_good(4);
+    expect_bad(3, "pith.conf:10: ", "core 3 and this machine has 3");
+    cores_of(A, 0, 0);
+    A->cores[3] = BIT(63);
+    expect_good(MANIFEST_CORES);
+    expect_good(1000); /* a machine with more cores than a manifest can name */
+    expect_bad(255, "pith.conf:10: ", "core 255");
+}
+
+static void dedicated_cores(void **state)
+{
+    struct manifest_partition *b;
+
+    (void)state;
+    cores_of(A, 6, MANIFEST_DEDICATED);
+    A->vcpus = 2;
+    expect_good(4);
+    A->vcpus = 3;
+    expect_bad(4, "pith.conf:10: ", "3 vCPUs and 2 dedicated cores");
+    cores_of(A, 6, 0);
+    expect_good(4);
+    A->vcpus = 1;
+    cores_of(A, 6, MANIFEST_DEDICATED);
+    b = add("b");
+    cores_of(b, 12, 0);
+    expect_bad(4, "pith.conf:20: ", "core 2 is listed by 'a' and 'b'");
+    cores_of(b, 8, 0);
+    expect_good(4);
+    cores_of(A, 8, 0);
+    expect_good(4);
+    cores_of(b, 8, MANIFEST_DEDICATED);
+    expect_bad(4, "pith.conf:20: ", "core 3 is listed by 'a' and 'b'");
+}
+
+static void dedicated_without_a_list(void **state)
+{
+    struct manifest_partition *b;
+
+    (void)state;
+    cores_of(A, 0, MANIFEST_DEDICATED);
+    A->vcpus = 2;
+    expect_good(2);
+    expect_bad(1, "pith.conf:10: ", "wants 2 cores of its own and 1 are free");
+    b = add("b");
+    expect_good(3);
+    expect_bad(2, "pith.conf:20: ", "no core is left for 'b'");
+    cores_of(b, 1, 0);
+    expect_good(3);
+    expect_bad(2, "pith.conf:10: ", "wants 2 cores of its own and 1 are free");
+    add("c"); /* shares core 0 with b */
+    expect_good(3);
+    cores_of(b, 1, MANIFEST_DEDICATED);
+    expect_bad(3, "pith.conf:30: ", "no core is left for 'c'");
+}
+
+static void count_mistake(void *ctx, const struct manifest_partition *p, const char *key,
+                          const char *text)
+{
+    u32 *n = ctx;
+
+    assert_true(p == A);
+    assert_string_equal(key, *n == 0 ? "image" : "vcpus");
+    assert_non_null(text);
+    ++*n;
+}
+
+static void all_are_reported(void **state)
+{
+    u32 n = 0;
+
+    (void)state;
+    A->image = MANIFEST_NONE;
+    A->vcpus = 0;
+    manifest_examine(&m, 4, 1, count_mistake, &n);
+    assert_int_equal(n, 2);
+}
+
+static void short_buffer(void **state)
+{
+    char small[12];
+
+    (void)state;
+    A->vcpus = 0;
+    assert_int_equal(manifest_check(&m, 4, 1, small, sizeof(small)), PITH_E_ARG);
+    assert_string_equal(small, "pith.conf:1");
+}
+
+/* Whatever stands in the manifest, the check stays inside it. */
+static void any_bytes(void **state)
+{
+    srand(3);
+    for (u32 round = 0; round < 2000; round++) {
+        fresh(state);
+        add("b");
+        for (u32 i = 0; i < 8; i++)
+            ((u8 *)m.partitions)[(u32)rand() % (2 * sizeof(m.partitions[0]))] = (u8)rand();
+        assert_in_range(manifest_check(&m, 4, 4, why, sizeof(why)), PITH_OK, PITH_E_ARG);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(good_ones, fresh),
+        cmocka_unit_test_setup(damaged, fresh),
+        cmocka_unit_test_setup(nothing_to_run, fresh),
+        cmocka_unit_test_setup(names, fresh),
+        cmocka_unit_test_setup(files, fresh),
+        cmocka_unit_test_setup(values, fresh),
+        cmocka_unit_test_setup(kept_ports, fresh),
+        cmocka_unit_test_setup(mmio, fresh),
+        cmocka_unit_test_setup(given_once, fresh),
+        cmocka_unit_test_setup(cores_that_exist, fresh),
+        cmocka_unit_test_setup(dedicated_cores, fresh),
+        cmocka_unit_test_setup(dedicated_without_a_list, fresh),
+        cmocka_unit_test_setup(all_are_reported, fresh),
+        cmocka_unit_test_setup(short_buffer, fresh),
+        cmocka_unit_test_setup(any_bytes, fresh),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vendor-neutral half: which vendor and why not, what can be injected when, shutdown, trap maps, residency.
+ * LINK: arch/x86/vm.c arch/x86/events.c arch/x86/mov_cr.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/host.h"
+#include "arch/x86/s2.h"
+#include "arch/x86/vm_ops.h"
+#include "arch/x86/vmem.h"
+#include "hv/lib/panic.h"
+
+static jmp_buf panicked;
+static struct vm_caps vmx_says, svm_says;
+static enum pith_status vmx_status, svm_status;
+static bool is_ready, fetch_ok;
+static u64 cr8, threshold;
+static int windows, runs;
+static struct arch_cpu cpu;
+static struct arch_vm vm;
+static struct arch_vcpu v;
+static u8 code[15];
+
+void panic(const char *fmt, ...)
+{
+    (void)fmt;
+    longjmp(panicked, 1);
+}
+
+static enum pith_status vmx_probe(struct vm_caps *caps) { *caps = vmx_says; return vmx_status; }
+static enum pith_status svm_probe(struct vm_caps *caps) { *caps = svm_says; return svm_status; }
+static u64 get_reg(const struct arch_vcpu *c, enum x86_reg r) { (void)c; assert_int_equal(r, X86_CR8); return cr8; }
+static bool ready(const struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; return is_ready; }
+static void window(struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; windows++; }
+static void tpr_window(struct arch_vcpu *c, u8 t) { (void)c; threshold = t; }
+static void run(struct arch_vcpu *c, struct vm_exit *exit) { (void)c; runs++; exit->kind = VM_EXIT_HLT; }
+
+const struct vm_ops vmx_ops = { .probe = vmx_probe };
+const struct vm_ops svm_ops = {
+    .probe = svm_probe, .reg = get_reg, .ready = ready, .window = window, .tpr_window = tpr_window, .vcpu_run = run,
+};
+
+hpa_t virt_to_phys(const void *va) { return (hpa_t)va; }
+hpa_t frames_alloc(struct frame_pool *p, u64 n, u64 a) { (void)p, (void)n, (void)a; return 0; }
+void frames_free(struct frame_pool *p, hpa_t first, u64 n) { (void)p, (void)first, (void)n; }
+enum pith_status s2_init(struct arch_vm *m) { (void)m; return PITH_OK; }
+void s2_fini(struct arch_vm *m) { (void)m; }
+u32 fpu_area_size(void) { return 832; }
+bool fpu_xcr0_valid(u64 val) { return val == 7; }
+void fpu_reset(struct arch_vcpu *c) { (void)c; }
+void fpu_load(struct arch_vcpu *c) { (void)c; }
+void fpu_unload(struct arch_vcpu *c) { (void)c; }
+enum insn_mode vmem_code_mode(struct arch_vcpu *c) { (void)c; return INSN_64; }
+
+bool arch_vcpu_fetch(struct arch_vcpu *c, u8 insn[15], u8 *len, struct x86_event *fault)
+{
+    (void)c, (void)fault;
+    memcpy(insn, code, 15);
+    *len = 15;
+    return fetch_ok;
+}
+
+static int setup(void **state)
+{
+    struct vm_caps caps;
+
+    (void)state;
+    vmx_says = svm_says = (struct vm_caps){ 0 };
+    vmx_status = PITH_E_HW;
+    svm_status = PITH_OK;
+    svm_says.name = "AMD-V";
+    assert_int_equal(arch_vm_probe(&caps), PITH_OK);
+    v = (struct arch_vcpu){ .vm = &vm, .cpu = &cpu };
+    cpu.loaded = &v;
+    is_ready = fetch_ok = true;
+    cr8 = threshold = 0;
+    windows = runs = 0;
+    return 0;
+}
+
+static void test_probe(void **state)
+{
+    struct vm_caps caps;
+
+    (void)state;
+    assert_ptr_equal(vm_ops_get(), &svm_ops);
+    assert_false(arch_vm_caps()->hypercall_vmcall);
+
+    svm_status = PITH_E_HW;
+    svm_says = (struct vm_caps){ .name = "AMD-V", .why = "disabled" };
+    assert_int_equal(arch_vm_probe(&caps), PITH_E_HW);
+    assert_string_equal(caps.why, "disabled");
+    svm_says = (struct vm_caps){ .why = "not ours" }; /* no name: not this vendor at all */
+    assert_int_equal(arch_vm_probe(&caps), PITH_E_HW);
+    assert_non_null(strstr(caps.why, "neither"));
+
+    vmx_status = PITH_OK;
+    vmx_says.name = "VT-x";
+    assert_int_equal(arch_vm_probe(&caps), PITH_OK);
+    assert_ptr_equal(vm_ops_get(), &vmx_ops);
+    assert_true(caps.hypercall_vmcall);
+    assert_true(arch_vm_caps()->hypercall_vmcall);
+}
+
+static bool inject(u8 type, u8 vector)
+{
+    return arch_vcpu_inject(&v, &(struct x86_event){ .type = type, .vector = vector });
+}
+
+static void test_interrupt(void **state)
+{
+    (void)state;
+    is_ready = false;
+    assert_false(inject(X86_EV_EXTINT, 0x50));
+    assert_int_equal(windows, 1);
+    assert_false(v.interrupted.valid);
+    is_ready = true;
+    assert_true(inject(X86_EV_EXTINT, 0x50));
+    assert_true(v.interrupted.valid);
+    assert_int_equal(v.interrupted.vector, 0x50);
+    assert_false(inject(X86_EV_EXTINT, 0x60)); /* one at a time */
+    assert_false(inject(X86_EV_NMI, 2));
+    assert_int_equal(windows, 3);
+    assert_int_equal(v.interrupted.vector, 0x50);
+}
+
+static void test_task_priority(void **state)
+{
+    (void)state;
+    cr8 = 5;
+    assert_false(inject(X86_EV_EXTINT, 0x5f));
+    assert_int_equal(threshold, 5);
+    assert_int_equal(windows, 0); /* an interrupt window would open at once, for ever */
+    assert_true(inject(X86_EV_EXTINT, 0x60));
+    v.interrupted.valid = false;
+    cr8 = 15;
+    assert_true(inject(X86_EV_NMI, 2)); /* not an NMI's business */
+}
+
+static void test_exceptions_compose(void **state)
+{
+    struct vm_exit exit;
+
+    (void)state;
+    is_ready = false; /* nor does an exception ask */
+    assert_true(inject(X86_EV_EXCEPTION, X86_PF));
+    assert_int_equal(v.interrupted.vector, X86_PF);
+    assert_true(inject(X86_EV_EXCEPTION, X86_GP));
+    assert_int_equal(v.interrupted.vector, X86_DF);
+    assert_true(inject(X86_EV_EXCEPTION, X86_PF));
+    assert_true(v.shutdown);
+    assert_true(inject(X86_EV_EXCEPTION, X86_UD)); /* too late */
+    assert_true(v.shutdown);
+
+    arch_vcpu_run(&v, &exit);
+    assert_int_equal(exit.kind, VM_EXIT_SHUTDOWN);
+    assert_int_equal(runs, 0);
+    assert_false(v.shutdown);
+    arch_vcpu_run(&v, &exit);
+    assert_int_equal(exit.kind, VM_EXIT_HLT);
+    assert_int_equal(runs, 1);
+}
+
+static void test_residency(void **state)
+{
+    struct arch_vcpu other = { .vm = &vm, .cpu = NULL };
+    struct vm_exit exit;
+    volatile int caught = 0;
+
+    (void)state;
+    if (setjmp(panicked) == 0)
+        arch_vcpu_run(&other, &exit);
+    else
+        caught++;
+    other.cpu = &cpu; /* it says so, but another one is loaded there */
+    if (setjmp(panicked) == 0)
+        (void)arch_vcpu_reg(&other, X86_CR8);
+    else
+        caught++;
+    assert_int_equal(caught, 2);
+    assert_int_equal(runs, 0);
+}
+
+static void test_port_map(void **state)
+{
+    static u8 map[0x2000 + 8];
+
+    (void)state;
+    memset(map, 0xff, sizeof(map));
+    vm.io_bitmap = map;
+    arch_vm_trap_pio(&vm, 0x3f8, 8, false);
+    assert_int_equal(map[0x3f8 / 8], 0);
+    assert_int_equal(map[0x3f0 / 8], 0xff);
+    assert_int_equal(map[0x400 / 8], 0xff);
+    arch_vm_trap_pio(&vm, 0x3fa, 1, true);
+    assert_int_equal(map[0x3f8 / 8], 4);
+    arch_vm_trap_pio(&vm, 0xfffe, 100, false); /* ends at the last port */
+    assert_int_equal(map[0x1fff], 0x3f);
+    assert_int_equal(map[0x2000], 0xff);
+}
+
+static void test_operand(void **state)
+{
+    struct vm_exit exit = { .kind = VM_EXIT_DR };
+
+    (void)state;
+    memcpy(code, "\x41\x0f\x23\xf9", 4); /* mov dr7, r9 */
+    vm_resolve_mov_cr(&v, &exit);
+    assert_true(exit.dr.known);
+    assert_int_equal(exit.dr.gpr, 9);
+    exit = (struct vm_exit){ .kind = VM_EXIT_CR, .cr.known = true, .cr.gpr = 3 };
+    vm_resolve_mov_cr(&v, &exit);
+    assert_int_equal(exit.cr.gpr, 3); /* the processor has said */
+    exit.cr.known = false;
+    vm_resolve_mov_cr(&v, &exit);
+    assert_true(exit.cr.known);
+    assert_int_equal(exit.cr.gpr, 9);
+    fetch_ok = false;
+    exit.cr.known = false;
+    vm_resolve_mov_cr(&v, &exit);
+    assert_false(exit.cr.known);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_probe, setup),
+        cmocka_unit_test_setup(test_interrupt, setup),
+        cmocka_unit_test_setup(test_task_priority, setup),
+        cmocka_unit_test_setup(test_exceptions_compose, setup),
+        cmocka_unit_test_setup(test_residency, setup),
+        cmocka_unit_test_setup(test_port_map, setup),
+        cmocka_unit_test_setup(test_operand, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The doors to guest memory: page crossings, nothing written before everything is checked, wrapping, faults.
+ * LINK: arch/x86/vmem.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/cpu/regs.h"
+#include "arch/x86/vm_ops.h"
+#include "arch/x86/vmem.h"
+#include "arch/x86/window.h"
+#include "hv/lib/panic.h"
+
+/* Four frames; guest-physical page n is frame n, rotated so that neighbours are not neighbours. */
+#define PAGES 4
+static u8 frames[PAGES][PAGE_SIZE];
+static const u8 frame_of[PAGES] = { 2, 0, 3, 1 };
+static enum s2_prot prot[PAGES];
+static u64 linear_of[PAGES]; /* the page that the guest's tables put at guest-physical page n */
+static u64 regs[X86_REGS];
+static struct x86_segment cs, ss;
+static struct gwalk_env last_env;
+static enum gwalk_access last_access;
+static struct arch_cpu cpu;
+static struct arch_vm vm;
+static struct arch_vcpu v;
+
+void panic(const char *fmt, ...)
+{
+    fprintf(stderr, "panic: %s\n", fmt);
+    abort();
+}
+
+static u64 fake_reg(const struct arch_vcpu *vcpu, enum x86_reg reg)
+{
+    (void)vcpu;
+    return regs[reg];
+}
+
+static void fake_seg(const struct arch_vcpu *vcpu, enum x86_seg seg, struct x86_segment *out)
+{
+    (void)vcpu;
+    assert_true(seg == X86_CS || seg == X86_SS);
+    *out = seg == X86_CS ? cs : ss;
+}
+
+static const struct vm_ops fake_ops = { .reg = fake_reg, .seg = fake_seg };
+
+const struct vm_ops *vm_ops_get(void) { return &fake_ops; }
+
+bool arch_vm_translate(const struct arch_vm *m, gpa_t gpa, enum s2_prot need, hpa_t *hpa)
+{
+    u64 page = gpa / PAGE_SIZE;
+
+    assert_ptr_equal(m, &vm);
+    if (page >= PAGES || (need & ~prot[page]))
+        return false;
+    *hpa = (0x100 + (u64)frame_of[page]) * PAGE_SIZE + (gpa & PAGE_MASK);
+    return true;
+}
+
+void *window_get(enum window_slot slot, hpa_t page)
+{
+    (void)slot;
+    assert_int_equal(page & PAGE_MASK, 0);
+    assert_in_range(page / PAGE_SIZE, 0x100, 0x100 + PAGES - 1);
+    return frames[page / PAGE_SIZE - 0x100];
+}
+
+bool gwalk(const struct gwalk_env *env, u64 linear, enum gwalk_access access, gpa_t *gpa, struct x86_event *fault)
+{
+    last_env = *env;
+    last_access = access;
+    for (u64 i = 0; i < PAGES; i++) {
+        if (linear_of[i] == (linear & ~PAGE_MASK)) {
+            *gpa = i * PAGE_SIZE + (linear & PAGE_MASK);
+            return true;
+        }
+    }
+    *fault = (struct x86_event){
+        .valid = true, .vector = X86_PF, .type = X86_EV_EXCEPTION, .has_error = true, .error = access, .cr2 = linear,
+    };
+    return false;
+}
+
+static u8 *guest(gpa_t gpa)
+{
+    return &frames[frame_of[gpa / PAGE_SIZE]][gpa & PAGE_MASK];
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(frames, 0, sizeof(frames));
+    memset(regs, 0, sizeof(regs));
+    for (u64 i = 0; i < PAGES; i++) {
+        prot[i] = S2_RWX;
+        linear_of[i] = 0x400000 + i * PAGE_SIZE;
+    }
+    v = (struct arch_vcpu){ .vm = &vm, .cpu = &cpu };
+    cpu.loaded = &v;
+    regs[X86_EFER] = EFER_LMA | EFER_LME;
+    cs = (struct x86_segment){ .attr = 0xa09b, .base = 0x5555 }; /* 64-bit: the base does not count */
+    ss = (struct x86_segment){ .attr = 0xc093 };
+    return 0;
+}
+
+static void test_physical(void **state)
+{
+    u8 out[300], in[300];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(out); i++)
+        out[i] = (u8)(i * 7 + 1);
+    assert_int_equal(arch_vm_write(&vm, 0x1f80, out, sizeof(out)), PITH_OK);
+    assert_int_equal(*guest(0x1fff), out[0x7f]);
+    assert_int_equal(*guest(0x2000), out[0x80]);
+    assert_int_equal(arch_vm_read(&vm, 0x1f80, in, sizeof(in)), PITH_OK);
+    assert_memory_equal(in, out, sizeof(out));
+    assert_int_equal(arch_vm_read(&vm, 0x1f80, in, 0), PITH_OK);
+}
+
+static void test_physical_bounds(void **state)
+{
+    u8 buf[64];
+
+    (void)state;
+    memset(buf, 0xee, sizeof(buf));
+    assert_int_equal(arch_vm_write(&vm, 0x3ff0, buf, 64), PITH_E_ARG);
+    assert_int_equal(*guest(0x3ff0), 0); /* not even the part that would have fitted */
+    assert_int_equal(arch_vm_read(&vm, 0x3ff0, buf, 64), PITH_E_ARG);
+    assert_int_equal(arch_vm_read(&vm, ~0ull - 3, buf, 16), PITH_E_ARG); /* wraps */
+    assert_int_equal(arch_vm_write(&vm, ~0ull - 3, buf, 16), PITH_E_ARG);
+    prot[2] = S2_R;
+    assert_int_equal(arch_vm_write(&vm, 0x1ff0, buf, 64), PITH_E_ARG);
+    assert_int_equal(*guest(0x1ff0), 0);
+    assert_int_equal(arch_vm_read(&vm, 0x1ff0, buf, 64), PITH_OK);
+}
+
+static void test_linear(void **state)
+{
+    struct x86_event fault;
+    u64 val = 0x1122334455667788, got;
+
+    (void)state;
+    assert_true(arch_vcpu_write(&v, 0x400ffc, &val, 8, &fault));
+    assert_int_equal(last_access, GWALK_WRITE);
+    assert_int_equal(*guest(0xffc), 0x88);
+    assert_int_equal(*guest(0x1003), 0x11);
+    assert_true(arch_vcpu_read(&v, 0x400ffc, &got, 8, &fault));
+    assert_int_equal(last_access, GWALK_READ);
+    assert_true(got == val);
+}
+
+static void test_linear_write_is_all_or_nothing(void **state)
+{
+    struct x86_event fault;
+    u64 val = ~0ull;
+
+    (void)state;
+    linear_of[1] = ~0ull & ~PAGE_MASK;
+    assert_false(arch_vcpu_write(&v, 0x400ffc, &val, 8, &fault));
+    assert_int_equal(fault.vector, X86_PF);
+    assert_int_equal(fault.cr2, 0x401000);
+    assert_int_equal(*guest(0xffc), 0);
+}
+
+static void test_not_ram(void **state)
+{
+    struct x86_event fault;
+    u64 val = 0;
+
+    (void)state;
+    prot[0] = S2_NONE;
+    assert_false(arch_vcpu_read(&v, 0x400010, &val, 8, &fault));
+    assert_true(fault.valid && fault.has_error);
+    assert_int_equal(fault.vector, X86_GP);
+    prot[0] = S2_R;
+    assert_true(arch_vcpu_read(&v, 0x400010, &val, 8, &fault));
+    assert_false(arch_vcpu_write(&v, 0x400010, &val, 8, &fault));
+}
+
+static void test_environment(void **state)
+{
+    struct x86_event fault;
+    u64 old = 5, val, table = 0x00000007000ff027;
+
+    (void)state;
+    regs[X86_CR0] = CR0_PE | CR0_PG | CR0_WP;
+    regs[X86_CR3] = 0x1000;
+    regs[X86_CR4] = CR4_PAE;
+    regs[X86_RFLAGS] = RFLAGS_AC;
+    ss.attr |= 3 << 5;
+    assert_true(arch_vcpu_read(&v, 0x400000, &val, 8, &fault));
+    assert_int_equal(last_env.cpl, 3);
+    assert_int_equal(last_env.cr0, regs[X86_CR0]);
+    assert_int_equal(last_env.cr3, 0x1000);
+    assert_int_equal(last_env.cr4, CR4_PAE);
+    assert_int_equal(last_env.rflags, RFLAGS_AC);
+    assert_int_equal(last_env.efer, regs[X86_EFER]);
+
+    memcpy(guest(0x2008), &table, 8);
+    assert_true(last_env.read(last_env.ctx, 0x2008, &val, 8));
+    assert_true(val == table);
+    assert_false(last_env.read(last_env.ctx, PAGES * PAGE_SIZE, &val, 8));
+    assert_false(last_env.update(last_env.ctx, 0x2008, old, 6, 8)); /* somebody was faster */
+    assert_memory_equal(guest(0x2008), &table, 8);
+    assert_true(last_env.update(last_env.ctx, 0x2008, table, table | 0x40, 8));
+    assert_int_equal(*guest(0x2008), 0x67);
+    assert_true(last_env.update(last_env.ctx, 0x200c, 7, 9, 4));
+    assert_int_equal(*guest(0x200c), 9);
+    assert_int_equal(*guest(0x200b), 0);
+    prot[2] = S2_R;
+    assert_false(last_env.update(last_env.ctx, 0x200c, 9, 7, 4));
+}
+
+static void test_wrap_at_4g(void **state)
+{
+    struct x86_event fault;
+    u32 val = 0x44332211, got;
+
+    (void)state;
+    linear_of[0] = 0xfffff000;
+    linear_of[1] = 0;
+    cs.attr = 0xc09b;
+    assert_true(arch_vcpu_write(&v, 0xfffffffe, &val, 4, &fault));
+    assert_int_equal(*guest(0x1000), 0x33);
+    assert_true(arch_vcpu_read(&v, 0xfffffffe, &got, 4, &fault));
+    assert_int_equal(got, val);
+    cs.attr = 0xa09b; /* 64-bit mode goes on above */
+    assert_false(arch_vcpu_read(&v, 0xfffffffe, &got, 4, &fault));
+    assert_true(fault.cr2 == 0x100000000);
+}
+
+static void test_fetch(void **state)
+{
+    struct x86_event fault;
+    u8 bytes[15], len;
+
+    (void)state;
+    for (u8 i = 0; i < 20; i++)
+        *guest(0xff8 + i) = i;
+    regs[X86_RIP] = 0x400ff8;
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_int_equal(last_access, GWALK_FETCH);
+    assert_int_equal(len, 15);
+    assert_int_equal(bytes[14], 14);
+    assert_false(fault.valid);
+
+    linear_of[1] = ~0ull & ~PAGE_MASK; /* the next page cannot be fetched: what there is */
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_int_equal(len, 8);
+    assert_true(fault.valid);
+    linear_of[0] = 0;
+    assert_false(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_int_equal(fault.cr2, 0x400ff8);
+}
+
+static void test_code(void **state)
+{
+    (void)state;
+    regs[X86_RIP] = 0x1234;
+    assert_int_equal(vmem_code_linear(&v), 0x1234);
+    assert_int_equal(vmem_code_mode(&v), INSN_64);
+    cs.attr = 0xc09b;
+    assert_int_equal(vmem_code_linear(&v), 0x1234 + 0x5555);
+    assert_int_equal(vmem_code_mode(&v), INSN_32);
+    regs[X86_EFER] = 0;
+    cs.attr = 0x209b; /* L without long mode means nothing */
+    assert_int_equal(vmem_code_mode(&v), INSN_16);
+    cs.base = 0xfffff000;
+    assert_int_equal(vmem_code_linear(&v), 0x234);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_physical, setup),
+        cmocka_unit_test_setup(test_physical_bounds, setup),
+        cmocka_unit_test_setup(test_linear, setup),
+        cmocka_unit_test_setup(test_linear_write_is_all_or_nothing, setup),
+        cmocka_unit_test_setup(test_not_ram, setup),
+        cmocka_unit_test_setup(test_environment, setup),
+        cmocka_unit_test_setup(test_wrap_at_4g, setup),
+        cmocka_unit_test_setup(test_fetch, setup),
+        cmocka_unit_test_setup(test_code, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
