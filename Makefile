@@ -201,9 +201,9 @@ test-all: all guests $(BUILD)/acpishim.efi
 COVERAGE := $(BUILD)/coverage
 COUNT := --coverage -fprofile-update=atomic -Og
 coverage: all guests
-	+$(Q)$(MAKE) CC=gcc BUILD=$(COVERAGE) UNIT_EXTRA='$(COUNT) -fno-sanitize=all' HV_EXTRA='$(COUNT) -fprofile-info-section' \
+	+$(Q)$(MAKE) --no-print-directory CC=gcc BUILD=$(COVERAGE) UNIT_EXTRA='$(COUNT) -fno-sanitize=all' HV_EXTRA='$(COUNT) -fprofile-info-section' \
 		HV_LIBS='--wrap=firmware_reset $(COVERAGE)/obj/stream.o '$$(gcc -print-file-name=libgcov.a) unit $(COVERAGE)/BOOTX64.EFI
-	@tests/coverage/run $(COVERAGE)
+	@tests/coverage/run.py $(COVERAGE)
 
 $(BUILD)/obj/stream.o: tests/coverage/stream.c
 	$(call say,CC,$<)

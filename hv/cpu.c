@@ -85,7 +85,8 @@ void cpus_start(const struct handoff *h)
         cpus[nr_cpus] = c;
         if (arch_cpu_start(nr_cpus, hc->apic_id, c, ap_entry) != PITH_OK) {
             log_warn("core with APIC ID %u did not answer INIT-SIPI-SIPI and is left out - "
-                     "look for a firmware setting that limits the number of cores", hc->apic_id);
+                     "look for a firmware setting that limits the number of cores",
+                     hc->apic_id);
             continue;
         }
         nr_cpus++;

@@ -54,6 +54,12 @@ static void set_state(struct partition *p, enum partition_state state)
     __atomic_store_n(&p->state, state, __ATOMIC_RELEASE);
 }
 
+/* Several cores may want to end a partition: one of them does. */
+static bool state_change(struct partition *p, u32 from, u32 to)
+{
+    return __atomic_compare_exchange_n(&p->state, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
 const char *partition_state_name(const struct partition *p)
 {
     static const char *const names[] = { "stopped", "loading", "running", "stopping" };
@@ -77,14 +83,11 @@ enum pith_status partition_start(struct partition *p)
 
 enum pith_status partition_stop(struct partition *p, enum partition_end end)
 {
-    u32 running = PARTITION_RUNNING;
-    u32 loading = PARTITION_LOADING;
-
-    if (__atomic_compare_exchange_n(&p->state, &loading, PARTITION_STOPPED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    if (state_change(p, PARTITION_LOADING, PARTITION_STOPPED)) {
         p->end = end;
         return PITH_OK;
     }
-    if (!__atomic_compare_exchange_n(&p->state, &running, PARTITION_STOPPING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    if (!state_change(p, PARTITION_RUNNING, PARTITION_STOPPING))
         return PITH_E_STATE;
     p->end = end;
     for (u32 i = 0; i < p->nr_vcpus; i++)
@@ -113,7 +116,9 @@ static bool wants_restart(const struct partition *p)
 
     if (p->end == END_STOPPED || power_off_wanted())
         return false;
-    return p->end == END_RESET || p->conf->restart == MANIFEST_RESTART_ALWAYS || (p->conf->restart == MANIFEST_RESTART_ON_FAILURE && failed);
+    if (p->end == END_RESET || p->conf->restart == MANIFEST_RESTART_ALWAYS)
+        return true;
+    return p->conf->restart == MANIFEST_RESTART_ON_FAILURE && failed;
 }
 
 static void begin(struct partition *p)

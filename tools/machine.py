@@ -219,7 +219,8 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
             listener = socket.create_server(('127.0.0.1', 0))
             rc += f'com1: enabled=true, mode=socket-client, dev="127.0.0.1:{listener.getsockname()[1]}"\n'
         (self.tmp / 'bochsrc').write_text(rc)
-        (self.tmp / 'debugger').write_text('c\nquit\n')       # Debian's Bochs has its debugger built in: let it continue
+        # Debian's Bochs has its debugger built in, which stops at the start and after each reported panic: let it continue
+        (self.tmp / 'debugger').write_text('c\n' * 100 + 'quit\n')
         with open(o.debugcon or self.tmp / 'stdout', 'wb') as out:
             self.process = spawn(['bochs-bin', '-q', '-f', f'{self.tmp}/bochsrc', '-rc', f'{self.tmp}/debugger'], env=env, cwd=self.tmp,
                                  stdin=subprocess.DEVNULL, stdout=out, stderr=out)

@@ -4,8 +4,11 @@
 
 #include "hv/lib/types.h"
 
+/* Hidden: early.c must reach these without a table of addresses, which holds virtual ones. */
+#pragma GCC visibility push(hidden)
 extern const char image_text_start[], image_text_end[];
 extern const char image_rodata_start[], image_rodata_end[];
 extern char image_data_start[], image_data_end[], image_end[];
 
 extern hpa_t image_hpa; /* of image_text_start; set before the first virtual address is used */
+#pragma GCC visibility pop

@@ -21,7 +21,9 @@ static inline u32 slot_index(void)
     return (u32)((sp - HOST_CORES_BASE) >> SLOT_SHIFT);
 }
 
+#pragma GCC visibility push(hidden) /* as in image.h: early.c fills them */
 extern u64 slots_pdpt[512], slots_pd[512];
+#pragma GCC visibility pop
 
 /* The page table of a slot whose frames (SLOT_FRAMES of them, contiguous) begin at @frames with the table itself. */
 void slot_fill(u64 *table, hpa_t frames);

@@ -19,20 +19,23 @@ def files(stream):
         elif kind == b'D':
             found[name] += data
         elif kind != b'E':
-            raise ValueError(f'a frame of kind {kind} ends at byte {at}')
+            raise ValueError(f'frame of kind {kind} before byte {at}')
     return found
 
 
-def main():
+def split(path):
+    """What is wrong with the stream; '': its files are written."""
     try:
-        found = files(pathlib.Path(sys.argv[1]).read_bytes())
+        found = files(pathlib.Path(path).read_bytes())
     except (struct.error, ValueError) as e:
-        sys.exit(f'{sys.argv[1]}: the stream is damaged or ends early: {e}')
+        return f'{path}: damaged, or ends early: {e}'
     for name, data in found.items():
-        path = pathlib.Path(name)
-        if not path.with_suffix('.gcno').exists():
-            sys.exit(f'{name}: the stream is of another build')
-        path.write_bytes(data)
+        file = pathlib.Path(name)
+        if not file.with_suffix('.gcno').exists():
+            return f'{path}: of another build, which had {name}'
+        file.write_bytes(data)
+    return '' if found else f'{path}: no counters in it'
 
 
-main()
+if __name__ == '__main__':
+    sys.exit(split(sys.argv[1]))

@@ -21,7 +21,8 @@ static const u64 values[] = { 0, 1, 2, 0xf, 0x10, 0x7f, 0x80, 0xff, 0x7fff, 0x80
         type dst = (type)d, src = (type)s;                                                                         \
         u64 f = (*flags & ALU_FLAGS) | 2;                                                                          \
         /* below the red zone, which the compiler may be using */                                                   \
-        __asm__ volatile("lea -128(%%rsp), %%rsp; push %1; popfq; " insn "; pushfq; pop %1; lea 128(%%rsp), %%rsp" : "+q"(dst), "+r"(f) : "q"(src) : "cc", "memory"); \
+        __asm__ volatile("lea -128(%%rsp), %%rsp; push %1; popfq; " insn "; pushfq; pop %1; lea 128(%%rsp), %%rsp"   \
+                         : "+q"(dst), "+r"(f) : "q"(src) : "cc", "memory");                                        \
         *flags = f & ALU_FLAGS;                                                                                    \
         return dst;                                                                                                \
     }
