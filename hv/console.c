@@ -48,6 +48,7 @@ void console_early(void)
 void console_screen(const struct handoff *h)
 {
     struct screen_desc desc = { .width = h->fb.width, .height = h->fb.height, .pitch = h->fb.pitch };
+    static char text[2048];
     void *pixels;
 
     if (h->fb.format == HANDOFF_FB_NONE)
@@ -59,6 +60,7 @@ void console_screen(const struct handoff *h)
         return;
     }
     have_screen = true;
+    screen_write(&screen, text, log_tail(text, sizeof(text))); /* what was said before there was a screen */
 }
 
 /* Leaves the unfinished line that stands on the terminal; it is shown again later. */

@@ -60,6 +60,7 @@ static void cmd_help(struct partition *p)
         "start NAME        load and start it afresh\n"
         "log               the hypervisor's last lines\n"
         "poweroff          stop everything and power the machine off\n"
+        "crash             make the hypervisor fail, to see its report\n"
         "Ctrl-T moves the keyboard to the next partition and back here.\n");
 }
 
@@ -112,9 +113,16 @@ static void cmd_poweroff(struct partition *p)
     power_off_request();
 }
 
+static void cmd_crash(struct partition *p)
+{
+    (void)p;
+    __asm__ volatile("ud2");
+}
+
 static const struct { const char *name; void (*run)(struct partition *p); bool needs_partition; } commands[] = {
     { "help", cmd_help, false },   { "list", cmd_list, false }, { "stop", cmd_stop, true },
     { "start", cmd_start, true },  { "log", cmd_log, false },   { "poweroff", cmd_poweroff, false },
+    { "crash", cmd_crash, false },
 };
 
 static void execute(void)
