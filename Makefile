@@ -202,7 +202,7 @@ COVERAGE := $(BUILD)/coverage
 COUNT := --coverage -fprofile-update=atomic -Og
 coverage: all guests
 	+$(Q)$(MAKE) --no-print-directory CC=gcc BUILD=$(COVERAGE) UNIT_EXTRA='$(COUNT) -fno-sanitize=all' HV_EXTRA='$(COUNT) -fprofile-info-section' \
-		HV_LIBS='--wrap=firmware_reset $(COVERAGE)/obj/stream.o '$$(gcc -print-file-name=libgcov.a) unit $(COVERAGE)/BOOTX64.EFI
+		HV_LIBS='--wrap=firmware_call $(COVERAGE)/obj/stream.o '$$(gcc -print-file-name=libgcov.a) unit $(COVERAGE)/BOOTX64.EFI
 	@tests/coverage/run.py $(COVERAGE)
 
 $(BUILD)/obj/stream.o: tests/coverage/stream.c

@@ -73,8 +73,8 @@ static bool partition_name_check(struct parser *p, struct slice name)
     else if (!config_partition_name(name))
         parser_error(p, "partition name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it",
                      quote);
-    else if (slice_is(name, "pith"))
-        parser_error(p, "the name 'pith' marks Pith's own lines - rename the partition");
+    else if (slice_is(name, "pith") || slice_is(name, "monitor"))
+        parser_error(p, "the name '%s' marks Pith's own lines - rename the partition", quote);
     else if (same)
         parser_error(p, "partition '%s' is on line %u already - rename one of the two", quote,
                      same->line);

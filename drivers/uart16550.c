@@ -5,7 +5,7 @@
 #include "arch/x86/cpu/insn.h"
 
 enum uart_reg {
-    UART_DATA = 0, UART_DLL = 0, UART_IER = 1, UART_DLM = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4, UART_LSR = 5,
+    UART_DATA = 0, UART_DLL = 0, UART_IER = 1, UART_DLM = 1, UART_FCR = 2, UART_IIR = 2, UART_LCR = 3, UART_MCR = 4, UART_LSR = 5,
     UART_SCR = 7
 };
 
@@ -14,6 +14,7 @@ enum uart_reg {
 #define FCR_ON    0x07u /* enable, clear both; interrupt at the first byte received */
 #define MCR_READY 0x0bu /* DTR, RTS, and OUT2, which gates the interrupt line on PCs */
 #define IER_RX    0x01u
+#define IIR_FIFO  0xc0u
 #define LSR_DATA  0x01u
 #define LSR_THRE  0x20u
 #define LSR_TEMT  0x40u
@@ -70,6 +71,18 @@ void uart_put(u16 base, u8 c)
 {
     if (uart_wait(base, LSR_THRE))
         uart_write(base, UART_DATA, c);
+}
+
+u32 uart_room(u16 base)
+{
+    if (!(uart_read(base, UART_LSR) & LSR_THRE))
+        return 0;
+    return (uart_read(base, UART_IIR) & IIR_FIFO) == IIR_FIFO ? 16 : 1;
+}
+
+void uart_send(u16 base, u8 c)
+{
+    uart_write(base, UART_DATA, c);
 }
 
 int uart_get(u16 base)

@@ -1,66 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* The one terminal: serial line and screen, shared by the hypervisor and every partition. */
+/* Lines of many on one terminal. */
 #include "hv/console.h"
 
-#include "arch/x86/cpu/insn.h"
-#include "arch/x86/host.h"
-#include "drivers/screen.h"
-#include "drivers/uart16550.h"
 #include "hv/lib/log.h"
+#include "hv/lib/spinlock.h"
 #include "hv/lib/string.h"
+#include "hv/terminal.h"
 
-#define COM1       0x3f8u
-#define LOCK_SPINS (1u << 26) /* far longer than any holder needs: then it was stopped by a panic, and output goes on */
-
-static bool have_uart, have_screen;
-static struct screen screen;
-static u32 locked;
+static struct spinlock console_lock;
 static struct console_source *open;   /* whose unfinished line stands on the terminal */
 static struct console_source *focus;
 
-static void lock(void)
+/* A panic does not wait: whoever holds the lock may be stopped for good. */
+static bool lock(void)
 {
-    for (u32 i = 0; i < LOCK_SPINS && __atomic_exchange_n(&locked, 1, __ATOMIC_ACQUIRE); i++)
-        cpu_relax();
+    if (terminal_urgent())
+        return false;
+    spin_lock(&console_lock);
+    return true;
 }
 
-static void unlock(void)
+static void unlock(bool locked)
 {
-    __atomic_store_n(&locked, 0, __ATOMIC_RELEASE);
+    if (locked)
+        spin_unlock(&console_lock);
 }
 
 static void put(const char *text, size_t len)
 {
-    for (size_t i = 0; have_uart && i < len; i++) {
-        if (text[i] == '\n')
-            uart_put(COM1, '\r');
-        uart_put(COM1, (u8)text[i]);
-    }
-    if (have_screen)
-        screen_write(&screen, text, len);
-}
-
-void console_early(void)
-{
-    have_uart = uart_init(COM1);
-}
-
-void console_screen(const struct handoff *h)
-{
-    struct screen_desc desc = { .width = h->fb.width, .height = h->fb.height, .pitch = h->fb.pitch };
-    static char text[2048];
-    void *pixels;
-
-    if (h->fb.format == HANDOFF_FB_NONE)
-        return;
-    desc.format = h->fb.format == HANDOFF_FB_RGBX ? SCREEN_RGBX : SCREEN_BGRX;
-    pixels = host_map(h->fb.base, (u64)desc.pitch * desc.height, HOST_WC);
-    if (!pixels || !screen_init(&screen, &desc, pixels)) {
-        log_warn("the screen (%ux%u) cannot be used", desc.width, desc.height);
-        return;
-    }
-    have_screen = true;
-    screen_write(&screen, text, log_tail(text, sizeof(text))); /* what was said before there was a screen */
+    terminal_put(text, len);
 }
 
 /* Leaves the unfinished line that stands on the terminal; it is shown again later. */
@@ -87,7 +55,8 @@ static void show(struct console_source *s)
         put_name(s);
         open = s;
     }
-    put(s->line + s->shown, (size_t)(s->len - s->shown));
+    if (s->len > s->shown)
+        put(s->line + s->shown, (size_t)(s->len - s->shown));
     s->shown = s->len;
 }
 
@@ -156,6 +125,8 @@ static void take(struct console_source *s, u8 c)
         c = ' ';
     if (c < ' ' || c == 0x7f)
         return;
+    if (c >= 0x80) /* some terminals take 80-9F for control sequences */
+        c = '?';
     if (s->len == CONSOLE_LINE)
         finish_line(s);
     s->line[s->len++] = (char)c;
@@ -163,30 +134,37 @@ static void take(struct console_source *s, u8 c)
 
 void console_write(struct console_source *s, const char *text, size_t len)
 {
-    lock();
+    bool locked = lock();
+
     for (size_t i = 0; i < len; i++)
         take(s, (u8)text[i]);
     show_focus();
-    unlock();
+    unlock(locked);
+    terminal_kick();
+}
+
+void console_end(struct console_source *s)
+{
+    s->escape = TEXT;
+    if (s->len)
+        console_write(s, "\n", 1);
 }
 
 void console_line(const char *line, size_t len)
 {
-    lock();
+    bool locked = lock();
+
     close_open();
     put(line, len);
     show_focus();
-    unlock();
+    unlock(locked);
+    terminal_kick();
 }
 
 void console_focus(struct console_source *s)
 {
-    lock();
-    focus = s;
-    unlock();
-}
+    bool locked = lock();
 
-int console_getc(void)
-{
-    return have_uart ? uart_get(COM1) : -1;
+    focus = s;
+    unlock(locked);
 }

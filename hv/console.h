@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "hv/abi/handoff.h"
 #include "hv/lib/types.h"
 
 #define CONSOLE_LINE   240u
@@ -18,11 +17,8 @@ struct console_source {
     char line[CONSOLE_LINE];
 };
 
-void console_early(void);                               /* serial only: before memory is mapped */
-void console_screen(const struct handoff *h);           /* adds the screen, if there is one */
 /* Text from a guest (or the monitor): control characters other than \n, \b and \t are dropped. Any core. */
 void console_write(struct console_source *s, const char *text, size_t len);
+void console_end(struct console_source *s);             /* its guest ended: finishes the line it left, forgets half a sequence */
 void console_line(const char *line, size_t len);        /* the log's sink: a finished line, '\n' included */
 void console_focus(struct console_source *s);           /* who shows its unfinished line; NULL: nobody */
-/* Core 0: typed bytes, one at a time; -1: none. */
-int console_getc(void);

@@ -118,8 +118,8 @@ void cpu_attend(struct cpu *cpu)
     for (v = take_inbox(cpu); v;) {
         struct vcpu *next = v->inbox.next;
 
-        /* RELEASE: next was read; from here on a poster may queue v again. */
-        __atomic_store_n(&v->inbox.queued, 0, __ATOMIC_RELEASE);
+        /* next was read: from here on a poster may queue v again. SEQ_CST: pending is looked at only after this. */
+        __atomic_exchange_n(&v->inbox.queued, 0, __ATOMIC_SEQ_CST);
         if (v->state == VCPU_BLOCKED || v->state == VCPU_STOPPED)
             sched_ready(cpu, v);
         v = next;

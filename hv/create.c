@@ -170,14 +170,21 @@ static enum pith_status make_vcpus(struct partition *p)
 
 static enum pith_status create(const struct manifest_partition *c, struct frame_pool *host)
 {
-    struct partition *p = make_pool(c, host);
+    struct partition *p;
     enum pith_status st;
 
+    if (c->nr_ports || c->nr_mmio || c->nr_irqs) {
+        log_error("pith.conf:%u: real devices for %s: this version cannot give any - remove ports, mmio and irqs",
+                  c->line, c->name);
+        return PITH_E_ARG;
+    }
+    p = make_pool(c, host);
     if (!p)
         return PITH_E_MEM;
     p->conf = c;
     p->name = c->name;
     p->console.name = c->name;
+    p->restart.deadline = TIMER_NEVER;
     p->nr_vcpus = c->vcpus;
     st = arch_vm_init(&p->vm, &p->frames);
     if (st == PITH_OK)
@@ -191,15 +198,22 @@ static enum pith_status create(const struct manifest_partition *c, struct frame_
     return st;
 }
 
+/* Those that name their cores choose first, then those that want one alone; the others take what is free. */
+static u32 turn_of(const struct manifest_partition *c)
+{
+    if (c->flags & MANIFEST_CORES_GIVEN)
+        return 0;
+    return c->flags & MANIFEST_DEDICATED ? 1 : 2;
+}
+
 enum pith_status partitions_create(const struct manifest *m, struct frame_pool *host)
 {
-    /* Those that name their cores choose first; the others take what is free. */
-    for (u32 given = 2; given-- > 0;) {
+    for (u32 turn = 0; turn < 3; turn++) {
         for (u32 i = 0; i < m->nr_partitions; i++) {
             const struct manifest_partition *c = &m->partitions[i];
             enum pith_status st;
 
-            if (!!(c->flags & MANIFEST_CORES_GIVEN) != given)
+            if (turn_of(c) != turn)
                 continue;
             st = create(c, host);
             if (st == PITH_E_MEM)

@@ -70,6 +70,10 @@ enum exit_action on_s2_fault(struct vcpu *v, struct vm_exit *exit)
 
     if (arch_vm_translate(&v->part->vm, exit->s2.gpa, need, &hpa))
         return EXIT_RESUME; /* the map was completed meanwhile */
+    if (v->arch.interrupted.valid) {
+        v->why = "an event is delivered through memory that is not RAM";
+        return EXIT_FAIL;
+    }
     if (exit->s2.walk) {
         v->why = "page tables outside of the partition's memory - a wild CR3, or memory = is too small";
         return EXIT_FAIL;

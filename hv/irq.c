@@ -5,6 +5,7 @@
 #include "hv/cpu.h"
 #include "hv/lib/log.h"
 #include "hv/monitor.h"
+#include "hv/terminal.h"
 
 #define POLL_MS 20u
 
@@ -35,6 +36,7 @@ void irq_house(void)
 {
     int c;
 
-    while ((c = console_getc()) >= 0)
+    while ((c = terminal_getc()) >= 0)
         monitor_key((unsigned char)c);
+    terminal_drain();
 }

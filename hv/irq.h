@@ -4,5 +4,5 @@
 
 /* Registers the handler and turns the console's input on. Boot core. */
 void irq_init(void);
-/* Core 0, from cpu_attend(): typed bytes to where the focus is. */
+/* Core 0, from cpu_attend(): typed bytes to where the focus is, the terminal's text out. */
 void irq_house(void);

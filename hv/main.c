@@ -16,6 +16,7 @@
 #include "hv/partition.h"
 #include "hv/power.h"
 #include "hv/ram.h"
+#include "hv/terminal.h"
 
 #define HOST_PAGES_BASE     1024u /* the hypervisor's own tables, with room to spare */
 #define HOST_PAGES_PER_CORE 64u   /* stacks, structures, VMXON region */
@@ -47,7 +48,7 @@ static void host_pool_init(const struct handoff *h)
 {
     const struct manifest *m = manifest_of(h, MANIFEST_CORES); /* the cores are not counted yet */
     u64 pages = HOST_PAGES_BASE + HOST_PAGES_PER_CORE * h->cpus.count + h->fb.height + partitions_frames(m);
-    u64 bitmap_pages = pages / (8 * PAGE_SIZE) + 1;
+    u64 bitmap_pages = pages / (8 * PAGE_SIZE - 1) + 1; /* its own bits included */
     hpa_t base = ram_take(ALIGN_UP((pages + bitmap_pages) * PAGE_SIZE, MIB(2)), MIB(2), GIB(4));
 
     if (!base)
@@ -91,13 +92,13 @@ void hv_main(const struct handoff *h)
 {
     const struct manifest *m;
 
-    console_early();                                        /* first: everything below may want to speak */
+    terminal_early();                                       /* first: everything below may want to speak */
     hello(h);
     ram_init(h);                                            /* who owns which RAM */
     host_pool_init(h);
     must(cpus_init(h, &host_pool), "core structures");
     must(arch_host_init(h, &host_pool, cpu_get(0)), "host page tables and traps");
-    console_screen(h);
+    terminal_screen(h);
     must(arch_timers_init(h), "clock");
     virtualization_init();
     irq_init();
@@ -113,5 +114,6 @@ void hv_main(const struct handoff *h)
         stop("a partition of pith.conf cannot be built");
     focus_first(m);
     partitions_begin();
+    terminal_start();                                       /* nobody waits for the serial line any more */
     cpu_main();
 }

@@ -79,9 +79,8 @@ static void examine_name(const struct exam *e, const struct manifest_partition *
     if (len == 0 || p->name[len])
         mistake(e, p, "", "partition name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it",
                 p->name);
-    if (same_name(p->name, "pith"))
-        mistake(e, p, "",
-                "the name 'pith' marks Pith's own lines - rename the partition");
+    if (same_name(p->name, "pith") || same_name(p->name, "monitor"))
+        mistake(e, p, "", "the name '%s' marks Pith's own lines - rename the partition", p->name);
     for (const struct manifest_partition *q = e->m->partitions; q < p; q++) {
         if (same_name(p->name, q->name))
             mistake(e, p, "", "partition '%s' is on line %u already - rename one of the two",

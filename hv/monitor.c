@@ -83,7 +83,10 @@ static void cmd_list(struct partition *p)
     (void)p;
     for (u32 i = 0; i < nr_partitions; i++)
         list_one(partition_get(i));
-    say("%u cores, %lu MiB free\n", nr_cpus, ram_free_bytes() >> 20);
+    for (u32 i = 0; i < nr_cpus; i++)
+        say("core %u: APIC ID %u, %lu ms idle%s\n", i, cpu_get(i)->apic_id, cpu_get(i)->idle_tsc / arch_tsc_khz(),
+            cpu_get(i)->dedicated ? ", dedicated" : "");
+    say("%lu MiB free\n", ram_free_bytes() >> 20);
 }
 
 static void cmd_stop(struct partition *p)

@@ -8,6 +8,11 @@
 #include "hv/load.h"
 #include "hv/power.h"
 
+#define RESTART_FIRST_MS 100ull
+#define RESTART_LAST_MS  30000ull
+#define RESTART_CALM_S   60u
+#define READING_S        60u
+
 u32 nr_partitions;
 static struct partition *partitions[MANIFEST_PARTITIONS];
 static bool power_off_when_done;
@@ -62,7 +67,7 @@ static bool state_change(struct partition *p, u32 from, u32 to)
 
 const char *partition_state_name(const struct partition *p)
 {
-    static const char *const names[] = { "stopped", "loading", "running", "stopping" };
+    static const char *const names[] = { "stopped", "loading", "running", "stopping", "restarts" };
     static const char *const ends[] = { "stopped", "exited", "failed", "stopped", "rebooting" };
 
     return state_of(p) == PARTITION_STOPPED ? ends[p->end] : names[state_of(p)];
@@ -83,7 +88,7 @@ enum pith_status partition_start(struct partition *p)
 
 enum pith_status partition_stop(struct partition *p, enum partition_end end)
 {
-    if (state_change(p, PARTITION_LOADING, PARTITION_STOPPED)) {
+    if (state_change(p, PARTITION_LOADING, PARTITION_STOPPED) || state_change(p, PARTITION_DELAYED, PARTITION_STOPPED)) {
         p->end = end;
         return PITH_OK;
     }
@@ -125,13 +130,16 @@ static void begin(struct partition *p)
 {
     log_info("%s: %s, %lu MiB, %u vCPU%s on core %u", p->name, p->start.format, p->conf->memory >> 20, p->nr_vcpus,
              p->nr_vcpus == 1 ? "" : "s", p->vcpus[0]->home->index);
+    p->ioapic.level = 0;
     vioapic_reset(&p->ioapic);
     vuart_reset(&p->uart);
     vrtc_reset(&p->rtc);
     p->in_count = 0;
     p->start_tsc = arch_tsc();
     p->live = p->nr_vcpus;
-    set_state(p, PARTITION_RUNNING);
+    for (u32 i = 0; i < p->nr_vcpus; i++)
+        vcpu_prepare(p->vcpus[i]);
+    set_state(p, PARTITION_RUNNING); /* from here on any of them may end it again */
     for (u32 i = 0; i < p->nr_vcpus; i++)
         vcpu_start(p->vcpus[i]);
 }
@@ -154,6 +162,9 @@ static void load_later(void)
         house_call(partitions_house);
 }
 
+/* A message that only a person can act on stays on the screen this long before the machine powers off by itself. */
+static struct timer reading_time = { .deadline = TIMER_NEVER, .expired = load_due };
+
 static void load_some(struct partition *p)
 {
     const char *why = "out of memory";
@@ -165,12 +176,37 @@ static void load_some(struct partition *p)
     }
     if (st == PITH_OK) {
         begin(p);
+        house_call(partitions_house); /* for the next that is LOADING */
         return;
     }
     log_error("pith.conf:%u: partition %s cannot start: %s", p->conf->line, p->name, why);
     p->end = END_FAULT;
     set_state(p, PARTITION_STOPPED);
+    timer_set(&this_cpu()->timers, &reading_time, arch_tsc() + READING_S * 1000 * arch_tsc_khz());
     house_call(partitions_house);
+}
+
+static void restart_due(struct timer *t)
+{
+    struct partition *p = (struct partition *)((u8 *)t - offsetof(struct partition, restart));
+
+    if (state_change(p, PARTITION_DELAYED, PARTITION_STOPPED) && partition_start(p) != PITH_OK)
+        panic("%s: stopped, and cannot be started", p->name);
+}
+
+/* At once after a minute of life, else after a pause that doubles: one that fails at every start costs the others little. */
+static void restart_later(struct partition *p)
+{
+    u64 ms;
+
+    if (arch_tsc() - p->start_tsc > RESTART_CALM_S * 1000 * arch_tsc_khz())
+        p->restarts = 0;
+    ms = p->restarts ? MIN(RESTART_FIRST_MS << MIN(p->restarts - 1, 16u), RESTART_LAST_MS) : 0;
+    p->restarts++;
+    log_info("%s: restart %u in %lu ms", p->name, p->restarts, ms);
+    set_state(p, PARTITION_DELAYED);
+    p->restart.expired = restart_due;
+    timer_set(&this_cpu()->timers, &p->restart, arch_tsc() + ms * arch_tsc_khz());
 }
 
 static void finish(struct partition *p)
@@ -179,18 +215,15 @@ static void finish(struct partition *p)
         [END_FAULT] = "ended after a failure", [END_STOPPED] = "stopped", [END_RESET] = "reboots",
     };
 
-    console_write(&p->console, "\n", p->console.len ? 1 : 0);
+    console_end(&p->console);
     if (p->end == END_EXIT)
         log_info("%s: exited with status %lu", p->name, p->exit_status);
     else
         log_info("%s: %s", p->name, ends[p->end]);
-    set_state(p, PARTITION_STOPPED);
-    if (wants_restart(p)) {
-        p->restarts++;
-        log_info("%s: restart %u", p->name, p->restarts);
-        if (partition_start(p) != PITH_OK)
-            panic("%s: stopped, and cannot be started", p->name);
-    }
+    if (wants_restart(p))
+        restart_later(p);
+    else
+        set_state(p, PARTITION_STOPPED);
 }
 
 void partitions_house(void)
@@ -200,10 +233,15 @@ void partitions_house(void)
 
         if (state_of(p) == PARTITION_STOPPING && !__atomic_load_n(&p->live, __ATOMIC_ACQUIRE))
             finish(p);
-        if (state_of(p) == PARTITION_LOADING)
-            load_some(p);
     }
-    if (partitions_all_ended() && (power_off_when_done || power_off_wanted()))
+    for (u32 i = 0; i < nr_partitions; i++)
+        if (state_of(partitions[i]) == PARTITION_LOADING) {
+            load_some(partitions[i]); /* one chunk of one partition: core 0 has other things to do too */
+            break;
+        }
+    if (!partitions_all_ended())
+        return;
+    if (power_off_wanted() || (power_off_when_done && reading_time.deadline == TIMER_NEVER))
         power_off();
 }
 

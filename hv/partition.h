@@ -18,6 +18,7 @@ enum partition_state {
     PARTITION_LOADING,  /* core 0 scrubs its RAM and loads its image, a chunk at a time */
     PARTITION_RUNNING,
     PARTITION_STOPPING, /* its vCPUs were asked to leave */
+    PARTITION_DELAYED,  /* ended; starts again when its back-off is over */
 };
 enum partition_end { END_NONE, END_EXIT, END_FAULT, END_STOPPED, END_RESET /* the guest wants to start afresh */ };
 
@@ -50,7 +51,8 @@ struct partition {
     u64 start_tsc;                      /* host TSC at start */
     u64 empty_bus;                      /* accesses to memory or ports that nobody gave it */
     u64 scrubbed;                       /* LOADING: bytes of RAM zeroed so far */
-    u32 restarts;
+    u32 restarts;                       /* since it last ran for a minute */
+    struct timer restart;
 };
 
 extern u32 nr_partitions;

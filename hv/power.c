@@ -6,6 +6,7 @@
 #include "hv/cpu.h"
 #include "hv/lib/log.h"
 #include "hv/partition.h"
+#include "hv/terminal.h"
 
 static const struct handoff *handoff;
 static bool wanted;
@@ -34,5 +35,6 @@ void power_off(void)
     log_info("power off");
     if (!cpus_park())
         log_warn("a core did not stop; powering off all the same");
+    terminal_stop();
     arch_power_off(handoff);
 }

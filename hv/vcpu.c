@@ -11,6 +11,8 @@
 #include "hv/report.h"
 #include "hv/sched.h"
 
+#define SHORTEST_PERIOD_US 200u
+
 static void lapic_timer_due(struct timer *t)
 {
     struct vcpu *v = (struct vcpu *)((u8 *)t - offsetof(struct vcpu, lapic_timer));
@@ -54,11 +56,17 @@ void vcpu_set_tsc_offset(struct vcpu *v, u64 offset)
 
 void vcpu_arm_timer(struct vcpu *v)
 {
-    u64 deadline = v->lapic.deadline;
+    u64 now = arch_tsc();
+    u64 guest_now = now + v->tsc_offset;
+    u64 left = v->lapic.deadline > guest_now ? v->lapic.deadline - guest_now : 0;
 
-    if (deadline != TIMER_NEVER)
-        deadline -= v->tsc_offset;
-    timer_set(&v->home->timers, &v->lapic_timer, deadline);
+    /* A period shorter than its handling would leave a shared core no time for anything else. */
+    if (v->lapic.period)
+        left = MAX(left, SHORTEST_PERIOD_US * arch_tsc_khz() / 1000);
+    if (v->lapic.deadline == TIMER_NEVER || left > TIMER_NEVER / 2)
+        timer_set(&v->home->timers, &v->lapic_timer, TIMER_NEVER);
+    else
+        timer_set(&v->home->timers, &v->lapic_timer, now + left);
 }
 
 /*
@@ -86,14 +94,19 @@ static void notify(struct vcpu *v)
 
 void vcpu_post(struct vcpu *v, u64 what)
 {
-    /* SEQ_CST: against a home core that sets BLOCKED, then looks at pending. */
-    __atomic_fetch_or(&v->inbox.pending, what, __ATOMIC_SEQ_CST);
-    notify(v);
+    /* SEQ_CST: against a home core that sets BLOCKED, then looks at pending. Bits that are there already have rung. */
+    if (!__atomic_fetch_or(&v->inbox.pending, what, __ATOMIC_SEQ_CST))
+        notify(v);
+}
+
+void vcpu_prepare(struct vcpu *v)
+{
+    vlapic_reset(&v->lapic, v->index, v->index == 0);
+    __atomic_store_n(&v->inbox.pending, VCPU_PEND_START, __ATOMIC_SEQ_CST);
 }
 
 void vcpu_start(struct vcpu *v)
 {
-    __atomic_store_n(&v->inbox.pending, VCPU_PEND_START, __ATOMIC_SEQ_CST);
     notify(v);
 }
 
@@ -162,7 +175,6 @@ static void set_boot_registers(struct vcpu *v)
 static void start(struct vcpu *v)
 {
     arch_vcpu_reset(&v->arch, false);
-    vlapic_reset(&v->lapic, v->index, v->index == 0);
     for (u32 i = 0; i < VMSR_STORES; i++)
         v->msr_store[i] = vmsr_store_reset(i);
     memset(v->inbox.irr, 0, sizeof(v->inbox.irr));
@@ -259,7 +271,7 @@ static void deliver(struct vcpu *v)
 
     v->irq_dirty = false;
     if (v->nmi_pending && !deliver_nmi(v))
-        return;
+        v->irq_dirty = true; /* not every processor has a window for NMIs: offered again at the next exit */
     if (highest < 0)
         return;
     sync_tpr(v);
@@ -310,6 +322,13 @@ static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu)
             return LEAVE_STOP;
         if (v->irq_dirty)
             deliver(v);
+        if (v->arch.interrupted.valid) {
+            end_halt(v);
+            /* A delivery that exits every time would keep physical interrupts from ever being seen. */
+            arch_irq_window();
+            if (cpu->attention)
+                cpu_attend(cpu);
+        }
         if (v->wait == WAIT_CALL)
             check_wait_call(v);
         if (v->wait != WAIT_NONE)

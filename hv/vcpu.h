@@ -66,7 +66,9 @@ enum vcpu_leave { LEAVE_YIELD, LEAVE_BLOCK, LEAVE_STOP };
 enum vcpu_leave vcpu_run(struct vcpu *v);
 /* From any core. */
 void vcpu_post(struct vcpu *v, u64 what);
-void vcpu_start(struct vcpu *v);   /* of a stopped one: drops what was posted before */
+/* Of a stopped one, core 0: first prepare all of a partition (drops what was posted before), then start them. */
+void vcpu_prepare(struct vcpu *v);
+void vcpu_start(struct vcpu *v);
 void vcpu_post_irq(struct vcpu *v, u8 vector, bool level);
 /* On the home core: after changes of the vLAPIC timer. */
 void vcpu_arm_timer(struct vcpu *v);

@@ -14,7 +14,6 @@ import time
 import zlib
 
 LOG_LIMIT = 2 << 20         # bytes of emulator log: a healthy run writes a few KB, a machine gone wild megabytes a second
-SILENCE = 5                 # seconds without a word from Pith after a triple fault: it was Pith's own
 SCREEN = '1280x1024x24'     # of the X server that Bochs draws on
 BOCHS_EDGES = 4, 36, 18     # left, above (tool bar), below (status line) the picture in Bochs's window
 
@@ -49,7 +48,7 @@ class Machine:
 
     def __init__(self, opt, image, tmp):
         self.opt, self.image, self.tmp, self.serial, self.process = opt, image, pathlib.Path(tmp), None, None
-        self.log, self.heard = self.tmp / 'log', 0.0           # heard: when it last sent something
+        self.log = self.tmp / 'log'
 
     def connect(self, listener):
         """The emulator connects to us: no port or socket name can be taken by somebody else in between."""
@@ -190,7 +189,7 @@ clock: sync=none, time0=local
 log: {log}
 panic: action=fatal{guest_panics}
 error: action=report{quiet}
-info: action=ignore
+info: action=ignore{halts}
 debug: action=ignore
 '''
     HEADLESS = '''\
@@ -206,10 +205,11 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
 '''
 
     def start(self):
-        o, env, self.server, self.picture, self.panics = self.opt, dict(os.environ), None, None, 0
+        o, env, self.server, self.picture = self.opt, dict(os.environ), None, None
         each_core = [f', cpu{n}=' for n in range(o.cpus)]
         rc = self.RC.format(memory=o.memory or 512, image=self.image, cpus=o.cpus, model=o.cpu or self.MODELS[o.machine], log=self.log,
                             quiet='' if o.emulator_log else ''.join(c + 'ignore' for c in each_core),
+                            halts=''.join(c + 'report' for c in each_core),
                             guest_panics=''.join(c + 'report' for c in each_core) if o.machine == 'bochs-amd' else '')
         rc += self.WINDOW if o.screenshot else self.HEADLESS
         rc += 'port_e9_hack: enabled=1\n' if o.debugcon else ''
@@ -241,19 +241,23 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
             self.next_picture = time.monotonic() + 0.5
         log = self.log_tail()
         if self.process.poll() is None and not self.panicked(log):
-            return None
+            return 'every core is halted with interrupts off: a hang' if self.hung() else None
         if re.search(r'soft power off|Shutdown port: shutdown requested', log):
             return 'powered off'
         return f'Bochs ended by itself:\n{log}'
 
     def panicked(self, log):
-        """Drawing on X, Bochs waits at a dialog box after a panic. A triple fault is one, and under AMD-V a guest's too: then Pith speaks."""
-        panics = log.count('>>PANIC<<')
+        """A triple fault makes Bochs panic, under AMD-V a guest's too. Its debugger then stops and shows where each core goes on: a guest's
+        ends at the instruction after VMRUN, Pith's own stays where it happened. Drawing on X, Bochs waits at a dialog box instead."""
         if self.opt.machine != 'bochs-amd' or 'soft power off' in log:
-            return panics > 0
-        if panics > self.panics:
-            self.panics, self.panic_time = panics, time.monotonic()
-        return panics > 0 and self.heard < self.panic_time < time.monotonic() - SILENCE
+            return '>>PANIC<<' in log
+        stops = re.findall(r'^\((\d+)\)\.\[.*\nNext at .*\n((?:\(\d+\) .*\n)+)', (self.tmp / 'stdout').read_text('latin-1'), re.M)
+        return any(not re.search(rf'^\({core}\) .*: vmsave', where, re.M) for core, where in stops)
+
+    def hung(self):
+        """Every core's last word is that it halts with interrupts off."""
+        last = dict(re.findall(r'^\d+i\[(CPU\d+) *\] (.*)', self.log.read_text('latin-1'), re.M))
+        return len(last) == self.opt.cpus and all('HLT instruction with IF=0' in words for words in last.values())
 
     def look(self):
         """Keeps the picture of a running machine: its window is gone, or covered, before we hear of its end."""

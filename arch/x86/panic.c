@@ -133,6 +133,7 @@ static void panic_begin(u64 where)
     u32 who = HOST_MAX_CORES;
 
     cpu_cli();
+    log_panic_begin();
     if (__atomic_compare_exchange_n(&panic_core, &who, slot_index(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return;
     if (who == slot_index() && !again) {

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Past an emulated instruction, with or without the processor's word on its length. */
-#include "arch/x86/cpu/regs.h"
+#include "arch/x86/skip.h"
+
 #include "arch/x86/decode.h"
 #include "arch/x86/vm_ops.h"
 #include "arch/x86/vmem.h"
 #include "arch/x86/window.h"
-#include "hv/lib/panic.h"
 
-/*
- * The unprefixed bytes of an instruction, first byte lowest: they match when (code & mask) ==
- * value.
- */
-struct encoding { u32 value, mask; u8 len; };
-
-static const struct encoding by_kind[VM_EXIT_KINDS] = {
+const struct skip_encoding skip_by_kind[VM_EXIT_KINDS] = {
     [VM_EXIT_HLT]       = { 0xf4, 0xff, 1 },
     [VM_EXIT_PAUSE]     = { 0x90f3, 0xffff, 2 },
     [VM_EXIT_CPUID]     = { 0xa20f, 0xffff, 2 },
@@ -24,60 +18,22 @@ static const struct encoding by_kind[VM_EXIT_KINDS] = {
     [VM_EXIT_HYPERCALL] = { 0xc1010f, 0xe7ffff, 3 }, /* VMCALL 0F 01 C1, VMMCALL 0F 01 D9 */
 };
 
-static const struct encoding by_insn[X86_INSN_KINDS] = {
-    [X86_INSN_WBINVD]  = { 0x080f, 0xfeff, 2 },      /* INVD, 0F 08, may be reported as WBINVD */
-    [X86_INSN_INVD]    = { 0x080f, 0xfeff, 2 },
-    [X86_INSN_MONITOR] = { 0xc8010f, 0xffffff, 3 },
-    [X86_INSN_MWAIT]   = { 0xc9010f, 0xffffff, 3 },
-    [X86_INSN_RDPMC]   = { 0x330f, 0xffff, 2 },
-    [X86_INSN_RSM]     = { 0xaa0f, 0xffff, 2 },
-};
-
-static u8 match(const struct vm_exit *exit, u32 bytes)
-{
-    const struct encoding *e = &by_kind[exit->kind];
-
-    if (exit->kind == VM_EXIT_INSN)
-        e = &by_insn[exit->insn.which];
-    return (bytes & e->mask) == e->value ? e->len : 0;
-}
-
-/*
- * Length by the bytes at RIP in the page that was last seen there, or 0. The key leaves out what a
- * guest would have to abuse on purpose (CS base, tables changed under one CR3): a stale page with
- * these very bytes misleads only that guest.
- */
-static inline __attribute__((always_inline)) u8
-cached_len(struct arch_vcpu *v, const struct vm_exit *exit, const struct vm_code *at)
-{
-    u32 offset = (u32)(at->rip & PAGE_MASK);
-    u32 bytes;
-
-    /* A page that was never filled in has epoch 0, which no address space has. */
-    if ((at->rip ^ v->fetch.rip) >= PAGE_SIZE || v->fetch.cr3 != at->cr3 ||
-        v->fetch.epoch != v->vm->s2_epoch || offset > PAGE_SIZE - sizeof(bytes))
-        return 0;
-    __builtin_memcpy(&bytes, (const u8 *)window_get(WINDOW_DATA, v->fetch.page) + offset,
-                     sizeof(bytes));
-    return match(exit, bytes);
-}
-
-static void cache_page(struct arch_vcpu *v, const struct vm_code *at)
+static void cache_page(struct arch_vcpu *v, u64 rip, u64 cr3)
 {
     u64 epoch = v->vm->s2_epoch; /* before the walk: a change during it makes the entry stale */
     struct x86_event fault;
     hpa_t hpa;
 
     v->fetch.epoch = 0;
-    if (vmem_code_linear(v) != at->rip || !vmem_translate(v, at->rip, GWALK_FETCH, &hpa, &fault))
+    if (vmem_code_linear(v) != rip || !vmem_translate(v, rip, GWALK_FETCH, &hpa, &fault))
         return;
-    v->fetch.rip = ALIGN_DOWN(at->rip, PAGE_SIZE);
-    v->fetch.cr3 = at->cr3;
+    v->fetch.rip = ALIGN_DOWN(rip, PAGE_SIZE);
+    v->fetch.cr3 = cr3;
     v->fetch.epoch = epoch;
-    v->fetch.page = ALIGN_DOWN(hpa, PAGE_SIZE);
+    v->fetch.at = window_get(WINDOW_CODE, ALIGN_DOWN(hpa, PAGE_SIZE));
 }
 
-static __attribute__((noinline)) u64 wrapped(struct arch_vcpu *v, u64 rip)
+static u64 wrapped(struct arch_vcpu *v, u64 rip)
 {
     switch (vmem_code_mode(v)) {
     case INSN_64: return rip;
@@ -86,11 +42,11 @@ static __attribute__((noinline)) u64 wrapped(struct arch_vcpu *v, u64 rip)
     }
 }
 
-/* What ends besides RIP: RF is dropped, and a trap flag that was set before raises #DB. */
-static __attribute__((noinline)) void end_flags(struct arch_vcpu *v, u64 rflags)
+enum pith_status skip_rest(struct arch_vcpu *v, u64 next, u64 rflags)
 {
     const struct vm_ops *ops = vm_ops_get();
 
+    ops->set_reg(v, X86_RIP, wrapped(v, next));
     ops->set_reg(v, X86_RFLAGS, rflags & ~RFLAGS_RF);
     if (rflags & RFLAGS_TF) {
         struct x86_event db = { .vector = X86_DB, .type = X86_EV_EXCEPTION, .valid = true };
@@ -98,52 +54,31 @@ static __attribute__((noinline)) void end_flags(struct arch_vcpu *v, u64 rflags)
         ops->set_reg(v, X86_DR6, ops->reg(v, X86_DR6) | DR6_BS);
         (void)arch_vcpu_inject(v, &db);
     }
-}
-
-static inline __attribute__((always_inline)) enum pith_status
-retire(struct arch_vcpu *v, const struct vm_ops *ops, const struct vm_code *at, u8 len)
-{
-    u64 next = at->rip + len;
-
-    if ((at->rip ^ next) >> 16) /* only then can it leave 16 or 32 bits */
-        next = wrapped(v, next);
-    ops->retire(v, next);
-    if (at->rflags & (RFLAGS_TF | RFLAGS_RF))
-        end_flags(v, at->rflags);
     return PITH_OK;
 }
 
-/* The long way, and out of the short one's stack frame. */
-static __attribute__((noinline)) enum pith_status
-skip_walked(struct arch_vcpu *v, const struct vm_exit *exit, const struct vm_code *at)
+/* False: it cannot be fetched any more, and *fault is what the guest gets; *len 0: those bytes are no instruction. */
+static bool decoded_len(struct arch_vcpu *v, u8 *len, struct x86_event *fault)
 {
-    struct x86_event fault;
     struct insn insn;
-    u8 bytes[15], len;
+    u8 bytes[15], n;
 
-    cache_page(v, at);
-    len = cached_len(v, exit, at);
-    if (len)
-        return retire(v, vm_ops_get(), at, len);
-    if (!arch_vcpu_fetch(v, bytes, &len, &fault)) {
-        /* The code went away after the exit: the guest takes the fault it would have had before. */
+    if (!arch_vcpu_fetch(v, bytes, &n, fault))
+        return false;
+    *len = insn_decode(bytes, n, vmem_code_mode(v), &insn) ? insn.len : 0;
+    return true;
+}
+
+enum pith_status skip_walked(struct arch_vcpu *v, const struct vm_exit *exit, u64 rip, u64 cr3)
+{
+    struct vm_exit told = *exit;
+    struct x86_event fault;
+
+    cache_page(v, rip, cr3);
+    told.insn_len = skip_cached_len(v, exit, rip, cr3);
+    if (!told.insn_len && !decoded_len(v, &told.insn_len, &fault)) {
         (void)arch_vcpu_inject(v, &fault);
         return PITH_OK;
     }
-    if (!insn_decode(bytes, len, vmem_code_mode(v), &insn))
-        return PITH_E_STATE;
-    return retire(v, vm_ops_get(), at, insn.len);
-}
-
-enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit)
-{
-    const struct vm_ops *ops = vm_ops_get();
-    u8 len = exit->insn_len;
-    struct vm_code at;
-
-    ASSERT(v->cpu && v->cpu->loaded == v);
-    ops->code(v, &at);
-    if (!len)
-        len = cached_len(v, exit, &at);
-    return len ? retire(v, ops, &at, len) : skip_walked(v, exit, &at);
+    return told.insn_len ? vm_ops_get()->skip(v, &told) : PITH_E_STATE;
 }

@@ -16,3 +16,11 @@ enum tags_flush {
  * 1..nr_tags-1; nr_tags <= 1: the processor has none, v->tag is 0, and entries flush linear translations by themselves.
  * v->tag_cpu is NULL in a new vCPU; cpu->tag_epoch and cpu->next_tag start at 1. */
 unsigned tags_prepare(struct arch_cpu *cpu, struct arch_vcpu *v, u32 nr_tags);
+
+/* Whether tags_prepare() would find nothing to do. */
+static inline bool tags_current(const struct arch_cpu *cpu, const struct arch_vcpu *v)
+{
+    /* ACQUIRE: as in tags_prepare(). */
+    return v->tag_cpu == cpu && v->tag_epoch == cpu->tag_epoch &&
+           v->seen_s2_epoch == __atomic_load_n(&v->vm->s2_epoch, __ATOMIC_ACQUIRE);
+}

@@ -18,6 +18,8 @@
 #include "hv/lib/string.h"
 
 #define ASSERT_RESIDENT(v) ASSERT((v)->cpu && (v)->cpu->loaded == (v))
+/* On every exit's path: a vCPU that is loaded nowhere ends in the null pointer's page fault, as loud as the other. */
+#define ASSERT_RESIDENT_FAST(v) ASSERT((v)->cpu->loaded == (v))
 
 static const struct vm_ops *ops;
 static struct vm_caps found;
@@ -176,6 +178,7 @@ void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
         arch_vcpu_unload(cpu->loaded, cpu);
     v->cpu = cpu;
     cpu->loaded = v;
+    v->fetch.epoch = 0; /* the window it was seen through has shown others' pages since */
     ops->vcpu_load(v, cpu);
     if (v->fresh) {
         v->fresh = false;
@@ -232,11 +235,17 @@ static __attribute__((noinline)) void end_in_shutdown(struct arch_vcpu *v, struc
 
 void arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
 {
-    ASSERT_RESIDENT(v);
+    ASSERT_RESIDENT_FAST(v);
     if (v->shutdown)
         end_in_shutdown(v, exit);
     else
         ops->vcpu_run(v, exit);
+}
+
+enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit)
+{
+    ASSERT_RESIDENT_FAST(v);
+    return ops->skip(v, exit);
 }
 
 u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg)

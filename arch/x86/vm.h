@@ -90,7 +90,7 @@ struct arch_vcpu {             /* one virtual processor */
     bool nmi_masked;           /* SVM without vNMI: from injection to the guest's IRET */
     bool shutdown;             /* a fault met #DF: the next run ends at once as VM_EXIT_SHUTDOWN */
     u64 backstop;              /* VMX: host TSC at which a PREEMPT exit must have come, 0: none */
-    struct { u64 rip, cr3, epoch; hpa_t page; } fetch; /* one-entry cache of arch_vcpu_skip(): where RIP's page lies */
+    struct { u64 rip, cr3, epoch; const u8 *at; } fetch; /* one-entry cache of arch_vcpu_skip(): RIP's page in this core's window */
 };
 
 enum vm_exit_kind {

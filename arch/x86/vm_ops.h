@@ -10,8 +10,6 @@
 #define VM_IO_BITMAP_PAGES  3 /* VMX uses two of them */
 #define VM_MSR_BITMAP_PAGES 2 /* VMX uses one of them */
 
-struct vm_code { u64 rip, rflags, cr3; };
-
 struct vm_ops {
     enum pith_status (*probe)(struct vm_caps *caps);          /* PITH_E_HW with caps->why; caps->name NULL: not this vendor at all */
     enum pith_status (*cpu_enable)(struct arch_cpu *cpu);
@@ -34,8 +32,7 @@ struct vm_ops {
     bool (*ready)(const struct arch_vcpu *v, enum x86_event_type type); /* EXTINT, NMI: could it be taken now? (IF, shadow, NMI mask) */
     void (*window)(struct arch_vcpu *v, enum x86_event_type type);      /* exit VM_EXIT_WINDOW as soon as it could */
     void (*tpr_window)(struct arch_vcpu *v, u8 threshold);
-    void (*code)(const struct arch_vcpu *v, struct vm_code *out); /* what skipping looks at, in one call: it is on every path */
-    void (*retire)(struct arch_vcpu *v, u64 rip);             /* RIP moves there; STI and MOV SS blocking end */
+    enum pith_status (*skip)(struct arch_vcpu *v, const struct vm_exit *exit); /* skip.h decides; STI and MOV SS blocking end */
 
     void (*trap_msr)(u8 *bitmap, u32 msr, bool on_read, bool on_write);
     u64  (*s2_leaf)(hpa_t hpa, unsigned level, enum s2_prot prot, enum s2_type type); /* level 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */

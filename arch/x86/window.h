@@ -4,7 +4,12 @@
 
 #include "hv/lib/types.h"
 
-enum window_slot { WINDOW_DATA, WINDOW_WALK, WINDOW_SLOTS }; /* WALK: guest page tables, while DATA stays */
+enum window_slot {
+    WINDOW_DATA,
+    WINDOW_WALK, /* guest page tables, while DATA stays */
+    WINDOW_CODE, /* the page that the resident vCPU's RIP was last seen in: only skip.c changes it */
+    WINDOW_SLOTS
+};
 
 /* Shows the frame at @page (page-aligned) read-write in this core's slot until the next call for that slot. */
 void *window_get(enum window_slot slot, hpa_t page);

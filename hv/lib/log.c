@@ -12,6 +12,7 @@ static struct spinlock lock; /* of ring and head */
 static char ring[RING_SIZE];
 static u64 head; /* bytes ever written; the next one goes to ring[head % RING_SIZE] */
 static log_sink_fn *sink_fn;
+static bool panicking;
 static enum log_level max_level = LOG_INFO;
 
 void log_set_sink(log_sink_fn *sink)
@@ -22,6 +23,16 @@ void log_set_sink(log_sink_fn *sink)
 void log_set_level(enum log_level max)
 {
     __atomic_store_n(&max_level, max, __ATOMIC_RELAXED);
+}
+
+void log_panic_begin(void)
+{
+    __atomic_store_n(&panicking, true, __ATOMIC_SEQ_CST);
+}
+
+bool log_panicking(void)
+{
+    return __atomic_load_n(&panicking, __ATOMIC_SEQ_CST);
 }
 
 static void ring_put(const char *line, size_t len)

@@ -11,6 +11,9 @@ typedef void log_sink_fn(const char *line, size_t len);
 
 void log_set_sink(log_sink_fn *sink); /* NULL: ring only */
 void log_set_level(enum log_level max);
+/* A panic has begun: sinks take no locks that a stopped core may hold, and have the text out before they return. */
+void log_panic_begin(void);
+bool log_panicking(void);
 void log_line(enum log_level level, const char *fmt, ...) PRINTF(2, 3); /* cut at 255 bytes */
 /* Copies the newest bytes of the ring, oldest first, at most size; returns how many. */
 size_t log_tail(char *buf, size_t size);

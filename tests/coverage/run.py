@@ -61,7 +61,7 @@ def main():
     for name, run in runs:
         wrong = run()
         passed, failed = passed + (not wrong), failed + bool(wrong)
-        print('FAIL' if wrong else 'ok  ', name, *wrong.splitlines(), sep='\n    ' if wrong else ' ', flush=True)
+        print('FAIL' if wrong else 'ok  ', name, *(f'\n    {line}' for line in wrong.splitlines()), flush=True)
         if name in MACHINES and not wrong:
             infos.append(capture(out / 'obj/hv', out / f'{name}.info'))
     report(out, [capture(out / 'obj/host', out / 'unit.info'), *infos])

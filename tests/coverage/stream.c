@@ -3,7 +3,6 @@
 #include <gcov.h>
 
 #include "arch/x86/cpu/insn.h"
-#include "arch/x86/firmware.h"
 #include "hv/lib/panic.h"
 
 #define PORT 0xe9
@@ -56,13 +55,13 @@ static void stream(void)
     frame('E', NULL, 0);
 }
 
-/* ld --wrap=firmware_reset: power off and reboot come through here, when every other core is parked. */
-void __real_firmware_reset(const struct handoff *h, enum efi_reset type);
-void __wrap_firmware_reset(const struct handoff *h, enum efi_reset type);
-void __wrap_firmware_reset(const struct handoff *h, enum efi_reset type)
+/* ld --wrap=firmware_call: power-off and reboot come through here last, when every other core is parked. */
+bool __real_firmware_call(u64 cr3, u64 fn, u64 a, u64 b, u64 c, u64 d);
+bool __wrap_firmware_call(u64 cr3, u64 fn, u64 a, u64 b, u64 c, u64 d);
+bool __wrap_firmware_call(u64 cr3, u64 fn, u64 a, u64 b, u64 c, u64 d)
 {
     stream();
-    __real_firmware_reset(h, type);
+    return __real_firmware_call(cr3, fn, a, b, c, d);
 }
 
 /* What libgcov and the counting code refer to for profiles that are read from files or kept in lists; never called here. */

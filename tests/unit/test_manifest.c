@@ -109,7 +109,7 @@ static void nothing_to_run(void **state)
 
 static void names(void **state)
 {
-    static const char *const bad[] = { "", "A", "a b", "a_b", "\x80", "pith" };
+    static const char *const bad[] = { "", "A", "a b", "a_b", "\x80", "pith", "monitor" };
 
     (void)state;
     for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Past an instruction: lengths told, cached, decoded; wrapping; shadow and trap flag. The processor
- * is a few variables.
- * LINK: arch/x86/skip.c
+ * is a VMCB: AMD-V is where lengths are not always told.
+ * LINK: arch/x86/skip.c arch/x86/svm/svm_regs.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,12 +14,13 @@
 #include <cmocka.h>
 
 #include "arch/x86/cpu/regs.h"
-#include "arch/x86/vm_ops.h"
+#include "arch/x86/skip.h"
+#include "arch/x86/svm/svm.h"
 #include "arch/x86/vmem.h"
 #include "arch/x86/window.h"
 #include "hv/lib/panic.h"
 
-static u64 regs[X86_REGS];
+static struct vmcb vmcb;
 static u8 frame[PAGE_SIZE];
 static struct arch_cpu cpu;
 static struct arch_vm vm;
@@ -27,7 +28,7 @@ static struct arch_vcpu v;
 static struct x86_event injected;
 static enum insn_mode mode;
 static u64 cs_base;
-static bool in_shadow, fetch_fails;
+static bool fetch_fails;
 static int fetches, walks;
 static u8 decoded_len;
 
@@ -37,38 +38,13 @@ void panic(const char *fmt, ...)
     abort();
 }
 
-static u64 fake_reg(const struct arch_vcpu *vcpu, enum x86_reg reg)
-{
-    (void)vcpu;
-    return regs[reg];
-}
+static const struct vm_ops ops = { .reg = svm_reg, .set_reg = svm_set_reg, .skip = svm_skip };
 
-static void fake_set_reg(struct arch_vcpu *vcpu, enum x86_reg reg, u64 val)
-{
-    (void)vcpu;
-    regs[reg] = val;
-}
-
-static void fake_code(const struct arch_vcpu *vcpu, struct vm_code *out)
-{
-    (void)vcpu;
-    *out = (struct vm_code){ regs[X86_RIP], regs[X86_RFLAGS], regs[X86_CR3] };
-}
-
-static void fake_retire(struct arch_vcpu *vcpu, u64 rip)
-{
-    (void)vcpu;
-    regs[X86_RIP] = rip;
-    in_shadow = false;
-}
-
-static const struct vm_ops fake_ops = {
-    .reg = fake_reg, .set_reg = fake_set_reg, .code = fake_code, .retire = fake_retire,
-};
-
-const struct vm_ops *vm_ops_get(void) { return &fake_ops; }
+struct svm_features svm_features;
+void svm_load_tsc_aux(const struct arch_vcpu *vcpu) { (void)vcpu; }
+const struct vm_ops *vm_ops_get(void) { return &ops; }
 enum insn_mode vmem_code_mode(struct arch_vcpu *vcpu) { (void)vcpu; return mode; }
-u64 vmem_code_linear(struct arch_vcpu *vcpu) { (void)vcpu; return cs_base + regs[X86_RIP]; }
+u64 vmem_code_linear(struct arch_vcpu *vcpu) { (void)vcpu; return cs_base + vmcb.rip; }
 
 bool vmem_translate(struct arch_vcpu *vcpu, u64 linear, enum gwalk_access access, hpa_t *hpa, struct x86_event *fault)
 {
@@ -82,7 +58,7 @@ bool vmem_translate(struct arch_vcpu *vcpu, u64 linear, enum gwalk_access access
 
 void *window_get(enum window_slot slot, hpa_t page)
 {
-    assert_int_equal(slot, WINDOW_DATA);
+    assert_int_equal(slot, WINDOW_CODE);
     assert_int_equal(page, 0x7000);
     return frame;
 }
@@ -116,18 +92,18 @@ bool arch_vcpu_inject(struct arch_vcpu *vcpu, const struct x86_event *ev)
 static int setup(void **state)
 {
     (void)state;
-    memset(regs, 0, sizeof(regs));
+    memset(&vmcb, 0, sizeof(vmcb));
     memset(frame, 0, sizeof(frame));
     memset(&injected, 0, sizeof(injected));
     vm = (struct arch_vm){ .s2_epoch = 1 };
-    v = (struct arch_vcpu){ .vm = &vm, .cpu = &cpu };
+    v = (struct arch_vcpu){ .vm = &vm, .cpu = &cpu, .hw = &vmcb };
     cpu.loaded = &v;
-    regs[X86_RIP] = 0x401000;
-    regs[X86_RFLAGS] = RFLAGS_FIXED;
-    regs[X86_CR3] = 0x1000;
+    vmcb.rip = 0x401000;
+    vmcb.rflags = RFLAGS_FIXED;
+    vmcb.cr3 = 0x1000;
     mode = INSN_64;
     cs_base = 0;
-    in_shadow = true;
+    vmcb.int_state = INTERRUPT_SHADOW;
     fetch_fails = false;
     fetches = walks = decoded_len = 0;
     return 0;
@@ -135,13 +111,13 @@ static int setup(void **state)
 
 static u64 skipped(struct vm_exit exit)
 {
-    assert_int_equal(arch_vcpu_skip(&v, &exit), PITH_OK);
-    return regs[X86_RIP];
+    assert_int_equal(svm_skip(&v, &exit), PITH_OK);
+    return vmcb.rip;
 }
 
 static u64 skip_bytes(struct vm_exit exit, u64 rip, u8 b0, u8 b1, u8 b2)
 {
-    regs[X86_RIP] = rip;
+    vmcb.rip = rip;
     frame[rip & PAGE_MASK] = b0;
     frame[(rip + 1) & PAGE_MASK] = b1;
     frame[(rip + 2) & PAGE_MASK] = b2;
@@ -152,29 +128,25 @@ static void test_told(void **state)
 {
     (void)state;
     assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_PIO, .insn_len = 2 }), 0x401002);
-    assert_false(in_shadow);
+    assert_true(vmcb.int_state == 0);
     assert_int_equal(walks + fetches, 0);
     assert_false(injected.valid);
 }
 
 static void test_every_encoding(void **state)
 {
-    static const struct { u8 kind, which, b[3], len; } c[] = {
-        { VM_EXIT_CPUID, 0, { 0x0f, 0xa2 }, 2 },       { VM_EXIT_HLT, 0, { 0xf4 }, 1 },
-        { VM_EXIT_MSR, 0, { 0x0f, 0x30 }, 2 },         { VM_EXIT_MSR, 0, { 0x0f, 0x32 }, 2 },
-        { VM_EXIT_HYPERCALL, 0, { 0x0f, 1, 0xd9 }, 3 }, { VM_EXIT_HYPERCALL, 0, { 0x0f, 1, 0xc1 }, 3 },
-        { VM_EXIT_XSETBV, 0, { 0x0f, 1, 0xd1 }, 3 },   { VM_EXIT_CR, 0, { 0x0f, 0x22, 0xc0 }, 3 },
-        { VM_EXIT_DR, 0, { 0x0f, 0x23, 0xf8 }, 3 },    { VM_EXIT_DR, 0, { 0x0f, 0x21, 0xf0 }, 3 },
-        { VM_EXIT_PAUSE, 0, { 0xf3, 0x90 }, 2 },
-        { VM_EXIT_INSN, X86_INSN_WBINVD, { 0x0f, 0x09 }, 2 }, { VM_EXIT_INSN, X86_INSN_WBINVD, { 0x0f, 0x08 }, 2 },
-        { VM_EXIT_INSN, X86_INSN_INVD, { 0x0f, 0x08 }, 2 },   { VM_EXIT_INSN, X86_INSN_RDPMC, { 0x0f, 0x33 }, 2 },
-        { VM_EXIT_INSN, X86_INSN_MONITOR, { 0x0f, 1, 0xc8 }, 3 },
-        { VM_EXIT_INSN, X86_INSN_MWAIT, { 0x0f, 1, 0xc9 }, 3 },
+    static const struct { u8 kind, b[3], len; } c[] = {
+        { VM_EXIT_CPUID, { 0x0f, 0xa2 }, 2 },       { VM_EXIT_HLT, { 0xf4 }, 1 },
+        { VM_EXIT_MSR, { 0x0f, 0x30 }, 2 },         { VM_EXIT_MSR, { 0x0f, 0x32 }, 2 },
+        { VM_EXIT_HYPERCALL, { 0x0f, 1, 0xd9 }, 3 }, { VM_EXIT_HYPERCALL, { 0x0f, 1, 0xc1 }, 3 },
+        { VM_EXIT_XSETBV, { 0x0f, 1, 0xd1 }, 3 },   { VM_EXIT_CR, { 0x0f, 0x22, 0xc0 }, 3 },
+        { VM_EXIT_DR, { 0x0f, 0x23, 0xf8 }, 3 },    { VM_EXIT_DR, { 0x0f, 0x21, 0xf0 }, 3 },
+        { VM_EXIT_PAUSE, { 0xf3, 0x90 }, 2 },
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
-        struct vm_exit exit = { .kind = c[i].kind, .insn.which = c[i].which };
+        struct vm_exit exit = { .kind = c[i].kind };
 
         assert_int_equal(skip_bytes(exit, 0x401000 + i * 8, c[i].b[0], c[i].b[1], c[i].b[2]), c[i].len);
     }
@@ -210,7 +182,7 @@ static void test_cache_key(void **state)
     assert_int_equal(walks, 1);
     skip_bytes(cpuid, 0x402000, 0x0f, 0xa2, 0); /* another page */
     assert_int_equal(walks, 2);
-    regs[X86_CR3] = 0x2000;
+    vmcb.cr3 = 0x2000;
     skip_bytes(cpuid, 0x402000, 0x0f, 0xa2, 0);
     assert_int_equal(walks, 3);
     vm.s2_epoch++; /* rights were taken away: the frame may be someone else's */
@@ -225,7 +197,7 @@ static void test_end_of_page(void **state)
 {
     (void)state;
     decoded_len = 2;
-    regs[X86_RIP] = 0x401ffe;
+    vmcb.rip = 0x401ffe;
     assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_CPUID }), 0x402000);
     assert_int_equal(fetches, 1);
 }
@@ -253,7 +225,7 @@ static void test_wrap(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
         mode = c[i].mode;
-        regs[X86_RIP] = c[i].rip;
+        vmcb.rip = c[i].rip;
         assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_PIO, .insn_len = 2 }), c[i].next);
     }
 }
@@ -261,15 +233,15 @@ static void test_wrap(void **state)
 static void test_trap_flag(void **state)
 {
     (void)state;
-    regs[X86_RFLAGS] |= RFLAGS_TF | RFLAGS_RF;
-    regs[X86_DR6] = DR6_RESET;
+    vmcb.rflags |= RFLAGS_TF | RFLAGS_RF;
+    vmcb.dr6 = DR6_RESET;
     skipped((struct vm_exit){ .kind = VM_EXIT_CPUID, .insn_len = 2 });
     assert_true(injected.valid);
     assert_int_equal(injected.vector, X86_DB);
     assert_int_equal(injected.type, X86_EV_EXCEPTION);
     assert_false(injected.has_error);
-    assert_true(regs[X86_DR6] == (DR6_RESET | DR6_BS));
-    assert_true(regs[X86_RFLAGS] == (RFLAGS_FIXED | RFLAGS_TF));
+    assert_true(vmcb.dr6 == (DR6_RESET | DR6_BS));
+    assert_true(vmcb.rflags == (RFLAGS_FIXED | RFLAGS_TF));
 }
 
 static void test_code_gone(void **state)
@@ -279,7 +251,7 @@ static void test_code_gone(void **state)
     assert_int_equal(skipped((struct vm_exit){ .kind = VM_EXIT_CPUID }), 0x401000);
     assert_true(injected.valid);
     assert_int_equal(injected.vector, X86_PF);
-    assert_true(in_shadow);
+    assert_true(vmcb.int_state == INTERRUPT_SHADOW);
 }
 
 static void test_undecodable(void **state)
@@ -287,8 +259,8 @@ static void test_undecodable(void **state)
     struct vm_exit exit = { .kind = VM_EXIT_CPUID };
 
     (void)state;
-    assert_int_equal(arch_vcpu_skip(&v, &exit), PITH_E_STATE);
-    assert_int_equal(regs[X86_RIP], 0x401000);
+    assert_int_equal(svm_skip(&v, &exit), PITH_E_STATE);
+    assert_int_equal(vmcb.rip, 0x401000);
     assert_false(injected.valid);
 }
 

@@ -179,12 +179,12 @@ static void test_residency(void **state)
 
     (void)state;
     if (setjmp(panicked) == 0)
-        arch_vcpu_run(&other, &exit);
+        (void)arch_vcpu_reg(&other, X86_CR8);
     else
         caught++;
     other.cpu = &cpu; /* it says so, but another one is loaded there */
     if (setjmp(panicked) == 0)
-        (void)arch_vcpu_reg(&other, X86_CR8);
+        arch_vcpu_run(&other, &exit);
     else
         caught++;
     assert_int_equal(caught, 2);

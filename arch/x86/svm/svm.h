@@ -144,8 +144,7 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg);
 void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
 void svm_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);
 void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
-void svm_code(const struct arch_vcpu *v, struct vm_code *out);
-void svm_retire(struct arch_vcpu *v, u64 rip);
+enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit) MUST_CHECK;
 void svm_vcpu_reset(struct arch_vcpu *v, bool init_only);
 void svm_load_tsc_aux(const struct arch_vcpu *v);
 

@@ -12,92 +12,100 @@
     (BIT(X86_DF) | BIT(X86_TS) | BIT(X86_NP) | BIT(X86_SS_FAULT) | BIT(X86_GP) | BIT(X86_PF) | \
      BIT(X86_AC) | BIT(X86_CP))
 
-struct raw { const struct vmcb *vmcb; const struct svm_features *f; u64 rcx; };
+typedef void detail_fn(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit);
 
-
-static void cr_detail(const struct raw *raw, struct vm_exit *exit)
+static void cr_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
 {
-    u32 code = (u32)raw->vmcb->exit_code;
-    u64 info = raw->vmcb->exit_info1;
+    u32 code = (u32)vmcb->exit_code;
+    u64 info = vmcb->exit_info1;
 
+    (void)rcx;
     exit->cr.cr = code & 15;
     exit->cr.write = code >= SVM_EXIT_WRITE_CR0;
     exit->cr.gpr = info & 15;
-    exit->cr.known = raw->f->decode_assists && (info & MOV_CR_VALID); /* else LMSW, CLTS or no assists */
+    exit->cr.known = f->decode_assists && (info & MOV_CR_VALID); /* else LMSW, CLTS or no assists */
 }
 
-static void dr_detail(const struct raw *raw, struct vm_exit *exit)
+static void dr_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
 {
-    u32 code = (u32)raw->vmcb->exit_code;
+    u32 code = (u32)vmcb->exit_code;
 
+    (void)rcx;
     exit->dr.dr = code & 15;
     exit->dr.write = code >= SVM_EXIT_WRITE_DR0;
-    exit->dr.gpr = raw->vmcb->exit_info1 & 15;
-    exit->dr.known = raw->f->decode_assists;
+    exit->dr.gpr = vmcb->exit_info1 & 15;
+    exit->dr.known = f->decode_assists;
 }
 
-static void exception_detail(const struct raw *raw, struct vm_exit *exit)
+static void exception_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
 {
-    u8 vector = (u8)(raw->vmcb->exit_code - SVM_EXIT_EXCP_BASE);
+    u8 vector = (u8)(vmcb->exit_code - SVM_EXIT_EXCP_BASE);
 
+    (void)rcx, (void)f;
     exit->exception.vector = vector;
     exit->exception.has_error = EXCEPTIONS_WITH_ERROR >> vector & 1;
-    exit->exception.error = exit->exception.has_error ? (u32)raw->vmcb->exit_info1 : 0;
+    exit->exception.error = exit->exception.has_error ? (u32)vmcb->exit_info1 : 0;
     exit->exception.info = 0;
     if (vector == X86_PF)
-        exit->exception.info = raw->vmcb->exit_info2;
+        exit->exception.info = vmcb->exit_info2;
     else if (vector == X86_DB)
-        exit->exception.info = (raw->vmcb->dr6 ^ DR6_ACTIVE_LOW) & (DR6_ACTIVE_LOW | 0xe00f);
+        exit->exception.info = (vmcb->dr6 ^ DR6_ACTIVE_LOW) & (DR6_ACTIVE_LOW | 0xe00f);
 }
 
-static void pio_detail(const struct raw *raw, struct vm_exit *exit)
+static void pio_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
 {
-    u64 info = raw->vmcb->exit_info1;
+    u64 info = vmcb->exit_info1;
 
+    (void)rcx;
     /*
      * With or without nRIP: "EXITINFO2 holds the rIP of the instruction following the IN or OUT".
      */
-    exit->insn_len = (u8)(raw->vmcb->exit_info2 - raw->vmcb->rip);
+    exit->insn_len = (u8)(vmcb->exit_info2 - vmcb->rip);
     exit->pio.port = IOIO_PORT(info);
     exit->pio.size = IOIO_SIZE(info);
     exit->pio.in = info & IOIO_IN;
     exit->pio.string = info & IOIO_STRING;
     exit->pio.rep = info & IOIO_REP;
     exit->pio.addr_size = IOIO_ADDR(info);
-    exit->pio.seg = raw->f->decode_assists ? IOIO_SEG(info) : 0xff;
+    exit->pio.seg = f->decode_assists ? IOIO_SEG(info) : 0xff;
 }
 
-static void msr_detail(const struct raw *raw, struct vm_exit *exit)
+static void msr_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
 {
-    exit->msr.index = (u32)raw->rcx;
-    exit->msr.write = raw->vmcb->exit_info1 & 1;
+    (void)f;
+    exit->msr.index = (u32)rcx;
+    exit->msr.write = vmcb->exit_info1 & 1;
 }
 
-static void npf_detail(const struct raw *raw, struct vm_exit *exit)
+static void npf_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
 {
-    u64 info = raw->vmcb->exit_info1;
+    u64 info = vmcb->exit_info1;
 
-    exit->s2.gpa = raw->vmcb->exit_info2;
+    (void)rcx, (void)f;
+    exit->s2.gpa = vmcb->exit_info2;
     exit->s2.mapped = info & NPF_P;
     exit->s2.write = info & NPF_RW;
     exit->s2.fetch = info & NPF_ID;
     exit->s2.walk = info & NPF_TABLE;
 }
 
-static void invalid_detail(const struct raw *raw, struct vm_exit *exit)
+static void invalid_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
 {
+    (void)rcx, (void)f;
     exit->failed.what = "VMEXIT_INVALID: illegal guest state in the VMCB";
-    exit->failed.detail = raw->vmcb->exit_info1;
+    exit->failed.detail = vmcb->exit_info1;
 }
 
 struct row {
     u8 kind, which;
     bool nrip;
-    void (*detail)(const struct raw *raw, struct vm_exit *exit);
+    detail_fn *detail;
 };
 
-#define INSN(w) { VM_EXIT_INSN, X86_INSN_##w, true, NULL }
+#define INSN(w) { VM_EXIT_INSN, X86_INSN_##w, true, insn_detail }
 #define OTHER   { VM_EXIT_OTHER, 0, false, NULL }
+
+static detail_fn insn_detail; /* looks itself up in the table */
 static const struct row by_code[] = {
     [0x00 ... 0x1f] = { VM_EXIT_CR, 0, true, cr_detail },
     [0x20 ... 0x3f] = { VM_EXIT_DR, 0, true, dr_detail },
@@ -136,6 +144,12 @@ static const struct row npf = { VM_EXIT_S2_FAULT, 0, false, npf_detail };
 static const struct row invalid = { VM_EXIT_ENTRY_FAILED, 0, false, invalid_detail };
 static const struct row other = OTHER;
 
+static void insn_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+{
+    (void)rcx, (void)f;
+    exit->insn.which = by_code[vmcb->exit_code].which;
+}
+
 static const struct row *row_of(u32 code)
 {
     if (code < ARRAY_SIZE(by_code))
@@ -153,14 +167,13 @@ void svm_decode(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, 
     exit->kind = row->kind;
     exit->cpl = vmcb->cpl;
     exit->hw_reason = code;
-    exit->insn.which = row->which;
     /*
      * Only at the intercept of an instruction does nRIP say where that instruction ends (APM 2,
      * "State Saved on Exit").
      */
     exit->insn_len = row->nrip && f->nrips ? (u8)(vmcb->nrip - vmcb->rip) : 0;
     if (row->detail)
-        row->detail(&(struct raw){ vmcb, f, rcx }, exit);
+        row->detail(vmcb, rcx, f, exit);
 }
 
 u64 svm_event_encode(const struct x86_event *ev)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Registers and segments of a VMCB, and their values after power-on. */
 #include "arch/x86/cpu/regs.h"
+#include "arch/x86/skip.h"
 #include "arch/x86/svm/svm.h"
 #include "hv/lib/panic.h"
 
@@ -110,21 +111,20 @@ void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment
         ((struct vmcb *)v->hw)->cpl = (u8)(in->attr >> 5 & 3);
 }
 
-void svm_code(const struct arch_vcpu *v, struct vm_code *out)
-{
-    const struct vmcb *vmcb = v->hw;
-
-    out->rip = vmcb->rip;
-    out->rflags = vmcb->rflags;
-    out->cr3 = vmcb->cr3;
-}
-
-void svm_retire(struct arch_vcpu *v, u64 rip)
+/* Without nRIP most exits leave it to the bytes at RIP how long the instruction is. */
+enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
+    u64 rip = vmcb->rip;
+    u8 len = exit->insn_len;
 
-    vmcb->rip = rip;
+    if (!len)
+        len = skip_cached_len(v, exit, rip, vmcb->cr3);
+    if (!len)
+        return skip_walked(v, exit, rip, vmcb->cr3);
+    vmcb->rip = rip + len;
     vmcb->int_state &= ~INTERRUPT_SHADOW;
+    return skip_has_rest(rip, rip + len, vmcb->rflags) ? skip_rest(v, rip + len, vmcb->rflags) : PITH_OK;
 }
 
 static void reset_segments(struct vmcb *vmcb)

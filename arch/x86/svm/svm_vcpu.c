@@ -105,13 +105,14 @@ static void load_breakpoints(const struct arch_vcpu *v)
     write_dr3(safe_breakpoint(v->dr[3]));
 }
 
-static u8 tlb_control(unsigned flush)
+/* Out of line: seldom. */
+static __attribute__((noinline)) void renew_tag(struct arch_vcpu *v, struct vmcb *vmcb)
 {
-    if (flush == TAGS_KEEP)
-        return TLB_CONTROL_NONE;
-    if ((flush & TAGS_FLUSH_ALL) || !svm_features.flush_by_asid)
-        return TLB_CONTROL_FLUSH_ALL;
-    return TLB_CONTROL_FLUSH_GUEST;
+    unsigned flush = tags_prepare(v->cpu, v, svm_features.nr_asids);
+    bool all = (flush & TAGS_FLUSH_ALL) || !svm_features.flush_by_asid;
+
+    vmcb->asid = v->tag;
+    vmcb->tlb_control = all ? TLB_CONTROL_FLUSH_ALL : TLB_CONTROL_FLUSH_GUEST;
 }
 
 static void finish_exit(struct arch_vcpu *v, struct vm_exit *exit)
@@ -126,8 +127,9 @@ static void svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
 
-    vmcb->tlb_control = tlb_control(tags_prepare(v->cpu, v, svm_features.nr_asids));
-    vmcb->asid = v->tag;
+    vmcb->tlb_control = TLB_CONTROL_NONE;
+    if (!tags_current(v->cpu, v))
+        renew_tag(v, vmcb);
     vmcb->event_inj = 0;
     if (v->interrupted.valid)
         svm_put_event(v);
@@ -201,8 +203,7 @@ const struct vm_ops svm_ops = {
     .ready = svm_ready,
     .window = svm_window,
     .tpr_window = svm_tpr_window,
-    .code = svm_code,
-    .retire = svm_retire,
+    .skip = svm_skip,
     .trap_msr = svm_trap_msr,
     .s2_leaf = svm_s2_leaf,
     .s2_table = svm_s2_table,

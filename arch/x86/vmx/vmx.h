@@ -88,8 +88,7 @@ void vmx_window(struct arch_vcpu *v, enum x86_event_type type);
 void vmx_tpr_window(struct arch_vcpu *v, u8 threshold);
 void vmx_tpr_update(struct arch_vcpu *v);
 void vmx_end_shadow(struct arch_vcpu *v);
-void vmx_code(const struct arch_vcpu *v, struct vm_code *out);
-void vmx_retire(struct arch_vcpu *v, u64 rip);
+enum pith_status vmx_skip(struct arch_vcpu *v, const struct vm_exit *exit) MUST_CHECK;
 void vmx_write_event(struct arch_vcpu *v);
 
 /* vmx_tlb.c */

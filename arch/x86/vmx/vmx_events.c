@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupts and exceptions on their way in: SDM 3, VM Entries, Event Injection; Interruptibility State. */
 #include "arch/x86/cpu/regs.h"
+#include "arch/x86/skip.h"
 #include "arch/x86/vmx/vmx.h"
 
 #define SHADOW (BLOCKING_STI | BLOCKING_MOV_SS)
@@ -14,18 +15,17 @@ void vmx_end_shadow(struct arch_vcpu *v)
         vmwrite(VMCS_GUEST_INTERRUPTIBILITY, state & ~SHADOW);
 }
 
-void vmx_code(const struct arch_vcpu *v, struct vm_code *out)
+/* The processor tells every length but that of a memory access, which who emulates it has decoded. */
+enum pith_status vmx_skip(struct arch_vcpu *v, const struct vm_exit *exit)
 {
-    (void)v;
-    out->rip = vmread(VMCS_GUEST_RIP);
-    out->rflags = vmread(VMCS_GUEST_RFLAGS);
-    out->cr3 = vmread(VMCS_GUEST_CR3);
-}
+    u64 rip = vmread(VMCS_GUEST_RIP), rflags = vmread(VMCS_GUEST_RFLAGS);
+    u64 next = rip + exit->insn_len;
 
-void vmx_retire(struct arch_vcpu *v, u64 rip)
-{
-    vmwrite(VMCS_GUEST_RIP, rip);
+    if (next == rip)
+        return skip_walked(v, exit, rip, vmread(VMCS_GUEST_CR3));
+    vmwrite(VMCS_GUEST_RIP, next);
     vmx_end_shadow(v);
+    return skip_has_rest(rip, next, rflags) ? skip_rest(v, next, rflags) : PITH_OK;
 }
 
 /* An NMI waits for the end of an STI shadow too: some processors refuse an entry that injects it there. */

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* The terminal: one writer at a time (the console's lock), one reader (core 0). */
+#include "hv/terminal.h"
+
+#include "arch/x86/host.h"
+#include "drivers/screen.h"
+#include "drivers/uart16550.h"
+#include "hv/cpu.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/log.h"
+
+#define COM1        0x3f8u
+#define RING        (64u << 10)
+#define DRAIN_BYTES 256u /* at a time: with a scrolling screen some 100,000 instructions */
+#define DRAIN_US    500u
+#define DEAD_MS     100u
+#define UART_FIFO   16u
+
+static bool have_uart, have_screen, started;
+static struct screen screen;
+static char ring[RING];
+static u32 head, tail; /* written by the writer, by the reader; never wrap into each other */
+static u32 lost;
+static struct timer again;
+
+bool terminal_urgent(void)
+{
+    return log_panicking();
+}
+
+/* Waits for the line; for text that must be out before anything else happens. */
+static void put_now(char c)
+{
+    if (have_uart) {
+        if (c == '\n')
+            uart_put(COM1, '\r');
+        uart_put(COM1, (u8)c);
+    }
+    if (have_screen)
+        screen_write(&screen, &c, 1);
+}
+
+/* Bytes the line takes now. One that takes none for long is dead: the screen goes on without it. */
+static u32 line_room(void)
+{
+    static u64 stuck;
+    u32 room = uart_room(COM1);
+    u64 now = arch_tsc();
+
+    if (room || !stuck)
+        stuck = now;
+    return room || now - stuck < DEAD_MS * arch_tsc_khz() ? room : UART_FIFO;
+}
+
+/* False: the line is busy with what it got. */
+static bool next_out(u32 *room)
+{
+    char c = ring[tail % RING];
+
+    if (have_uart) {
+        u32 need = c == '\n' ? 2 : 1;
+
+        if (*room < need)
+            *room = line_room();
+        if (!*room)
+            return false;
+        if (need == 2)
+            uart_send(COM1, '\r');
+        uart_send(COM1, (u8)c);
+        *room -= MIN(need, *room);
+    }
+    if (have_screen)
+        screen_write(&screen, &c, 1);
+    __atomic_store_n(&tail, tail + 1, __ATOMIC_RELEASE); /* pairs with the ACQUIRE in ring_put(): the byte was read */
+    return true;
+}
+
+static bool empty(void)
+{
+    return __atomic_load_n(&head, __ATOMIC_ACQUIRE) == tail; /* pairs with the RELEASE in ring_put() */
+}
+
+static void drain_due(struct timer *t)
+{
+    (void)t; /* cpu_attend() drains after the timers */
+}
+
+void terminal_drain(void)
+{
+    u32 room = 0;
+    u32 n = 0;
+
+    while (n < DRAIN_BYTES && !empty() && next_out(&room))
+        n++;
+    if (!empty())
+        timer_set(&this_cpu()->timers, &again, arch_tsc() + DRAIN_US * arch_tsc_khz() / 1000);
+}
+
+static void flush(void)
+{
+    while (!empty()) {
+        put_now(ring[tail % RING]);
+        tail++;
+    }
+    if (have_uart)
+        uart_flush(COM1);
+}
+
+static bool ring_put(char c)
+{
+    if (head - __atomic_load_n(&tail, __ATOMIC_ACQUIRE) >= RING)
+        return false;
+    ring[head % RING] = c;
+    __atomic_store_n(&head, head + 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+static void report_lost(void)
+{
+    char line[64];
+    size_t n = fmt_str(line, sizeof(line), "\n[pith] console: %u bytes lost\n", lost);
+
+    if (RING - (head - __atomic_load_n(&tail, __ATOMIC_ACQUIRE)) < n)
+        return;
+    lost = 0;
+    for (size_t i = 0; i < n; i++)
+        ring_put(line[i]);
+}
+
+void terminal_put(const char *text, size_t len)
+{
+    if (!started || terminal_urgent()) {
+        flush();
+        for (size_t i = 0; i < len; i++)
+            put_now(text[i]);
+        return;
+    }
+    if (lost)
+        report_lost();
+    for (size_t i = 0; i < len; i++)
+        if (lost || !ring_put(text[i]))
+            lost++;
+}
+
+void terminal_kick(void)
+{
+    if (started && !terminal_urgent())
+        cpu_ring(cpu_get(0));
+}
+
+void terminal_early(void)
+{
+    have_uart = uart_init(COM1);
+}
+
+void terminal_start(void)
+{
+    timer_init(&again, drain_due);
+    started = true;
+}
+
+void terminal_stop(void)
+{
+    started = false;
+    flush();
+}
+
+void terminal_screen(const struct handoff *h)
+{
+    struct screen_desc desc = { .width = h->fb.width, .height = h->fb.height, .pitch = h->fb.pitch };
+    static char text[2048];
+    void *pixels;
+
+    if (h->fb.format == HANDOFF_FB_NONE)
+        return;
+    desc.format = h->fb.format == HANDOFF_FB_RGBX ? SCREEN_RGBX : SCREEN_BGRX;
+    pixels = host_map(h->fb.base, (u64)desc.pitch * desc.height, HOST_WC);
+    if (!pixels || !screen_init(&screen, &desc, pixels)) {
+        log_warn("the screen (%ux%u) cannot be used", desc.width, desc.height);
+        return;
+    }
+    have_screen = true;
+    screen_write(&screen, text, log_tail(text, sizeof(text))); /* what was said before there was a screen */
+}
+
+int terminal_getc(void)
+{
+    return have_uart ? uart_get(COM1) : -1;
+}
