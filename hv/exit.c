@@ -74,7 +74,7 @@ static enum exit_action on_cpuid(struct vcpu *v, struct vm_exit *exit)
     (void)exit;
     if ((u32)g->rax == 1) /* the only leaf that shows a bit of CR4 */
         v->cpuid.cr4 = arch_vcpu_reg(&v->arch, X86_CR4);
-    vcpuid(&v->cpuid, (u32)g->rax, (u32)g->rcx, &r);
+    vcpuid_cached(&v->cpuid, &v->cpuid_cache, (u32)g->rax, (u32)g->rcx, &r);
     g->rax = r.eax;
     g->rbx = r.ebx;
     g->rcx = r.ecx;

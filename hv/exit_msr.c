@@ -63,7 +63,8 @@ void exit_lapic_effect(struct vcpu *v, const struct vlapic_effect *e)
         for (u32 i = 0; i < p->nr_vcpus; i++)
             if (addressed(v, p->vcpus[i], e))
                 send_one(p->vcpus[i], e->icr_lo);
-    v->irq_dirty = true;
+    if (vlapic_any_irr(&v->lapic)) /* else nothing can have become deliverable */
+        v->irq_dirty = true;
 }
 
 static bool write_lapic(struct vcpu *v, u32 msr, u64 val)
@@ -147,8 +148,11 @@ static bool write_reg(struct vcpu *v, enum x86_reg reg, u64 val)
 
 static bool msr_write(struct vcpu *v, u32 msr, u64 val)
 {
-    struct vmsr m = vmsr_lookup(msr);
+    struct vmsr m;
 
+    if (vmsr_is_x2apic(msr)) /* by far the most frequent ones, and nothing to check here */
+        return write_lapic(v, msr, val);
+    m = vmsr_lookup(msr);
     if (!vmsr_check(msr, val, EFER_OFFERED))
         return false;
     switch (m.kind) {

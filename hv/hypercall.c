@@ -17,16 +17,28 @@ static const struct { hc_fn *fn; u8 nargs, cap; } calls[] = {
 #undef HC
 };
 
+/* All arguments from the @first on, in one word. */
+static u64 rest_of(const u64 in[5], u8 first)
+{
+    u64 rest = 0;
+
+    switch (first) {
+    case 0: rest |= in[0]; __attribute__((fallthrough));
+    case 1: rest |= in[1]; __attribute__((fallthrough));
+    case 2: rest |= in[2]; __attribute__((fallthrough));
+    case 3: rest |= in[3]; __attribute__((fallthrough));
+    case 4: rest |= in[4]; __attribute__((fallthrough));
+    default: return rest;
+    }
+}
+
 static enum pith_status check(const struct vcpu *v, u64 nr, const struct hc_args *a)
 {
     if (nr >= ARRAY_SIZE(calls) || !calls[nr].fn)
         return PITH_E_CALL;
     if ((v->part->caps & calls[nr].cap) != calls[nr].cap)
         return PITH_E_PERM;
-    for (u32 i = calls[nr].nargs; i < ARRAY_SIZE(a->in); i++)
-        if (a->in[i] != 0)
-            return PITH_E_ARG;
-    return PITH_OK;
+    return rest_of(a->in, calls[nr].nargs) ? PITH_E_ARG : PITH_OK;
 }
 
 enum exit_action hypercall_dispatch(struct vcpu *v, u64 nr, struct hc_args *a, enum pith_status *st)
@@ -40,11 +52,13 @@ u32 hypercall_insn(void)
     return arch_vm_caps()->hypercall_vmcall ? PITH_HC_VMCALL : PITH_HC_VMMCALL;
 }
 
-/* From 64-bit or flat 32-bit protected mode; anything else gets #UD, as where there is no hypervisor. */
+/*
+ * From 64-bit or flat 32-bit protected mode; anything else gets #UD, as where there is no hypervisor. The CPL is 3 in
+ * virtual-8086 mode.
+ */
 static bool mode_allowed(const struct vcpu *v, const struct vm_exit *exit)
 {
-    return exit->cpl == 0 && (arch_vcpu_reg(&v->arch, X86_CR0) & CR0_PE) &&
-           !(arch_vcpu_reg(&v->arch, X86_RFLAGS) & RFLAGS_VM);
+    return exit->cpl == 0 && (arch_vcpu_reg(&v->arch, X86_CR0) & CR0_PE);
 }
 
 enum exit_action on_hypercall(struct vcpu *v, struct vm_exit *exit)

@@ -7,7 +7,8 @@
 #include "hv/monitor.h"
 #include "hv/terminal.h"
 
-#define POLL_MS 20u
+#define POLL_MS      20u
+#define KEYS_AT_ONCE 64u /* a broken port may say for ever that there is a byte */
 
 static struct timer poll_timer;
 
@@ -34,9 +35,9 @@ void irq_init(void)
 
 void irq_house(void)
 {
-    int c;
+    int c = 0;
 
-    while ((c = terminal_getc()) >= 0)
+    for (u32 i = 0; i < KEYS_AT_ONCE && (c = terminal_getc()) >= 0; i++)
         monitor_key((unsigned char)c);
     terminal_drain();
 }

@@ -31,17 +31,51 @@ static struct image_file file_of(u32 module)
     return (struct image_file){ .data = phys_to_virt(m->base), .size = m->size, .name = m->name };
 }
 
+static bool in_ram(const struct partition *p, gpa_t gpa, u64 len)
+{
+    for (u32 i = 0; i < p->nr_ram && len; i++) {
+        u64 offset = gpa - p->ram[i].gpa;
+        u64 n = offset < p->ram[i].size ? MIN(len, p->ram[i].size - offset) : 0;
+
+        gpa += n;
+        len -= n;
+    }
+    return !len;
+}
+
+/* Large parts of files are noted and copied later, a chunk at a time: files stay where they are. */
 static enum pith_status write_ram(void *ctx, gpa_t gpa, const void *buf, size_t len)
 {
     struct partition *p = ctx;
 
-    return arch_vm_write(&p->vm, gpa, buf, len);
+    if (len <= LOAD_CHUNK || p->load.nr_copies == LOAD_COPIES)
+        return arch_vm_write(&p->vm, gpa, buf, len);
+    if (!in_ram(p, gpa, len))
+        return PITH_E_ARG;
+
+    p->load.copies[p->load.nr_copies++] = (struct load_copy){ gpa, buf, len };
+    return PITH_OK;
+}
+
+/* PITH_E_BUSY: more is to come. */
+static enum pith_status copy_some(struct partition *p)
+{
+    struct load_copy *c = &p->load.copies[p->load.nr_copies - 1];
+    u64 n = MIN(c->len, LOAD_CHUNK);
+    enum pith_status st = arch_vm_write(&p->vm, c->gpa, c->from, n);
+
+    c->gpa += n;
+    c->from += n;
+    c->len -= n;
+    if (!c->len)
+        p->load.nr_copies--;
+    return st == PITH_OK && p->load.nr_copies ? PITH_E_BUSY : st;
 }
 
 /* False: all of it is zero. */
 static bool scrub_some(struct partition *p)
 {
-    u64 skip = p->scrubbed;
+    u64 skip = p->load.scrubbed;
 
     for (u32 i = 0; i < p->nr_ram; i++) {
         u64 n;
@@ -52,7 +86,7 @@ static bool scrub_some(struct partition *p)
         }
         n = MIN(LOAD_CHUNK, p->ram[i].size - skip);
         host_zero(p->ram[i].hpa + skip, n);
-        p->scrubbed += n;
+        p->load.scrubbed += n;
         return true;
     }
     return false;
@@ -83,7 +117,12 @@ static enum pith_status load_image(struct partition *p, const char **why)
 
 enum pith_status load_step(struct partition *p, const char **why)
 {
+    enum pith_status st;
+
+    if (p->load.nr_copies)
+        return copy_some(p);
     if (scrub_some(p))
         return PITH_E_BUSY;
-    return load_image(p, why);
+    st = load_image(p, why);
+    return st == PITH_OK && p->load.nr_copies ? PITH_E_BUSY : st;
 }

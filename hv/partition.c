@@ -78,7 +78,8 @@ enum pith_status partition_start(struct partition *p)
     if (state_of(p) != PARTITION_STOPPED || p->live)
         return PITH_E_STATE;
 
-    p->scrubbed = 0;
+    p->load.scrubbed = 0;
+    p->load.nr_copies = 0;
     p->exit_status = 0;
     p->end = END_NONE;
     set_state(p, PARTITION_LOADING);
@@ -162,13 +163,26 @@ static void load_later(void)
         house_call(partitions_house);
 }
 
+/* One step while guests wait for this core, else as many as fit between two interrupts. */
+static enum pith_status load_steps(struct partition *p, const char **why)
+{
+    struct cpu *cpu = this_cpu();
+    enum pith_status st;
+
+    do {
+        st = load_step(p, why);
+        arch_irq_window();
+    } while (st == PITH_E_BUSY && !cpu->ready_first && !cpu->attention);
+    return st;
+}
+
 /* A message that only a person can act on stays on the screen this long before the machine powers off by itself. */
 static struct timer reading_time = { .deadline = TIMER_NEVER, .expired = load_due };
 
 static void load_some(struct partition *p)
 {
     const char *why = "out of memory";
-    enum pith_status st = load_step(p, &why);
+    enum pith_status st = load_steps(p, &why);
 
     if (st == PITH_E_BUSY) {
         load_later();

@@ -12,6 +12,7 @@
 
 #define PARTITION_EXTENTS 32u
 #define PARTITION_INPUT   256u
+#define LOAD_COPIES       16u
 
 enum partition_state {
     PARTITION_STOPPED,  /* not running: never started, ended, or stopped */
@@ -50,7 +51,11 @@ struct partition {
     struct console_source console;
     u64 start_tsc;                      /* host TSC at start */
     u64 empty_bus;                      /* accesses to memory or ports that nobody gave it */
-    u64 scrubbed;                       /* LOADING: bytes of RAM zeroed so far */
+    struct {                            /* LOADING: how far it is */
+        u64 scrubbed;                   /* bytes of RAM zeroed */
+        struct load_copy { gpa_t gpa; const u8 *from; u64 len; } copies[LOAD_COPIES];
+        u32 nr_copies;                  /* still to be done, last first */
+    } load;
     u32 restarts;                       /* since it last ran for a minute */
     struct timer restart;
 };

@@ -311,31 +311,45 @@ enum vcpu_leave vcpu_fail(struct vcpu *v, const struct vm_exit *exit)
     return LEAVE_STOP;
 }
 
+/* Is there anything to do before the next entry? One test, since nearly always there is nothing. */
+static bool wanted(const struct vcpu *v, const struct cpu *cpu)
+{
+    /* ACQUIRE: take_pending() looks again. */
+    return __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) | cpu->attention | cpu->resched | v->irq_dirty |
+           v->wait | v->arch.interrupted.valid;
+}
+
+/* False: the vCPU leaves, for *why. */
+static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, enum vcpu_leave *why)
+{
+    *why = LEAVE_STOP;
+    if (cpu->attention)
+        cpu_attend(cpu);
+    if (__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) && !take_pending(v))
+        return false;
+    if (v->irq_dirty)
+        deliver(v);
+    if (v->arch.interrupted.valid) {
+        end_halt(v);
+        /* A delivery that exits every time would keep physical interrupts from ever being seen. */
+        arch_irq_window();
+        if (cpu->attention)
+            cpu_attend(cpu);
+    }
+    if (v->wait == WAIT_CALL)
+        check_wait_call(v);
+    *why = v->wait != WAIT_NONE ? LEAVE_BLOCK : LEAVE_YIELD;
+    return v->wait == WAIT_NONE && !cpu->resched;
+}
+
 static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu)
 {
+    enum vcpu_leave why;
     struct vm_exit exit;
 
     for (;;) {
-        if (cpu->attention)
-            cpu_attend(cpu);
-        if (__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) && !take_pending(v))
-            return LEAVE_STOP;
-        if (v->irq_dirty)
-            deliver(v);
-        if (v->arch.interrupted.valid) {
-            end_halt(v);
-            /* A delivery that exits every time would keep physical interrupts from ever being seen. */
-            arch_irq_window();
-            if (cpu->attention)
-                cpu_attend(cpu);
-        }
-        if (v->wait == WAIT_CALL)
-            check_wait_call(v);
-        if (v->wait != WAIT_NONE)
-            return LEAVE_BLOCK;
-        if (cpu->resched)
-            return LEAVE_YIELD;
-
+        if (wanted(v, cpu) && !attend(v, cpu, &why))
+            return why;
         arch_vcpu_run(&v->arch, &exit);
         v->exits[exit.kind]++;
         switch (exit_dispatch(v, &exit)) {

@@ -55,6 +55,7 @@ struct vcpu {
     u64 msr_store[VMSR_STORES];
     u64 kvm_clock, kvm_wall;
     struct vcpuid_env cpuid;
+    struct vcpuid_cache cpuid_cache;
     u64 exits[VM_EXIT_KINDS];  /* never reset; readers take differences */
     u64 run_tsc;               /* host ticks while loaded and running */
     struct arch_vcpu arch;

@@ -48,7 +48,7 @@ class Machine:
 
     def __init__(self, opt, image, tmp):
         self.opt, self.image, self.tmp, self.serial, self.process = opt, image, pathlib.Path(tmp), None, None
-        self.log = self.tmp / 'log'
+        self.log, self.next_look = self.tmp / 'log', 0.0
 
     def connect(self, listener):
         """The emulator connects to us: no port or socket name can be taken by somebody else in between."""
@@ -64,14 +64,23 @@ class Machine:
                     raise RuntimeError(f'{self.opt.machine} did not start:\n{self.log_tail()}') from None
 
     def log_tail(self):
+        """The end of the emulator's log, without what is no complaint."""
         try:
-            return self.log.read_bytes()[-2000:].decode('utf-8', 'replace')
+            text = self.log.read_bytes()[-(1 << 16):].decode('utf-8', 'replace')
         except OSError:
             return ''
+        return ''.join(line for line in text.splitlines(True) if not re.match(r'\d+i\[', line))[-2000:]
 
     def log_too_long(self):
         limit = LOG_LIMIT * (50 if self.opt.emulator_log else 1)
         return any(f.exists() and f.stat().st_size > limit for f in (self.log, self.tmp / 'stdout'))
+
+    def time_to_look(self):
+        """Every few seconds: looking for a hang takes time itself."""
+        if time.monotonic() < self.next_look:
+            return False
+        self.next_look = time.monotonic() + 3
+        return True
 
     def monitor(self, command):
         raise RuntimeError(f'--monitor-command is for qemu-amd: {command}')
@@ -146,10 +155,8 @@ class Qemu(Machine):
 
     def halted(self):
         """HLT with IF=0 on every core is final: nothing in these machines sends an NMI."""
-        now = time.monotonic()
-        if now < getattr(self, 'next_look', 0):
+        if not self.time_to_look():
             return False
-        self.next_look = now + 3
         text = self.command('human-monitor-command', **{'command-line': 'info registers -a'})
         cores = re.findall(r'RFL=([0-9a-f]+).*?HLT=(\d)', text)
         return bool(cores) and all(h == '1' and not int(f, 16) & 0x200 for f, h in cores)
@@ -255,7 +262,9 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
         return any(not re.search(rf'^\({core}\) .*: vmsave', where, re.M) for core, where in stops)
 
     def hung(self):
-        """Every core's last word is that it halts with interrupts off."""
+        """Every core's last word in the log is that it halts with interrupts off."""
+        if not self.time_to_look():
+            return False
         last = dict(re.findall(r'^\d+i\[(CPU\d+) *\] (.*)', self.log.read_text('latin-1'), re.M))
         return len(last) == self.opt.cpus and all('HLT instruction with IF=0' in words for words in last.values())
 

@@ -19,3 +19,23 @@ struct vcpuid_env {
     bool x2apic;           /* always offered, the vLAPIC has it; false hides it */
 };
 void vcpuid(const struct vcpuid_env *env, u32 leaf, u32 sub, struct cpuid_regs *out);
+
+/*
+ * Answers that never change, remembered: the policy table is some way to walk, and the host's CPUID an exit where the
+ * hypervisor itself is a guest. A key of zero stands for leaf ffffffff, which reads as zero as an empty entry says.
+ */
+#define VCPUID_CACHED 8u
+struct vcpuid_cache { struct { u64 key; struct cpuid_regs regs; } entries[VCPUID_CACHED]; };
+
+void vcpuid_remember(const struct vcpuid_env *env, struct vcpuid_cache *cache, u32 leaf, u32 sub, struct cpuid_regs *out);
+/* As vcpuid(), by way of the cache. */
+static inline void vcpuid_cached(const struct vcpuid_env *env, struct vcpuid_cache *cache, u32 leaf, u32 sub,
+                                 struct cpuid_regs *out)
+{
+    u32 at = leaf % VCPUID_CACHED;
+
+    if (cache->entries[at].key == ~((u64)sub << 32 | leaf))
+        *out = cache->entries[at].regs;
+    else
+        vcpuid_remember(env, cache, leaf, sub, out);
+}

@@ -67,11 +67,19 @@ static void vector_put(u32 set[8], u8 vector, bool on)
     set[vector / 32] = on ? set[vector / 32] | bit : set[vector / 32] & ~bit;
 }
 
+static u64 vector_pair(const u32 set[8], u32 i)
+{
+    return set[2 * i] | (u64)set[2 * i + 1] << 32;
+}
+
 static int vector_highest(const u32 set[8])
 {
-    for (int i = 7; i >= 0; i--)
-        if (set[i])
-            return i * 32 + 31 - __builtin_clz(set[i]);
+    for (u32 i = 4; i-- > 0;) {
+        u64 pair = vector_pair(set, i);
+
+        if (pair)
+            return (int)(i * 64 + 63) - __builtin_clzll(pair);
+    }
     return VLAPIC_NONE;
 }
 
@@ -146,6 +154,11 @@ void vlapic_post(struct vlapic *l, u8 vector, bool level)
 int vlapic_highest_irr(const struct vlapic *l)
 {
     return vector_highest(l->irr);
+}
+
+bool vlapic_any_irr(const struct vlapic *l)
+{
+    return vector_pair(l->irr, 0) | vector_pair(l->irr, 1) | vector_pair(l->irr, 2) | vector_pair(l->irr, 3);
 }
 
 u8 vlapic_ppr(const struct vlapic *l)

@@ -48,6 +48,7 @@ bool vlapic_x2apic(const struct vlapic *l);
 void vlapic_post(struct vlapic *l, u8 vector, bool level);
 int vlapic_pending(const struct vlapic *l);                   /* deliverable now, or VLAPIC_NONE */
 int vlapic_highest_irr(const struct vlapic *l);               /* regardless of priority */
+bool vlapic_any_irr(const struct vlapic *l);
 u8 vlapic_ppr(const struct vlapic *l);
 void vlapic_ack(struct vlapic *l, u8 vector);                 /* delivered: IRR -> ISR */
 /* When now >= deadline: posts, and advances a periodic one. */

@@ -23,6 +23,11 @@ enum vmsr_kind {
 struct vmsr { u8 kind; u64 value; };
 
 struct vmsr vmsr_lookup(u32 msr);
+/* The range that is VMSR_LAPIC, whose writes vmsr_check() lets through as a whole: to be asked first. */
+static inline bool vmsr_is_x2apic(u32 msr)
+{
+    return msr >> 8 == 8;
+}
 /* Power-on value of store[i]. */
 u64 vmsr_store_reset(u32 i);
 /*

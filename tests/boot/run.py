@@ -17,7 +17,7 @@ import cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get('BUILD', 'build')
-NEVER = [r'^\[pith\] panic']
+NEVER = [r'^\[pith\] \*\*\* ']
 TAIL = 40           # lines shown of a failing machine
 IMAGE_VA = 0xffff870000000000
 
@@ -72,11 +72,11 @@ def run_command(case):
         wrong, said = [f'exit status {done.returncode}'] if done.returncode else [], done.stdout
     except subprocess.TimeoutExpired as e:
         wrong, said = [f'timeout after {case.timeout} s'], e.stdout or b''
-    return time.monotonic() - started, wrong, said.decode('utf-8', 'replace').splitlines()[-TAIL:]
+    return time.monotonic() - started, wrong, said.decode('utf-8', 'replace').splitlines()
 
 
 def run(case):
-    """(seconds, what is wrong, the last lines) of one case."""
+    """(seconds, what is wrong, what was said) of one case."""
     if isinstance(case, cases.Command):
         return run_command(case)
     started = time.monotonic()
@@ -89,12 +89,16 @@ def run(case):
         wrong += [f'unwanted: {line}' for line in lines if any(re.search(e, line) for e in [*NEVER, *case.forbid])]
         if case.look and not wrong:
             wrong += globals()[case.look](tmp, lines)
-    return time.monotonic() - started, wrong, lines[-TAIL:] + done.stderr.decode('utf-8', 'replace').splitlines()
+    return time.monotonic() - started, wrong, lines + done.stderr.decode('utf-8', 'replace').splitlines()
 
 
-def report(case, seconds, wrong, tail):
+def report(case, seconds, wrong, said):
+    log = BUILD / 'boot-tests' / f'{case.name}.log'
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text('\n'.join(said) + '\n', encoding='utf-8')
     print('FAIL' if wrong else 'ok  ', f'{case.name} ({seconds:.0f} s)', flush=True)
     if wrong:
+        tail = [f'... all of it is in {os.path.relpath(log, ROOT)}', *said[-TAIL:]] if len(said) > TAIL else said
         print('\n'.join(['    ' + w for w in wrong] + ['      | ' + line for line in tail]), flush=True)
 
 
@@ -131,8 +135,8 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         running = {pool.submit(run, c): c for c in chosen}
         for future in concurrent.futures.as_completed(running):
-            seconds, wrong, tail = future.result()
-            report(running[future], seconds, wrong, tail)
+            seconds, wrong, said = future.result()
+            report(running[future], seconds, wrong, said)
             passed, failed = passed + (not wrong), failed + bool(wrong)
     print(f'{passed} passed, {failed} failed')
     return bool(failed)

@@ -27,7 +27,7 @@ static struct vcpu vcpu;
 
 /* --- the fake processor: a script of exits, and what was done to it */
 static struct { u8 kind; enum exit_action act; void (*before)(void); } steps[8];
-static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped, failed, rings, waits_done;
+static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped, failed, rings, waits_done, windows;
 static bool if_open;
 static u64 now, timer_tsc, cr8;
 
@@ -70,6 +70,7 @@ enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
 }
 u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return 1000; }
+void arch_irq_window(void) { windows++; }
 void arch_timer_set(u64 tsc) { timer_tsc = tsc; }
 void cpu_attend(struct cpu *c) { c->attention = false; timers_run(&c->timers, now); }
 void cpu_ring(struct cpu *c) { (void)c; rings++; }
@@ -106,6 +107,7 @@ static int set_up(void **state)
     timer_tsc = TIMER_NEVER;
     sched_init(&core);
     vcpu_init(&vcpu, &part, 0, &core);
+    vcpu_prepare(&vcpu);
     vcpu_start(&vcpu);
     syscall(SYS_arch_prctl, ARCH_SET_GS, &core);
     return 0;
@@ -149,6 +151,7 @@ static void start_after_stop_drops_the_stop(void **state)
     step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
     assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
     vcpu_post(&vcpu, VCPU_PEND_STOP);
+    vcpu_prepare(&vcpu);
     vcpu_start(&vcpu);
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
@@ -249,6 +252,41 @@ static void other_cores_ring(void **state)
     assert_int_equal(injected_vector, 0x41);
 }
 
+/* A guest TSC that wrapped, or a deadline that never comes, must not keep the timer queue busy. */
+static void deadlines_beyond_time(void **state)
+{
+    (void)state;
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu_run(&vcpu);
+    now = 1000000;
+    vcpu.tsc_offset = 0 - 500000ull; /* guest TSC 500000 */
+    vcpu.lapic.deadline = ~0ull - 1;
+    vcpu_arm_timer(&vcpu);
+    assert_int_equal(timer_tsc, TIMER_NEVER);
+    vcpu.lapic.deadline = 500100;
+    vcpu_arm_timer(&vcpu);
+    assert_int_equal(timer_tsc, now + 100);
+    vcpu.lapic.deadline = 1; /* long past */
+    vcpu_arm_timer(&vcpu);
+    assert_int_equal(timer_tsc, now);
+    vcpu.lapic.period = 1;
+    vcpu_arm_timer(&vcpu);
+    assert_int_equal(timer_tsc, now + 200); /* 200 us at 1 MHz */
+}
+
+/* An event that is about to be delivered must not outrun physical interrupts for ever. */
+static void physical_interrupts_before_a_delivery(void **state)
+{
+    (void)state;
+    windows = 0;
+    step(VM_EXIT_CPUID, EXIT_SKIP, NULL);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu.arch.interrupted.valid = true; /* the fake never delivers it */
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    vcpu_run(&vcpu);
+    assert_in_range(windows, 2, 4);
+}
+
 static void wait_ends_by_time(void **state)
 {
     (void)state;
@@ -294,6 +332,8 @@ int main(void)
         cmocka_unit_test_setup(task_priority_holds_back, set_up),
         cmocka_unit_test_setup(halted_wakes_only_for_what_it_can_take, set_up),
         cmocka_unit_test_setup(other_cores_ring, set_up),
+        cmocka_unit_test_setup(deadlines_beyond_time, set_up),
+        cmocka_unit_test_setup(physical_interrupts_before_a_delivery, set_up),
         cmocka_unit_test_setup(wait_ends_by_time, set_up),
         cmocka_unit_test_setup(two_take_turns, set_up),
     };

@@ -23,6 +23,7 @@ extern struct vmx_hw vmx_hw;
 struct vmx_state {
     u64 host_rsp;                /* as last written, by vmx_enter.S too */
     struct arch_cpu *host;       /* the core whose state the VMCS holds as the host's */
+    u64 backstop;                /* what the preemption timer was set for */
     u64 dr7;                     /* the guest's; the VMCS's lacks what is armed on the hypervisor's addresses */
     u32 pin, proc, vpid;
     u8 tpr_wanted, tpr_threshold;

@@ -36,18 +36,23 @@ static void load_breakpoints(struct arch_vcpu *v)
     vmwrite(VMCS_GUEST_DR7, dr7);
 }
 
-/* The timer counts down from what is left, at the TSC's rate divided by 2^shift; 0 exits before the first instruction. */
-static void load_backstop(struct arch_vcpu *v)
+/*
+ * The timer counts down from what is left, at the TSC's rate divided by 2^shift; 0 exits before the first instruction. Every
+ * entry starts it again from the value of the VMCS, so a guest that exits earlier has it later: it is there for one that
+ * does not exit at all, and is written only when the backstop was moved.
+ */
+static __attribute__((noinline)) void move_backstop(struct arch_vcpu *v)
 {
     struct vmx_state *s = vmx_state(v);
     u64 now = rdtsc();
     u64 left = v->backstop > now ? (v->backstop - now) >> vmx_hw.timer_shift : 0;
+    u32 pin = s->pin & ~(u32)PIN_PREEMPTION_TIMER;
 
+    s->backstop = v->backstop;
     if (!vmx_hw.timer)
         return;
 
-    if (!(s->pin & PIN_PREEMPTION_TIMER))
-        vmx_set_controls(v, s->pin | (u32)PIN_PREEMPTION_TIMER, s->proc);
+    vmx_set_controls(v, v->backstop ? pin | (u32)PIN_PREEMPTION_TIMER : pin, s->proc);
     vmwrite(VMCS_PREEMPTION_TIMER, MIN(left, 0xffffffffull));
 }
 
@@ -55,21 +60,17 @@ static void load_backstop(struct arch_vcpu *v)
 static void prepare_entry(struct arch_vcpu *v)
 {
     struct vmx_state *s = vmx_state(v);
-    unsigned flush;
 
-    flush = tags_prepare(v->cpu, v, VMX_NR_VPIDS);
-    if (flush || s->flush_linear || s->vpid != v->tag)
-        vmx_tlb_update(v, flush);
+    if (!tags_current(v->cpu, v) || s->flush_linear)
+        vmx_tlb_update(v, tags_prepare(v->cpu, v, VMX_NR_VPIDS));
     if (v->interrupted.valid)
         vmx_write_event(v);
     if (s->tpr_wanted)
         vmx_tpr_update(v);
     if (s->dr7 & DR7_ENABLES)
         load_breakpoints(v);
-    if (v->backstop)
-        load_backstop(v);
-    else if (s->pin & PIN_PREEMPTION_TIMER)
-        vmx_set_controls(v, s->pin & ~(u32)PIN_PREEMPTION_TIMER, s->proc);
+    if (s->backstop != v->backstop)
+        move_backstop(v);
     write_cr2(v->cr2);
 }
 
