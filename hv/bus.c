@@ -52,18 +52,23 @@ static void uart(struct vcpu *v, struct bus_access *a)
         console_write(&p->console, out, n);
 }
 
-static void rtc(struct vcpu *v, struct bus_access *a)
+static void rtc_byte(struct partition *p, struct bus_access *a, u32 i)
 {
-    struct partition *p = v->part;
+    u64 now = partition_wall_now(p);
 
     spin_lock(&p->lock);
-    for (u32 i = 0; i < a->size && a->addr + i <= 0x71; i++) {
-        if (a->write)
-            vrtc_write(&p->rtc, (u32)a->addr + i, take_byte(a, i));
-        else
-            put_byte(a, i, vrtc_read(&p->rtc, (u32)a->addr + i, partition_wall_now(p)));
-    }
+    if (a->write)
+        vrtc_write(&p->rtc, (u32)a->addr + i, take_byte(a, i));
+    else
+        put_byte(a, i, vrtc_read(&p->rtc, (u32)a->addr + i, now));
     spin_unlock(&p->lock);
+}
+
+static void rtc(struct vcpu *v, struct bus_access *a)
+{
+    rtc_byte(v->part, a, 0);
+    if (a->size > 1 && a->addr == 0x70)
+        rtc_byte(v->part, a, 1);
 }
 
 static void local_apic(struct vcpu *v, struct bus_access *a)

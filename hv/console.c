@@ -81,7 +81,7 @@ static void rub_out(struct console_source *s)
     s->len--;
     if (s->shown > s->len) {
         s->shown = s->len;
-        put("\b", 1);
+        put("\b \b", 3);
     }
 }
 
@@ -135,12 +135,16 @@ static void take(struct console_source *s, u8 c)
 void console_write(struct console_source *s, const char *text, size_t len)
 {
     bool locked = lock();
+    bool whole_line = false;
 
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
         take(s, (u8)text[i]);
+        whole_line |= text[i] == '\n';
+    }
     show_focus();
     unlock(locked);
-    terminal_kick();
+    if (whole_line)
+        terminal_kick(); /* less can wait for core 0's next look: an IPI a byte would disturb its guests */
 }
 
 void console_end(struct console_source *s)

@@ -66,20 +66,32 @@ static enum exit_action on_hlt(struct vcpu *v, struct vm_exit *exit)
     return EXIT_SKIP;
 }
 
+static enum exit_action cpuid_answer(struct x86_gprs *g, const struct cpuid_regs *r)
+{
+    g->rax = r->eax;
+    g->rbx = r->ebx;
+    g->rcx = r->ecx;
+    g->rdx = r->edx;
+    return EXIT_SKIP;
+}
+
+static __attribute__((noinline)) enum exit_action cpuid_first(struct vcpu *v, u32 leaf, u32 sub)
+{
+    struct cpuid_regs r;
+
+    if (leaf == 1) /* the only leaf that shows a bit of CR4 */
+        v->cpuid.cr4 = arch_vcpu_reg(&v->arch, X86_CR4);
+    vcpuid_ask(&v->cpuid, &v->cpuid_cache, leaf, sub, &r);
+    return cpuid_answer(&v->arch.gpr, &r);
+}
+
 static enum exit_action on_cpuid(struct vcpu *v, struct vm_exit *exit)
 {
     struct x86_gprs *g = &v->arch.gpr;
-    struct cpuid_regs r;
+    const struct cpuid_regs *r = vcpuid_recall(&v->cpuid_cache, (u32)g->rax, (u32)g->rcx);
 
     (void)exit;
-    if ((u32)g->rax == 1) /* the only leaf that shows a bit of CR4 */
-        v->cpuid.cr4 = arch_vcpu_reg(&v->arch, X86_CR4);
-    vcpuid_cached(&v->cpuid, &v->cpuid_cache, (u32)g->rax, (u32)g->rcx, &r);
-    g->rax = r.eax;
-    g->rbx = r.ebx;
-    g->rcx = r.ecx;
-    g->rdx = r.edx;
-    return EXIT_SKIP;
+    return r ? cpuid_answer(g, r) : cpuid_first(v, (u32)g->rax, (u32)g->rcx);
 }
 
 /* #DB and #AC are intercepted only because a guest could loop on them for ever without an exit: hand them on. */

@@ -24,7 +24,7 @@ static bool string_element(struct vcpu *v, const struct insn *in, const struct v
     return arch_vcpu_write(&v->arch, emulate_linear(v, in, X86_ES, g->rdi), &a.val, a.size, fault);
 }
 
-static enum exit_action string_io(struct vcpu *v, struct vm_exit *exit)
+static __attribute__((noinline)) enum exit_action string_io(struct vcpu *v, struct vm_exit *exit)
 {
     enum exit_action act = EXIT_SKIP;
     struct x86_event fault;

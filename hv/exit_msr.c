@@ -48,7 +48,7 @@ static bool addressed(const struct vcpu *from, const struct vcpu *to, const stru
     }
 }
 
-void exit_lapic_effect(struct vcpu *v, const struct vlapic_effect *e)
+static __attribute__((noinline)) void carry_out(struct vcpu *v, const struct vlapic_effect *e)
 {
     struct partition *p = v->part;
 
@@ -63,6 +63,12 @@ void exit_lapic_effect(struct vcpu *v, const struct vlapic_effect *e)
         for (u32 i = 0; i < p->nr_vcpus; i++)
             if (addressed(v, p->vcpus[i], e))
                 send_one(p->vcpus[i], e->icr_lo);
+}
+
+void exit_lapic_effect(struct vcpu *v, const struct vlapic_effect *e)
+{
+    if (e->ipi || e->eoi || e->timer)
+        carry_out(v, e);
     if (vlapic_any_irr(&v->lapic)) /* else nothing can have become deliverable */
         v->irq_dirty = true;
 }

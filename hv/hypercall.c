@@ -56,9 +56,9 @@ u32 hypercall_insn(void)
  * From 64-bit or flat 32-bit protected mode; anything else gets #UD, as where there is no hypervisor. The CPL is 3 in
  * virtual-8086 mode.
  */
-static bool mode_allowed(const struct vcpu *v, const struct vm_exit *exit)
+static bool mode_allowed(const struct vm_exit *exit)
 {
-    return exit->cpl == 0 && (arch_vcpu_reg(&v->arch, X86_CR0) & CR0_PE);
+    return exit->cpl == 0 && !exit->hypercall.real;
 }
 
 enum exit_action on_hypercall(struct vcpu *v, struct vm_exit *exit)
@@ -68,7 +68,7 @@ enum exit_action on_hypercall(struct vcpu *v, struct vm_exit *exit)
     enum pith_status st = PITH_OK;
     enum exit_action act;
 
-    if (!mode_allowed(v, exit))
+    if (!mode_allowed(exit))
         return exit_fault(v, X86_UD);
     if ((g->rax & ~0xffffull) != PITH_CALL_BASE) {
         g->rax = (u64)PITH_CALL_UNKNOWN;

@@ -21,6 +21,7 @@ static struct screen screen;
 static char ring[RING];
 static u32 head, tail; /* written by the writer, by the reader; never wrap into each other */
 static u32 lost;
+static u32 kicked; /* core 0 was told and has not looked yet */
 static struct timer again;
 
 bool terminal_urgent(void)
@@ -90,6 +91,7 @@ void terminal_drain(void)
     u32 room = 0;
     u32 n = 0;
 
+    __atomic_store_n(&kicked, 0, __ATOMIC_SEQ_CST);
     while (n < DRAIN_BYTES && !empty() && next_out(&room))
         n++;
     if (!empty())
@@ -144,7 +146,7 @@ void terminal_put(const char *text, size_t len)
 
 void terminal_kick(void)
 {
-    if (started && !terminal_urgent())
+    if (started && !terminal_urgent() && !__atomic_exchange_n(&kicked, 1, __ATOMIC_ACQ_REL))
         cpu_ring(cpu_get(0));
 }
 

@@ -122,6 +122,7 @@ struct vm_exit {
         struct { u16 port; u8 size; bool in, string, rep; u8 addr_size, seg; } pio;   /* 0, 0xff: must be decoded */
         struct { gpa_t gpa; bool write, fetch, mapped, walk; } s2;   /* walk: on the guest's own page tables, never MMIO */
         struct { u8 which; } insn;
+        struct { bool real; } hypercall;                         /* CR0.PE was clear: then cpl says nothing */
         struct { const char *what; u64 detail; } failed;         /* ENTRY_FAILED: the manual's words */
     };
 };

@@ -227,7 +227,7 @@ void vcpuid(const struct vcpuid_env *env, u32 leaf, u32 sub, struct cpuid_regs *
 }
 
 /* Leaf 1 shows a bit of CR4, leaf 0DH follows XCR0: the guest changes these. */
-void vcpuid_remember(const struct vcpuid_env *env, struct vcpuid_cache *cache, u32 leaf, u32 sub, struct cpuid_regs *out)
+void vcpuid_ask(const struct vcpuid_env *env, struct vcpuid_cache *cache, u32 leaf, u32 sub, struct cpuid_regs *out)
 {
     u32 at = leaf % VCPUID_CACHED;
 

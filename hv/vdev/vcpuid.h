@@ -27,15 +27,12 @@ void vcpuid(const struct vcpuid_env *env, u32 leaf, u32 sub, struct cpuid_regs *
 #define VCPUID_CACHED 8u
 struct vcpuid_cache { struct { u64 key; struct cpuid_regs regs; } entries[VCPUID_CACHED]; };
 
-void vcpuid_remember(const struct vcpuid_env *env, struct vcpuid_cache *cache, u32 leaf, u32 sub, struct cpuid_regs *out);
-/* As vcpuid(), by way of the cache. */
-static inline void vcpuid_cached(const struct vcpuid_env *env, struct vcpuid_cache *cache, u32 leaf, u32 sub,
-                                 struct cpuid_regs *out)
+/* As vcpuid(), and remembers. */
+void vcpuid_ask(const struct vcpuid_env *env, struct vcpuid_cache *cache, u32 leaf, u32 sub, struct cpuid_regs *out);
+/* What is remembered of it, or NULL. */
+static inline const struct cpuid_regs *vcpuid_recall(const struct vcpuid_cache *cache, u32 leaf, u32 sub)
 {
     u32 at = leaf % VCPUID_CACHED;
 
-    if (cache->entries[at].key == ~((u64)sub << 32 | leaf))
-        *out = cache->entries[at].regs;
-    else
-        vcpuid_remember(env, cache, leaf, sub, out);
+    return cache->entries[at].key == ~((u64)sub << 32 | leaf) ? &cache->entries[at].regs : NULL;
 }

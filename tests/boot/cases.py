@@ -77,6 +77,7 @@ class Case:
     timeout: int = 240
     daily: bool = True                        # in `make test`; else only in `make test-all`
     look: str | None = None                   # a further check in run.py
+    on_screen: list = dataclasses.field(default_factory=list)   # each must match a line of the screenshot
 
 
 @dataclasses.dataclass
@@ -101,13 +102,14 @@ CASES = [
     *(Case(f'guests-{m}', m, GUESTS, SAID_GUESTS, [r'^\[[a-z]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
     *(Case(f'spin-{m}', m, SPIN, SAID_HELLO + SAID_CLOCK, args=['--cpus', '1', *GUEST_FILES], until=SAID_CLOCK[2]) for m in (QEMU, INTEL)),
     *(Case(f'demo-{m}', m, DEMO, SAID_HELLO + SAID_CLOCK + SAID_LINUX, until=SAID_LINUX[1], typed=TYPED, timeout=300,
-           args=['--screenshot', '@TMP@/screen.png'] if m == QEMU else [], look='screen' if m == QEMU else None)
+           args=['--screenshot', '@TMP@/screen.png'] if m == QEMU else [], look='screen' if m == QEMU else None,
+           on_screen=SAID_CLOCK + SAID_LINUX)
       for m in (QEMU, INTEL)),
     Case('demo-one-core', QEMU, DEMO, SAID_LINUX + SAID_CLOCK, args=['--cpus', '1'], until=SAID_LINUX[1], typed=TYPED),
     Case('linux-powers-off', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: '], typed='poweroff\n'),
 
-    Case('screen-bochs-intel', INTEL, HELLO, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], look='screen'),
-    Case('screen-only', QEMU, HELLO, args=['--no-serial', '--screenshot', '@TMP@/screen.png'], look='screen'),
+    Case('screen-bochs-intel', INTEL, HELLO, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], look='screen', on_screen=SAID_HELLO),
+    Case('screen-only', QEMU, HELLO, args=['--no-serial', '--screenshot', '@TMP@/screen.png'], look='screen', on_screen=SAID_HELLO),
     Case('no-writable-code', QEMU, STAY, SAID_HELLO, args=['--monitor-command', 'cpu 0', '--monitor-command', 'info tlb'],
          until=SAID_HELLO[1], look='mappings'),
     Case('no-acpi', QEMU, HELLO, SAID_HELLO, args=['--no-acpi']),

@@ -155,7 +155,8 @@ void svm_put_event(struct arch_vcpu *v);  /* v->interrupted becomes the event of
 void svm_window_seen(struct arch_vcpu *v); /* after an exit that a window or the end of an NMI caused */
 
 /*
- * Enters the guest of @vmcb with @gpr (all but RAX and RSP, which are the VMCB's) and comes back at
- * its exit.
+ * Enters the guest of @vmcb with v->gpr (all but RAX and RSP, which are the VMCB's); at its exit goes on in svm_left().
+ * svm_vcpu_run(), svm_enter() and svm_left() are one straight line: each ends by jumping to the next.
  */
-void svm_enter(hpa_t vmcb, struct x86_gprs *gpr, hpa_t host_vmcb);
+void svm_enter(struct arch_vcpu *v, struct vm_exit *exit, hpa_t vmcb, hpa_t host_vmcb);
+void svm_left(struct arch_vcpu *v, struct vm_exit *exit);

@@ -77,6 +77,12 @@ static void msr_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_featur
     exit->msr.write = vmcb->exit_info1 & 1;
 }
 
+static void hypercall_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+{
+    (void)rcx, (void)f;
+    exit->hypercall.real = !(vmcb->cr0 & CR0_PE);
+}
+
 static void npf_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
 {
     u64 info = vmcb->exit_info1;
@@ -132,7 +138,7 @@ static const struct row by_code[] = {
     [0x7e]          = OTHER, /* FERR_FREEZE */
     [SVM_EXIT_SHUTDOWN] = { VM_EXIT_SHUTDOWN, 0, false, NULL },
     [SVM_EXIT_VMRUN] = INSN(VIRT),
-    [SVM_EXIT_VMMCALL] = { VM_EXIT_HYPERCALL, 0, true, NULL },
+    [SVM_EXIT_VMMCALL] = { VM_EXIT_HYPERCALL, 0, true, hypercall_detail },
     [SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = INSN(VIRT),
     [0x87 ... 0x88] = OTHER, /* RDTSCP, ICEBP */
     [SVM_EXIT_WBINVD] = INSN(WBINVD),
@@ -167,11 +173,13 @@ void svm_decode(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, 
     exit->kind = row->kind;
     exit->cpl = vmcb->cpl;
     exit->hw_reason = code;
+    exit->insn_len = 0;
     /*
      * Only at the intercept of an instruction does nRIP say where that instruction ends (APM 2,
      * "State Saved on Exit").
      */
-    exit->insn_len = row->nrip && f->nrips ? (u8)(vmcb->nrip - vmcb->rip) : 0;
+    if (f->nrips && row->nrip)
+        exit->insn_len = (u8)(vmcb->nrip - vmcb->rip);
     if (row->detail)
         row->detail(vmcb, rcx, f, exit);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * void svm_enter(hpa_t vmcb, struct x86_gprs *gpr, hpa_t host_vmcb): into the guest and back. APM
- * 2, "VMRUN Instruction".
+ * void svm_enter(struct arch_vcpu *v, struct vm_exit *exit, hpa_t vmcb, hpa_t host_vmcb): into the guest and back, then
+ * svm_left(v, exit). APM 2, "VMRUN Instruction". The general registers are the first of what *v holds.
  */
 #include "arch/x86/gprs.h"
 
@@ -15,23 +15,24 @@ svm_enter:
     push %r13
     push %r14
     push %r15
-    push %rdx                       /* host_vmcb */
-    push %rsi                       /* gpr */
-    mov %rdi, %rax
-    mov GPR_RCX(%rsi), %rcx
-    mov GPR_RDX(%rsi), %rdx
-    mov GPR_RBX(%rsi), %rbx
-    mov GPR_RBP(%rsi), %rbp
-    mov GPR_RDI(%rsi), %rdi
-    mov GPR_R8(%rsi), %r8
-    mov GPR_R9(%rsi), %r9
-    mov GPR_R10(%rsi), %r10
-    mov GPR_R11(%rsi), %r11
-    mov GPR_R12(%rsi), %r12
-    mov GPR_R13(%rsi), %r13
-    mov GPR_R14(%rsi), %r14
-    mov GPR_R15(%rsi), %r15
-    mov GPR_RSI(%rsi), %rsi
+    push %rcx                       /* host_vmcb */
+    push %rsi                       /* exit */
+    push %rdi                       /* v */
+    mov %rdx, %rax
+    mov GPR_RCX(%rdi), %rcx
+    mov GPR_RDX(%rdi), %rdx
+    mov GPR_RBX(%rdi), %rbx
+    mov GPR_RBP(%rdi), %rbp
+    mov GPR_RSI(%rdi), %rsi
+    mov GPR_R8(%rdi), %r8
+    mov GPR_R9(%rdi), %r9
+    mov GPR_R10(%rdi), %r10
+    mov GPR_R11(%rdi), %r11
+    mov GPR_R12(%rdi), %r12
+    mov GPR_R13(%rdi), %r13
+    mov GPR_R14(%rdi), %r14
+    mov GPR_R15(%rdi), %r15
+    mov GPR_RDI(%rdi), %rdi
 
     /*
      * With V_INTR_MASKING the host's IF, as VMRUN finds it, decides whether a physical interrupt
@@ -61,7 +62,8 @@ svm_enter:
     mov %r14, GPR_R14(%rdi)
     mov %r15, GPR_R15(%rdi)
     pop GPR_RDI(%rdi)
-    pop %rsi                        /* gpr */
+    pop %rdi                        /* v */
+    pop %rsi                        /* exit */
     pop %rax                        /* host_vmcb */
     vmload %rax
     cli
@@ -83,6 +85,6 @@ svm_enter:
     pop %r12
     pop %rbx
     pop %rbp
-    ret
+    jmp svm_left
     .size svm_enter, . - svm_enter
     .section .note.GNU-stack, "", @progbits

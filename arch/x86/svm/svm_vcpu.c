@@ -105,8 +105,7 @@ static void load_breakpoints(const struct arch_vcpu *v)
     write_dr3(safe_breakpoint(v->dr[3]));
 }
 
-/* Out of line: seldom. */
-static __attribute__((noinline)) void renew_tag(struct arch_vcpu *v, struct vmcb *vmcb)
+static void renew_tag(struct arch_vcpu *v, struct vmcb *vmcb)
 {
     unsigned flush = tags_prepare(v->cpu, v, svm_features.nr_asids);
     bool all = (flush & TAGS_FLUSH_ALL) || !svm_features.flush_by_asid;
@@ -115,12 +114,54 @@ static __attribute__((noinline)) void renew_tag(struct arch_vcpu *v, struct vmcb
     vmcb->tlb_control = all ? TLB_CONTROL_FLUSH_ALL : TLB_CONTROL_FLUSH_GUEST;
 }
 
-static void finish_exit(struct arch_vcpu *v, struct vm_exit *exit)
+/* Exits that leave something to be put right. */
+static __attribute__((noinline)) void left_with_care(struct arch_vcpu *v, struct vm_exit *exit)
 {
+    const struct vmcb *vmcb = v->hw;
+
+    if (vmcb->exit_int_info & EVENT_V)
+        (void)svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
+    svm_decode(vmcb, v->gpr.rcx, &svm_features, exit);
     if (exit->kind == VM_EXIT_WINDOW)
         svm_window_seen(v);
-    else
+    else if (exit->kind == VM_EXIT_CR || exit->kind == VM_EXIT_DR)
         vm_resolve_mov_cr(v, exit);
+}
+
+_Static_assert(offsetof(struct arch_vcpu, gpr) == 0, "svm_enter.S");
+
+void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    const struct vmcb *vmcb = v->hw;
+    u32 code = (u32)vmcb->exit_code;
+
+    v->gpr.rax = vmcb->rax;
+    if ((vmcb->exit_int_info & EVENT_V) || code < SVM_EXIT_EXCP_BASE /* MOV CR and DR */ ||
+        code == SVM_EXIT_VINTR || code == SVM_EXIT_IRET)
+        left_with_care(v, exit);
+    else
+        svm_decode(vmcb, v->gpr.rcx, &svm_features, exit);
+}
+
+static inline void enter(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    struct vmcb *vmcb = v->hw;
+
+    vmcb->rax = v->gpr.rax;
+    svm_enter(v, exit, v->hw_hpa, v->cpu->host_vmcb);
+}
+
+static __attribute__((noinline)) void prepare_and_enter(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    struct vmcb *vmcb = v->hw;
+
+    if (!tags_current(v->cpu, v))
+        renew_tag(v, vmcb);
+    if (v->interrupted.valid)
+        svm_put_event(v);
+    if (vmcb->dr7 & DR7_ENABLES)
+        load_breakpoints(v);
+    enter(v, exit);
 }
 
 static void svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
@@ -128,21 +169,11 @@ static void svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
     struct vmcb *vmcb = v->hw;
 
     vmcb->tlb_control = TLB_CONTROL_NONE;
-    if (!tags_current(v->cpu, v))
-        renew_tag(v, vmcb);
     vmcb->event_inj = 0;
-    if (v->interrupted.valid)
-        svm_put_event(v);
-    if (vmcb->dr7 & DR7_ENABLES)
-        load_breakpoints(v);
-    vmcb->rax = v->gpr.rax;
-    svm_enter(v->hw_hpa, &v->gpr, v->cpu->host_vmcb);
-    v->gpr.rax = vmcb->rax;
-    if (vmcb->exit_int_info & EVENT_V)
-        (void)svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
-    svm_decode(vmcb, v->gpr.rcx, &svm_features, exit);
-    if (BIT(exit->kind) & (BIT(VM_EXIT_WINDOW) | BIT(VM_EXIT_CR) | BIT(VM_EXIT_DR)))
-        finish_exit(v, exit);
+    if (v->interrupted.valid || (vmcb->dr7 & DR7_ENABLES) || !tags_current(v->cpu, v))
+        prepare_and_enter(v, exit);
+    else
+        enter(v, exit);
 }
 
 /*

@@ -103,33 +103,38 @@ static void decode_msr(const struct vmx_raw *raw, struct vm_exit *exit)
     exit->msr.write = (raw->reason & 0xffff) == VMX_WRMSR;
 }
 
+static void decode_hypercall(const struct vmx_raw *raw, struct vm_exit *exit)
+{
+    exit->hypercall.real = !(raw->cr0 & CR0_PE);
+}
+
 static void decode_insn(const struct vmx_raw *raw, struct vm_exit *exit)
 {
     exit->insn.which = vmx_reason_info(raw->reason)->which;
 }
 
 enum { LEN = VMX_NEED_LEN, QUAL = VMX_NEED_QUAL, INFO = VMX_NEED_INFO, GPA = VMX_NEED_GPA,
-       INTR = VMX_NEED_INTR, CPL = VMX_NEED_CPL, CARE = VMX_NEED_CARE,
+       INTR = VMX_NEED_INTR, CPL = VMX_NEED_CPL, CR0 = VMX_NEED_CR0, CARE = VMX_NEED_CARE,
        IDTV = VMX_NEED_VECTORING | VMX_NEED_CARE };
 
-#define VIRT  { VM_EXIT_INSN, CPL, X86_INSN_VIRT, decode_insn } /* never skipped: the length is of no use */
-#define OTHER { VM_EXIT_OTHER, QUAL, 0, decode_other }          /* what the controls do not let happen */
+#define VIRT  { CPL, VM_EXIT_INSN, X86_INSN_VIRT, decode_insn } /* never skipped: the length is of no use */
+#define OTHER { QUAL, VM_EXIT_OTHER, 0, decode_other }          /* what the controls do not let happen */
 
 const struct vmx_reason_info vmx_reasons[VMX_REASONS + 1] = {
-    [VMX_EXCEPTION_OR_NMI] = { VM_EXIT_EXCEPTION, INTR | QUAL | IDTV, 0, decode_exception },
-    [VMX_EXTINT] = { VM_EXIT_HOST_IRQ, 0, 0, NULL },
-    [VMX_TRIPLE_FAULT] = { VM_EXIT_SHUTDOWN, 0, 0, NULL },
-    [VMX_INIT] = { VM_EXIT_NMI, 0, 0, NULL }, /* not the guest's doing: as an NMI, it only ends the run */
-    [VMX_INTR_WINDOW] = { VM_EXIT_WINDOW, CARE, 0, NULL },
-    [VMX_NMI_WINDOW] = { VM_EXIT_WINDOW, CARE, 0, NULL },
-    [VMX_TASK_SWITCH] = { VM_EXIT_TASK_SWITCH, QUAL | IDTV, 0, NULL },
-    [VMX_CPUID] = { VM_EXIT_CPUID, LEN, 0, NULL },
+    [VMX_EXCEPTION_OR_NMI] = { INTR | QUAL | IDTV, VM_EXIT_EXCEPTION, 0, decode_exception },
+    [VMX_EXTINT] = { 0, VM_EXIT_HOST_IRQ, 0, NULL },
+    [VMX_TRIPLE_FAULT] = { 0, VM_EXIT_SHUTDOWN, 0, NULL },
+    [VMX_INIT] = { 0, VM_EXIT_NMI, 0, NULL }, /* not the guest's doing: as an NMI, it only ends the run */
+    [VMX_INTR_WINDOW] = { CARE, VM_EXIT_WINDOW, 0, NULL },
+    [VMX_NMI_WINDOW] = { CARE, VM_EXIT_WINDOW, 0, NULL },
+    [VMX_TASK_SWITCH] = { QUAL | IDTV, VM_EXIT_TASK_SWITCH, 0, NULL },
+    [VMX_CPUID] = { LEN, VM_EXIT_CPUID, 0, NULL },
     [VMX_GETSEC] = VIRT,
-    [VMX_HLT] = { VM_EXIT_HLT, LEN, 0, NULL },
-    [VMX_INVD] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_INVD, decode_insn },
-    [VMX_RDPMC] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_RDPMC, decode_insn },
-    [VMX_RSM] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_RSM, decode_insn },
-    [VMX_VMCALL] = { VM_EXIT_HYPERCALL, LEN | CPL, 0, NULL },
+    [VMX_HLT] = { LEN, VM_EXIT_HLT, 0, NULL },
+    [VMX_INVD] = { LEN | CPL, VM_EXIT_INSN, X86_INSN_INVD, decode_insn },
+    [VMX_RDPMC] = { LEN | CPL, VM_EXIT_INSN, X86_INSN_RDPMC, decode_insn },
+    [VMX_RSM] = { LEN | CPL, VM_EXIT_INSN, X86_INSN_RSM, decode_insn },
+    [VMX_VMCALL] = { LEN | CPL | CR0, VM_EXIT_HYPERCALL, 0, decode_hypercall },
     [VMX_VMCLEAR] = VIRT,
     [VMX_VMLAUNCH] = VIRT,
     [VMX_VMPTRLD] = VIRT,
@@ -139,25 +144,25 @@ const struct vmx_reason_info vmx_reasons[VMX_REASONS + 1] = {
     [VMX_VMWRITE] = VIRT,
     [VMX_VMXOFF] = VIRT,
     [VMX_VMXON] = VIRT,
-    [VMX_CR_ACCESS] = { VM_EXIT_CR, LEN | QUAL, 0, decode_cr },
-    [VMX_MOV_DR] = { VM_EXIT_DR, LEN | QUAL, 0, decode_dr },
-    [VMX_IO] = { VM_EXIT_PIO, LEN | QUAL | INFO | CPL, 0, decode_pio },
-    [VMX_RDMSR] = { VM_EXIT_MSR, LEN, 0, decode_msr },
-    [VMX_WRMSR] = { VM_EXIT_MSR, LEN, 0, decode_msr },
-    [VMX_INVALID_GUEST] = { VM_EXIT_OTHER, QUAL, 0, decode_other },
-    [VMX_MSR_LOADING] = { VM_EXIT_OTHER, QUAL, 0, decode_other },
-    [VMX_MWAIT] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_MWAIT, decode_insn },
-    [VMX_MONITOR] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_MONITOR, decode_insn },
-    [VMX_PAUSE] = { VM_EXIT_PAUSE, LEN, 0, NULL },
-    [VMX_ENTRY_MACHINE_CHECK] = { VM_EXIT_OTHER, QUAL | CARE, 0, decode_other },
-    [VMX_TPR_BELOW] = { VM_EXIT_WINDOW, 0, 0, NULL },
-    [VMX_EPT_VIOLATION] = { VM_EXIT_S2_FAULT, QUAL | GPA | IDTV | CPL, 0, decode_s2_fault },
-    [VMX_EPT_MISCONFIG] = { VM_EXIT_OTHER, GPA, 0, decode_other },
+    [VMX_CR_ACCESS] = { LEN | QUAL, VM_EXIT_CR, 0, decode_cr },
+    [VMX_MOV_DR] = { LEN | QUAL, VM_EXIT_DR, 0, decode_dr },
+    [VMX_IO] = { LEN | QUAL | INFO | CPL, VM_EXIT_PIO, 0, decode_pio },
+    [VMX_RDMSR] = { LEN, VM_EXIT_MSR, 0, decode_msr },
+    [VMX_WRMSR] = { LEN, VM_EXIT_MSR, 0, decode_msr },
+    [VMX_INVALID_GUEST] = { QUAL, VM_EXIT_OTHER, 0, decode_other },
+    [VMX_MSR_LOADING] = { QUAL, VM_EXIT_OTHER, 0, decode_other },
+    [VMX_MWAIT] = { LEN | CPL, VM_EXIT_INSN, X86_INSN_MWAIT, decode_insn },
+    [VMX_MONITOR] = { LEN | CPL, VM_EXIT_INSN, X86_INSN_MONITOR, decode_insn },
+    [VMX_PAUSE] = { LEN, VM_EXIT_PAUSE, 0, NULL },
+    [VMX_ENTRY_MACHINE_CHECK] = { QUAL | CARE, VM_EXIT_OTHER, 0, decode_other },
+    [VMX_TPR_BELOW] = { 0, VM_EXIT_WINDOW, 0, NULL },
+    [VMX_EPT_VIOLATION] = { QUAL | GPA | IDTV | CPL, VM_EXIT_S2_FAULT, 0, decode_s2_fault },
+    [VMX_EPT_MISCONFIG] = { GPA, VM_EXIT_OTHER, 0, decode_other },
     [VMX_INVEPT] = VIRT,
-    [VMX_PREEMPTION] = { VM_EXIT_PREEMPT, 0, 0, NULL },
+    [VMX_PREEMPTION] = { 0, VM_EXIT_PREEMPT, 0, NULL },
     [VMX_INVVPID] = VIRT,
-    [VMX_WBINVD] = { VM_EXIT_INSN, LEN | CPL, X86_INSN_WBINVD, decode_insn },
-    [VMX_XSETBV] = { VM_EXIT_XSETBV, LEN | CPL, 0, NULL },
+    [VMX_WBINVD] = { LEN | CPL, VM_EXIT_INSN, X86_INSN_WBINVD, decode_insn },
+    [VMX_XSETBV] = { LEN | CPL, VM_EXIT_XSETBV, 0, NULL },
     [VMX_VMFUNC] = VIRT,
     /* I/O SMI, SMI, SIPI, INVLPG, RDTSC, MTF, APIC and table accesses, RDTSCP, RDRAND, INVPCID, ... */
     [4] = OTHER,  [5] = OTHER,  [6] = OTHER,  [14] = OTHER, [16] = OTHER, [35] = OTHER, [37] = OTHER, [38] = OTHER,

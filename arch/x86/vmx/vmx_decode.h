@@ -22,11 +22,12 @@ enum vmx_need {
     VMX_NEED_LEN = 1, VMX_NEED_QUAL = 2, VMX_NEED_INFO = 4, VMX_NEED_GPA = 8, VMX_NEED_INTR = 16,
     VMX_NEED_VECTORING = 32, /* only these exits can come in the middle of an event's delivery */
     VMX_NEED_CPL = 64,
+    VMX_NEED_CR0 = 256,
     VMX_NEED_CARE = 128    /* no field: the exit leaves something to be put right before hv/ sees it */
 };
 
 struct vmx_raw {
-    u64 qual, gpa;
+    u64 qual, gpa, cr0;
     u32 reason, len, info;
     u32 intr, intr_error, vectoring, vectoring_error;
     u32 ss_rights;     /* its DPL is the CPL, in every mode */
@@ -35,7 +36,8 @@ struct vmx_raw {
 };
 
 struct vmx_reason_info {
-    u8 kind, needs;    /* enum vm_exit_kind, enum vmx_need */
+    u16 needs;         /* enum vmx_need */
+    u8 kind;           /* enum vm_exit_kind */
     u8 which;          /* of VM_EXIT_INSN */
     void (*decode)(const struct vmx_raw *raw, struct vm_exit *exit); /* the kind's own part, or NULL */
 };

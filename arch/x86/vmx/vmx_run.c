@@ -94,6 +94,8 @@ static void read_more(struct vmx_raw *raw, unsigned needs)
         raw->gpa = vmread(VMCS_GUEST_PHYSICAL);
     if (needs & VMX_NEED_CPL)
         raw->ss_rights = (u32)vmread(VMCS_GUEST_SS_RIGHTS);
+    if (needs & VMX_NEED_CR0)
+        raw->cr0 = vmread(VMCS_GUEST_CR0);
     if (needs & VMX_NEED_INTR) {
         raw->intr = (u32)vmread(VMCS_EXIT_INTR_INFO);
         raw->intr_error = (u32)vmread(VMCS_EXIT_INTR_ERROR);
