@@ -85,7 +85,7 @@ define link_efi
 	$(call say,LD,$@)
 	$(Q)ld -nostdlib -znocombreloc -z noexecstack -T /usr/lib/elf_x86_64_efi.lds -shared -Bsymbolic --no-undefined --build-id=none \
 		/usr/lib/crt0-efi-x86_64.o $(filter %.o,$^) -o $@.so -L/usr/lib -lefi -lgnuefi
-	$(Q)objcopy $(patsubst %,-j %,.text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc) \
+	$(Q)objcopy $(patsubst %,-j %,.text .sdata .rodata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc) \
 		--target efi-app-x86_64 $@.so $@
 endef
 $(BUILD)/BOOTX64.EFI: $(LOADER_OBJ)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The processor that runs this, and the list of all cores from MP Services. */
+/* The processor that runs this, and the list of all cores from MP Services or else ACPI. */
 #include "boot/loader.h"
 
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "boot/cpu_verdict.h"
+#include "boot/madt.h"
 
 #define MSR_VMX_PROCBASED_CTLS  0x482u
 #define MSR_VMX_PROCBASED_CTLS2 0x48bu
@@ -114,7 +115,7 @@ u32 cpus_list(struct handoff_cpu *out, u32 max)
     put_cpu(out, max, 0, self, HANDOFF_CPU_BSP); /* first, whatever its place in the list */
     if (EFI_ERROR(fw.bs->LocateProtocol(&mp_services_guid, NULL, (void **)&mp)) ||
         EFI_ERROR(mp->get_number(mp, &all, &enabled)))
-        return n;
+        return madt_cpus(acpi_find_rsdp(), self, out, max, n);
     for (UINTN i = 0; i < all; i++) {
         struct processor_info info = { 0 };
         bool usable;

@@ -21,6 +21,7 @@
 #define CLASS_DISPLAY      0x03u
 #define CLASS_BRIDGE       0x06u
 #define CLASS_SERIAL_USB   0x0c03u /* class and subclass */
+#define USB_XHCI           0x30u   /* programming interface; UHCI, OHCI and EHCI are 00, 10 and 20 */
 
 static u32 config_read(u32 function, u32 reg)
 {
@@ -34,6 +35,12 @@ static void config_write16(u32 function, u32 reg, u16 value)
     outw(CONFIG_DATA, value); /* not the upper half: writing ones there clears status bits */
 }
 
+/* Not USB4 and device-side controllers, which are of the same class. */
+static bool is_usb_host(u32 code)
+{
+    return code >> 16 == CLASS_SERIAL_USB && (code >> 8 & 0xff) <= USB_XHCI && !(code >> 8 & 0xf);
+}
+
 /*
  * Bridges only pass on what others began. USB controllers still feed the firmware's emulation of a
  * PS/2 keyboard, which the console uses. Integrated graphics read the picture on the screen from
@@ -45,7 +52,7 @@ static bool keeps_bus(u32 function)
     bool bridge = config_read(function, REG_HEADER_TYPE) & HEADER_TYPE;
 
     return bridge || code >> 24 == CLASS_BRIDGE || code >> 24 == CLASS_DISPLAY ||
-           code >> 16 == CLASS_SERIAL_USB;
+           is_usb_host(code);
 }
 
 static bool exists(u32 function)

@@ -56,39 +56,58 @@ u64 clock_seconds(void)
     return calendar_seconds(&c);
 }
 
-static u32 pixel_format(EFI_GRAPHICS_PIXEL_FORMAT format)
+static u32 pixel_format(const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info)
 {
-    switch (format) {
+    const EFI_PIXEL_BITMASK *m = &info->PixelInformation;
+
+    switch (info->PixelFormat) {
     case PixelBlueGreenRedReserved8BitPerColor:
         return HANDOFF_FB_BGRX;
     case PixelRedGreenBlueReserved8BitPerColor:
         return HANDOFF_FB_RGBX;
+    case PixelBitMask:
+        if (m->GreenMask != 0xff00 || (m->RedMask | m->BlueMask) != 0xff00ff)
+            return HANDOFF_FB_NONE;
+        return m->BlueMask == 0xff ? HANDOFF_FB_BGRX : m->RedMask == 0xff ? HANDOFF_FB_RGBX : HANDOFF_FB_NONE;
     default: /* no memory to draw into, or a layout that nothing common has */
         return HANDOFF_FB_NONE;
     }
 }
 
-/* In the mode that the firmware chose: the one the user has seen work. */
-struct handoff_fb screen_find(void)
+/* In the mode that the firmware chose: the one the user has seen work. Format 0: none to draw in. */
+static struct handoff_fb screen_of(EFI_HANDLE handle)
 {
     const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info;
     EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
     struct handoff_fb fb = { 0 };
 
-    if (EFI_ERROR(fw.bs->HandleProtocol(fw.st->ConsoleOutHandle, &GraphicsOutputProtocol,
-                                        (void **)&gop)) &&
-        EFI_ERROR(fw.bs->LocateProtocol(&GraphicsOutputProtocol, NULL, (void **)&gop)))
-        return fb;
-    if (!gop->Mode || !gop->Mode->Info)
+    if (EFI_ERROR(fw.bs->HandleProtocol(handle, &GraphicsOutputProtocol, (void **)&gop)) || !gop->Mode ||
+        !gop->Mode->Info)
         return fb;
     info = gop->Mode->Info;
-    fb.format = pixel_format(info->PixelFormat);
+    fb.format = pixel_format(info);
     if (fb.format == HANDOFF_FB_NONE || !gop->Mode->FrameBufferBase)
         return (struct handoff_fb){ 0 };
     fb.base = gop->Mode->FrameBufferBase;
     fb.width = info->HorizontalResolution;
     fb.height = info->VerticalResolution;
     fb.pitch = info->PixelsPerScanLine * 4;
+    return fb;
+}
+
+/* The console's own, or, where that one spans several graphics cards and has no memory, the first that has. */
+struct handoff_fb screen_find(void)
+{
+    struct handoff_fb fb = screen_of(fw.st->ConsoleOutHandle);
+    EFI_HANDLE *handles;
+    UINTN n;
+
+    if (fb.format != HANDOFF_FB_NONE ||
+        EFI_ERROR(fw.bs->LocateHandleBuffer(ByProtocol, &GraphicsOutputProtocol, NULL, &n, &handles)))
+        return fb;
+    for (UINTN i = 0; i < n && fb.format == HANDOFF_FB_NONE; i++)
+        fb = screen_of(handles[i]);
+    fw.bs->FreePool(handles);
     return fb;
 }
 

@@ -67,9 +67,13 @@ static bool uart_wait(u16 base, u8 bits)
     return false;
 }
 
+/* A line that takes nothing costs one wait, not one for each byte: from then on it is only asked, until it is ready again. */
 void uart_put(u16 base, u8 c)
 {
-    if (uart_wait(base, LSR_THRE))
+    static bool stuck;
+
+    stuck = stuck ? !(uart_read(base, UART_LSR) & LSR_THRE) : !uart_wait(base, LSR_THRE);
+    if (!stuck)
         uart_write(base, UART_DATA, c);
 }
 

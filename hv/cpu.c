@@ -51,18 +51,53 @@ enum pith_status cpus_init(const struct handoff *h, struct frame_pool *pool)
     return PITH_OK;
 }
 
-static void enable_vm(struct cpu *c)
-{
-    enum pith_status st = arch_cpu_enable(&c->arch, host_pool);
-
-    if (st != PITH_OK)
-        panic("core %u: virtualization cannot be turned on (status %d)", c->index, st);
-}
+#define JOIN_MS 10000u
+enum cpu_joined { CPU_STARTING, CPU_JOINED, CPU_UNFIT };
 
 static void ap_entry(u32 index)
 {
-    enable_vm(cpus[index]);
+    struct cpu *c = cpus[index];
+    bool fit = arch_cpu_enable(&c->arch, host_pool) == PITH_OK;
+
+    /* RELEASE: pairs with the ACQUIRE in joins(); from here on an unfit core touches nothing. */
+    __atomic_store_n(&c->joined, fit ? CPU_JOINED : CPU_UNFIT, __ATOMIC_RELEASE);
+    if (!fit)
+        arch_halt();
     cpu_main();
+}
+
+/* It runs our code by now, which takes microseconds: only a busy emulator is slow. */
+static bool joins(const struct cpu *c)
+{
+    u64 end = arch_tsc() + JOIN_MS * arch_tsc_khz();
+    u32 joined;
+
+    while ((joined = __atomic_load_n(&c->joined, __ATOMIC_ACQUIRE)) == CPU_STARTING) {
+        if (arch_tsc() > end)
+            panic("core %u (APIC ID %u) started and did not turn virtualization on", c->index, c->apic_id);
+        cpu_relax();
+    }
+    return joined == CPU_JOINED;
+}
+
+/* NULL, or why the core is left out. */
+static const char *start(struct cpu *c)
+{
+    if (!c)
+        return "there is no room for it";
+    cpus[c->index] = c;
+    switch (arch_cpu_start(c->index, c->apic_id, c, ap_entry)) {
+    case PITH_OK:
+        break;
+    case PITH_E_MEM:
+        return "no page below 1 MiB to start it on, or none for its stack, is free";
+    default:
+        return "it did not answer INIT-SIPI-SIPI - look for a firmware setting that limits the number of cores";
+    }
+    if (joins(c))
+        return NULL;
+    arch_cpu_stop(c->index);
+    return "its virtualization is switched off by the firmware, or lacks what the boot core has";
 }
 
 void cpus_start(const struct handoff *h)
@@ -70,26 +105,19 @@ void cpus_start(const struct handoff *h)
     const u8 *at = phys_to_virt(h->cpus.base);
 
     cpus[0]->apic_id = arch_cpu_apic_id();
-    enable_vm(cpus[0]);
+    if (arch_cpu_enable(&cpus[0]->arch, host_pool) != PITH_OK)
+        panic("virtualization cannot be turned on");
     for (u32 i = 0; i < h->cpus.count; i++, at += h->cpus.stride) {
         const struct handoff_cpu *hc = (const void *)at;
-        struct cpu *c;
+        const char *why;
 
         if (hc->apic_id == cpus[0]->apic_id || (hc->flags & HANDOFF_CPU_DISABLED))
             continue;
-        c = nr_cpus < HOST_MAX_CORES ? cpu_alloc(host_pool, nr_cpus, hc->apic_id) : NULL;
-        if (!c) {
-            log_warn("core with APIC ID %u is left out: no memory for it", hc->apic_id);
-            continue;
-        }
-        cpus[nr_cpus] = c;
-        if (arch_cpu_start(nr_cpus, hc->apic_id, c, ap_entry) != PITH_OK) {
-            log_warn("core with APIC ID %u did not answer INIT-SIPI-SIPI and is left out - "
-                     "look for a firmware setting that limits the number of cores",
-                     hc->apic_id);
-            continue;
-        }
-        nr_cpus++;
+        why = start(nr_cpus < HOST_MAX_CORES ? cpu_alloc(host_pool, nr_cpus, hc->apic_id) : NULL);
+        if (why)
+            log_warn("core with APIC ID %u is left out: %s", hc->apic_id, why);
+        else
+            nr_cpus++;
     }
 }
 
@@ -99,10 +127,17 @@ static struct vcpu *take_inbox(struct cpu *cpu)
     return __atomic_exchange_n(&cpu->inbox, NULL, __ATOMIC_ACQ_REL);
 }
 
-static void park_self(struct cpu *cpu)
+/* A reset may come as an INIT, which a core in VMX operation does not take. */
+static void leave_vm(struct cpu *cpu)
 {
     if (cpu->arch.loaded)
         arch_vcpu_unload(cpu->arch.loaded, &cpu->arch);
+    arch_cpu_disable(&cpu->arch);
+}
+
+static void park_self(struct cpu *cpu)
+{
+    leave_vm(cpu);
     arch_timer_set(TIMER_NEVER);
     __atomic_store_n(&cpu->parked, 1, __ATOMIC_RELEASE);
     arch_halt();
@@ -201,6 +236,7 @@ bool cpus_park(void)
     __atomic_store_n(&parking, 1, __ATOMIC_SEQ_CST);
     for (u32 i = 1; i < nr_cpus; i++)
         cpu_ring(cpus[i]);
+    leave_vm(this_cpu());
     for (u32 i = 1; i < nr_cpus; i++)
         while (!__atomic_load_n(&cpus[i]->parked, __ATOMIC_ACQUIRE)) {
             if (arch_tsc() > end)

@@ -15,6 +15,7 @@ struct cpu {
     struct vcpu *inbox;          /* posted vCPUs; others push with compare-and-exchange, this core takes the whole list */
     bool attention;              /* set by this core's interrupt handler: inbox, timers or requests want a look */
     bool resched;                /* the current vCPU shall give way */
+    u32 joined;                  /* enum cpu_joined, written by this core when it has started */
     u32 parked;                  /* set by this core when it obeyed cpus_park() */
     struct vcpu *ready_first, *ready_last; /* runnable vCPUs, round robin */
     u32 nr_vcpus;                /* whose home this is */
@@ -43,7 +44,7 @@ NORETURN void cpu_main(void);
 void cpu_attend(struct cpu *cpu);
 /* Interrupts that core so that it looks at its inbox and requests. */
 void cpu_ring(struct cpu *cpu);
-/* Makes every other core unload its guest and halt for good; false when one did not within a second. */
+/* Makes every core unload its guest and leave VMX or SVM, and the others halt for good; false when one did not within a second. */
 bool cpus_park(void);
 /* Work for core 0 (lifecycle, power): fn runs there, outside of any guest, soon. Calling again before it ran is one call. */
 void house_call(void (*fn)(void));

@@ -170,15 +170,9 @@ static enum pith_status make_vcpus(struct partition *p)
 
 static enum pith_status create(const struct manifest_partition *c, struct frame_pool *host)
 {
-    struct partition *p;
+    struct partition *p = make_pool(c, host);
     enum pith_status st;
 
-    if (c->nr_ports || c->nr_mmio || c->nr_irqs) {
-        log_error("pith.conf:%u: real devices for %s: this version cannot give any - remove ports, mmio and irqs",
-                  c->line, c->name);
-        return PITH_E_ARG;
-    }
-    p = make_pool(c, host);
     if (!p)
         return PITH_E_MEM;
     p->conf = c;

@@ -14,25 +14,45 @@ static enum insn_mode mode_of(const struct vcpu *v)
     struct x86_segment cs;
 
     arch_vcpu_seg(&v->arch, X86_CS, &cs);
+    if ((cs.attr & BIT(13)) && (arch_vcpu_reg(&v->arch, X86_EFER) & EFER_LMA))
+        return INSN_64; /* which implies CR0.PE, and rules virtual-8086 mode out */
     if (!(arch_vcpu_reg(&v->arch, X86_CR0) & CR0_PE) || (arch_vcpu_reg(&v->arch, X86_RFLAGS) & RFLAGS_VM))
         return INSN_16;
-    if ((cs.attr & BIT(13)) && (arch_vcpu_reg(&v->arch, X86_EFER) & EFER_LMA))
-        return INSN_64;
     return cs.attr & BIT(14) ? INSN_32 : INSN_16;
+}
+
+/* The same bytes in the same mode are the same instruction: a driver has few that touch its device. */
+static bool decode(struct vcpu *v, const union insn_key *key, u8 len, struct insn *in)
+{
+    struct decoded *d = &v->decoded[(key->bytes[1] ^ key->bytes[2] ^ key->bytes[3]) % ARRAY_SIZE(v->decoded)];
+    enum insn_mode mode = (enum insn_mode)(key->mode - 1);
+
+    if (len < sizeof(key->bytes)) /* what follows is not known: so seldom that it is not worth a place */
+        return insn_decode(key->bytes, len, mode, in);
+    if (d->key.words[0] == key->words[0] && d->key.words[1] == key->words[1]) {
+        *in = d->insn;
+        return true;
+    }
+    if (!insn_decode(key->bytes, len, mode, in))
+        return false;
+    d->key = *key;
+    d->insn = *in;
+    return true;
 }
 
 bool emulate_decode(struct vcpu *v, struct insn *in, enum exit_action *act)
 {
+    union insn_key key = { .words = { 0 } };
     struct x86_event fault;
-    u8 bytes[15];
     u8 len;
 
-    if (!arch_vcpu_fetch(&v->arch, bytes, &len, &fault)) {
+    if (!arch_vcpu_fetch(&v->arch, key.bytes, &len, &fault)) {
         arch_vcpu_inject(&v->arch, &fault);
         *act = EXIT_RESUME;
         return false;
     }
-    if (!insn_decode(bytes, len, mode_of(v), in)) {
+    key.mode = (u8)(mode_of(v) + 1);
+    if (!decode(v, &key, len, in)) {
         *act = exit_fault(v, X86_UD);
         return false;
     }

@@ -101,6 +101,7 @@ static enum exit_action on_exception(struct vcpu *v, struct vm_exit *exit)
         u64 dr6 = arch_vcpu_reg(&v->arch, X86_DR6);
 
         arch_vcpu_set_reg(&v->arch, X86_DR6, (dr6 & ~0xfull) | exit->exception.info);
+        arch_vcpu_set_reg(&v->arch, X86_DR7, arch_vcpu_reg(&v->arch, X86_DR7) & ~DR7_GD); /* as its delivery does */
     }
     vcpu_inject_exception(v, exit->exception.vector, exit->exception.has_error, exit->exception.error);
     return EXIT_RESUME;

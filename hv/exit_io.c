@@ -54,20 +54,26 @@ enum exit_action on_pio(struct vcpu *v, struct vm_exit *exit)
 {
     struct bus_access a = { .addr = exit->pio.port, .size = exit->pio.size, .write = !exit->pio.in };
 
+    u64 mask = size_mask(a.size);
+
     if (exit->pio.string)
         return string_io(v, exit);
-    a.val = v->arch.gpr.rax & size_mask(a.size);
+    a.val = v->arch.gpr.rax & mask;
     bus_pio(v, &a);
-    if (exit->pio.in)
-        gpr_write_size(v, 0, a.val, a.size);
+    if (exit->pio.in) /* 4 bytes clear the upper half of RAX, as everywhere in 64-bit mode */
+        v->arch.gpr.rax = (a.size == 4 ? 0 : v->arch.gpr.rax & ~mask) | (a.val & mask);
     return EXIT_SKIP;
 }
 
 enum exit_action on_s2_fault(struct vcpu *v, struct vm_exit *exit)
 {
     enum s2_prot need = exit->s2.write ? S2_W : exit->s2.fetch ? S2_X : S2_R;
+    gpa_t page = exit->s2.gpa & ~PAGE_MASK;
+    bool device = page == VLAPIC_BASE || page == VIOAPIC_BASE; /* never RAM */
     hpa_t hpa;
 
+    if (device && !exit->s2.walk && !exit->s2.fetch)
+        return emulate_mmio(v, exit);
     if (arch_vm_translate(&v->part->vm, exit->s2.gpa, need, &hpa))
         return EXIT_RESUME; /* the map was completed meanwhile */
     if (v->arch.interrupted.valid) {
@@ -83,12 +89,8 @@ enum exit_action on_s2_fault(struct vcpu *v, struct vm_exit *exit)
         return EXIT_FAIL;
     }
     if (v->part->conf->flags & MANIFEST_STRICT) {
-        gpa_t page = exit->s2.gpa & ~PAGE_MASK;
-
-        if (page != VLAPIC_BASE && page != VIOAPIC_BASE) {
-            v->why = "access to memory that nobody gave it (strict = yes)";
-            return EXIT_FAIL;
-        }
+        v->why = "access to memory that nobody gave it (strict = yes)";
+        return EXIT_FAIL;
     }
     return emulate_mmio(v, exit);
 }

@@ -6,6 +6,7 @@
 #include "hv/vdev/vclock.h"
 
 #define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+#define MSR_X2APIC_EOI (MSR_X2APIC + 0xb)
 #define ICR_FIXED    0u
 #define ICR_NMI      4u
 #define ICR_INIT     5u
@@ -75,7 +76,7 @@ void exit_lapic_effect(struct vcpu *v, const struct vlapic_effect *e)
 
 static bool write_lapic(struct vcpu *v, u32 msr, u64 val)
 {
-    struct vlapic_effect e = { 0 };
+    struct vlapic_effect e;
 
     if (!vlapic_msr_write(&v->lapic, msr, val, vcpu_guest_tsc(v), &e))
         return false;
@@ -152,13 +153,10 @@ static bool write_reg(struct vcpu *v, enum x86_reg reg, u64 val)
     return true;
 }
 
-static bool msr_write(struct vcpu *v, u32 msr, u64 val)
+static __attribute__((noinline)) bool msr_write(struct vcpu *v, u32 msr, u64 val)
 {
-    struct vmsr m;
+    struct vmsr m = vmsr_lookup(msr);
 
-    if (vmsr_is_x2apic(msr)) /* by far the most frequent ones, and nothing to check here */
-        return write_lapic(v, msr, val);
-    m = vmsr_lookup(msr);
     if (!vmsr_check(msr, val, EFER_OFFERED))
         return false;
     switch (m.kind) {
@@ -186,7 +184,7 @@ static bool msr_write(struct vcpu *v, u32 msr, u64 val)
 
 static bool msr_read(struct vcpu *v, u32 msr, u64 *val)
 {
-    struct vmsr m = vmsr_lookup(msr);
+    struct vmsr m = vmsr_cached(&v->msr_cache, msr);
 
     *val = m.value;
     switch (m.kind) {
@@ -218,19 +216,42 @@ static bool msr_read(struct vcpu *v, u32 msr, u64 *val)
     }
 }
 
-enum exit_action on_msr(struct vcpu *v, struct vm_exit *exit)
+/* The most frequent write of all. */
+static __attribute__((noinline)) enum exit_action on_eoi(struct vcpu *v)
+{
+    const struct x86_gprs *g = &v->arch.gpr;
+    struct vlapic_effect e;
+
+    if (!vlapic_msr_eoi(&v->lapic, (u32)g->rax | (u32)g->rdx, &e)) /* only zero is no #GP: either half will do */
+        return exit_fault_code(v, X86_GP, 0);
+    exit_lapic_effect(v, &e);
+    return EXIT_SKIP;
+}
+
+static __attribute__((noinline)) enum exit_action on_wrmsr(struct vcpu *v, u32 msr)
+{
+    struct x86_gprs *g = &v->arch.gpr;
+    u64 val = (u32)g->rax | g->rdx << 32;
+    bool ok = vmsr_is_lapic(msr) ? write_lapic(v, msr, val) : msr_write(v, msr, val);
+
+    return ok ? EXIT_SKIP : exit_fault_code(v, X86_GP, 0);
+}
+
+static __attribute__((noinline)) enum exit_action on_rdmsr(struct vcpu *v, u32 msr)
 {
     struct x86_gprs *g = &v->arch.gpr;
     u64 val;
 
-    if (exit->msr.write) {
-        if (!msr_write(v, exit->msr.index, (u32)g->rax | g->rdx << 32))
-            return exit_fault_code(v, X86_GP, 0);
-        return EXIT_SKIP;
-    }
-    if (!msr_read(v, exit->msr.index, &val))
+    if (!msr_read(v, msr, &val))
         return exit_fault_code(v, X86_GP, 0);
     g->rax = (u32)val;
     g->rdx = val >> 32;
     return EXIT_SKIP;
+}
+
+enum exit_action on_msr(struct vcpu *v, struct vm_exit *exit)
+{
+    if (!exit->msr.write)
+        return on_rdmsr(v, exit->msr.index);
+    return exit->msr.index == MSR_X2APIC_EOI ? on_eoi(v) : on_wrmsr(v, exit->msr.index);
 }

@@ -371,6 +371,17 @@ void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
     examine_core_budget(&e);
 }
 
+void manifest_unsupported(const struct manifest *m, manifest_mistake_fn *fn, void *ctx)
+{
+    const char *text = "real devices cannot be given to partitions yet - remove ports, mmio and irqs";
+
+    if (!manifest_sound(m))
+        return; /* manifest_examine() has said so */
+    for (const struct manifest_partition *p = m->partitions; p < m->partitions + m->nr_partitions; p++)
+        if (p->nr_ports || p->nr_mmio || p->nr_irqs)
+            fn(ctx, p, p->nr_ports ? "ports" : p->nr_mmio ? "mmio" : "irqs", text);
+}
+
 struct first {
     char *why;
     size_t size;
@@ -395,5 +406,6 @@ enum pith_status manifest_check(const struct manifest *m, u32 nr_modules, u32 nr
 
     why[0] = '\0';
     manifest_examine(m, nr_modules, nr_cores, keep_first, &first);
+    manifest_unsupported(m, keep_first, &first);
     return first.found ? PITH_E_ARG : PITH_OK;
 }

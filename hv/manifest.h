@@ -23,6 +23,9 @@ typedef void manifest_mistake_fn(void *ctx, const struct manifest_partition *par
 void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
                       manifest_mistake_fn *mistake, void *ctx);
 
+/* Reports what is right by itself, but more than this version can do. */
+void manifest_unsupported(const struct manifest *m, manifest_mistake_fn *mistake, void *ctx);
+
 /* The first mistake as "pith.conf:LINE: what is wrong - what to do" in @why. */
 enum pith_status manifest_check(const struct manifest *m, u32 nr_modules, u32 nr_cores, char *why,
                                 size_t why_size) MUST_CHECK;

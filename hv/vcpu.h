@@ -2,6 +2,7 @@
 /* A virtual processor as the scheduler and the exit handlers see it. */
 #pragma once
 
+#include "arch/x86/decode.h"
 #include "hv/cpu.h"
 #include "hv/image.h"
 #include "hv/vdev/vcpuid.h"
@@ -35,6 +36,13 @@ struct vcpu_inbox {
     struct vcpu *next;
 };
 
+/* An instruction that was emulated, by its 15 bytes and its mode; mode 0: none. */
+union insn_key {
+    struct { u8 bytes[15], mode /* enum insn_mode + 1 */; };
+    u64 words[2];
+};
+struct decoded { union insn_key key; struct insn insn; };
+
 struct vcpu {
     struct partition *part;
     struct cpu *home;
@@ -53,9 +61,11 @@ struct vcpu {
     u64 tsc_offset;            /* guest TSC = host TSC + this */
     u64 tsc_adjust;
     u64 msr_store[VMSR_STORES];
+    struct vmsr_cache msr_cache;
     u64 kvm_clock, kvm_wall;
     struct vcpuid_env cpuid;
     struct vcpuid_cache cpuid_cache;
+    struct decoded decoded[4]; /* of emulate.c */
     u64 exits[VM_EXIT_KINDS];  /* never reset; readers take differences */
     u64 run_tsc;               /* host ticks while loaded and running */
     struct arch_vcpu arch;

@@ -124,9 +124,13 @@ class Qemu(Machine):
         self.qmp.settimeout(20 if wait else 0.0)
         try:
             data = self.qmp.recv(65536)
+            if not data and wait:
+                raise RuntimeError(f'QEMU ended by itself:\n{self.log_tail()}')
             self.replies += data
         except BlockingIOError:
             pass
+        except OSError as e:
+            raise RuntimeError(f'QEMU does not answer: {e}\n{self.log_tail()}') from None
         *lines, self.replies = self.replies.split(b'\n')
         found = [json.loads(line) for line in lines if line.strip()]
         for m in found:
@@ -137,7 +141,10 @@ class Qemu(Machine):
 
     def command(self, execute, **arguments):
         self.qmp.settimeout(20)
-        self.qmp.sendall(json.dumps({'execute': execute, 'arguments': arguments}).encode())
+        try:
+            self.qmp.sendall(json.dumps({'execute': execute, 'arguments': arguments}).encode())
+        except OSError:
+            raise RuntimeError(f'QEMU ended by itself:\n{self.log_tail()}') from None
         while True:
             for m in self.messages(True):
                 if 'error' in m:
@@ -181,12 +188,13 @@ class Qemu(Machine):
 
 
 class Bochs(Machine):
+    FIRMWARE = '/usr/share/ovmf/OVMF.fd'
     MODELS = {'bochs-intel': 'corei7_skylake_x', 'bochs-amd': 'ryzen'}
     RC = '''\
 plugin_ctrl: biosdev=false, gameport=false, iodebug=false, parallel=false, extfpuirq=true, serial=true, speaker=false, unmapped=true
 config_interface: textconfig
 memory: host={memory}, guest={memory}
-romimage: file="/usr/share/ovmf/OVMF.fd", address=0xffe00000, options=none
+romimage: file="{firmware}", address={rom_at:#x}, options=none
 boot: disk
 floppy_bootsig_check: disabled=1
 ata0: enabled=true, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
@@ -214,7 +222,8 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
     def start(self):
         o, env, self.server, self.picture = self.opt, dict(os.environ), None, None
         each_core = [f', cpu{n}=' for n in range(o.cpus)]
-        rc = self.RC.format(memory=o.memory or 512, image=self.image, cpus=o.cpus, model=o.cpu or self.MODELS[o.machine], log=self.log,
+        rc = self.RC.format(firmware=self.FIRMWARE, rom_at=(1 << 32) - os.path.getsize(self.FIRMWARE), memory=o.memory or 512,
+                            image=self.image, cpus=o.cpus, model=o.cpu or self.MODELS[o.machine], log=self.log,
                             quiet='' if o.emulator_log else ''.join(c + 'ignore' for c in each_core),
                             halts=''.join(c + 'report' for c in each_core),
                             guest_panics=''.join(c + 'report' for c in each_core) if o.machine == 'bochs-amd' else '')
@@ -245,7 +254,7 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
     def ended(self):
         if self.opt.screenshot and time.monotonic() > getattr(self, 'next_picture', 0):
             self.look()
-            self.next_picture = time.monotonic() + 0.5
+            self.next_picture = time.monotonic() + 0.2
         log = self.log_tail()
         if self.process.poll() is None and not self.panicked(log):
             return 'every core is halted with interrupts off: a hang' if self.hung() else None

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "boot/config.h"
+#include "hv/manifest.h"
 
 enum { EXIT_GOOD = 0,
        EXIT_MISTAKES = 1,
@@ -54,15 +55,17 @@ static char *read_file(const char *path, size_t *size)
     return text;
 }
 
-static unsigned print_mistakes(const struct config *cfg, const char *path)
+static struct config cfg; /* large, and one is enough */
+
+static unsigned print_mistakes(const char *path)
 {
-    unsigned n = MIN(cfg->nr_errors, CONFIG_ERRORS);
+    unsigned n = MIN(cfg.nr_errors, CONFIG_ERRORS);
 
     for (unsigned i = 0; i < n; i++)
-        fprintf(stderr, "%s:%u: %s\n", path, cfg->errors[i].line, cfg->errors[i].text);
-    if (cfg->nr_errors > n)
-        fprintf(stderr, "%s: and %u more mistakes\n", path, cfg->nr_errors - n);
-    return cfg->nr_errors;
+        fprintf(stderr, "%s:%u: %s\n", path, cfg.errors[i].line, cfg.errors[i].text);
+    if (cfg.nr_errors > n)
+        fprintf(stderr, "%s: and %u more mistakes\n", path, cfg.nr_errors - n);
+    return cfg.nr_errors;
 }
 
 /* What the loader would find out when it reads the file; NULL when all is well. */
@@ -77,13 +80,13 @@ static const char *file_problem(const char *path)
     return st.st_size ? NULL : "is empty";
 }
 
-static unsigned check_files(const struct config *cfg, const char *path)
+static unsigned check_files(const char *path)
 {
     int dir = (int)(base_name(path) - path);
     unsigned bad = 0;
 
-    for (unsigned i = 0; i < cfg->nr_files; i++) {
-        const struct config_file *file = &cfg->files[i];
+    for (unsigned i = 0; i < cfg.nr_files; i++) {
+        const struct config_file *file = &cfg.files[i];
         char full[4096];
         const char *problem;
 
@@ -100,9 +103,16 @@ static unsigned check_files(const struct config *cfg, const char *path)
     return bad;
 }
 
+static void print_unsupported(void *ctx, const struct manifest_partition *part, const char *key, const char *text)
+{
+    unsigned *bad = ctx;
+
+    fprintf(stderr, "line %u: %s\n", config_line(&cfg, part, key), text);
+    (*bad)++;
+}
+
 int main(int argc, char **argv)
 {
-    static struct config cfg;
     const char *path = argv[argc - 1];
     int with_files = !(argc == 3 && strcmp(argv[1], "--no-files") == 0);
     unsigned bad;
@@ -122,9 +132,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "pith-check: %s: %s\n", path, strerror(errno));
         return EXIT_USAGE;
     }
-    bad = config_parse(&cfg, text, size) ? 0 : print_mistakes(&cfg, path);
+    bad = config_parse(&cfg, text, size) ? 0 : print_mistakes(path);
+    if (!bad)
+        manifest_unsupported(&cfg.manifest, print_unsupported, &bad);
     if (with_files)
-        bad += check_files(&cfg, path);
+        bad += check_files(path);
     free(text);
     if (!bad)
         printf("%s: %u partitions, no mistakes\n", path, cfg.manifest.nr_partitions);

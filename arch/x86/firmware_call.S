@@ -16,9 +16,13 @@ firmware_call: /* bool (u64 cr3, u64 fn, u64 a, u64 b, u64 c, u64 d): false: it 
     mov %rdi, %cr3
     xchg %rcx, %rdx /* Microsoft's convention: RCX RDX R8 R9, and room for them on the stack */
     sub $32, %rsp
+    fninit /* UEFI, "x64 Platforms": FPU and MXCSR as after a reset; they hold what the last guest left */
+    movl $0x1f80, (%rsp)
+    ldmxcsr (%rsp)
     call *%rsi
     mov $1, %eax
 leave_firmware:
+    cli /* it need not give IF back as it was */
     mov firmware_sp(%rip), %rsp
     movq $0, firmware_sp(%rip)
     cld

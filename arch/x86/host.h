@@ -4,6 +4,7 @@
  *
  * Host-virtual layout (inside the hole that x86-64 Linux leaves to hypervisors, so that guest breakpoints rarely meet it):
  *   0xffff800000000000 + hpa   direct map, only of what host_map() was asked for; never guest RAM
+ *   0xffff860000000000         host_map() of what lies beyond the direct map
  *   0xffff868000000000         per-core stacks (a guard page under each) and per-core windows
  *   0xffff870000000000         the image: .text RX, .rodata R, .data/.bss RW
  */
@@ -16,6 +17,8 @@
 
 #define HOST_DIRECT_BASE 0xffff800000000000ull
 #define HOST_DIRECT_SIZE 0x0000060000000000ull
+#define HOST_FAR_BASE    0xffff860000000000ull
+#define HOST_FAR_SIZE    0x0000008000000000ull
 #define HOST_CORES_BASE  0xffff868000000000ull
 #define HOST_IMAGE_BASE  0xffff870000000000ull
 #define HOST_MAX_CORES   256u
@@ -33,7 +36,8 @@ hpa_t virt_to_phys(const void *va);                               /* of the dire
  * and does arch_cpu_init(0, self). @pool lies below 4 GiB; its frames stay mapped read-write for good.
  */
 enum pith_status arch_host_init(const struct handoff *h, struct frame_pool *pool, void *self) MUST_CHECK;
-/* Maps [hpa, hpa + size), any alignment, at phys_to_virt(hpa), on all cores; NULL when no frame is left for tables.
+/* Maps [hpa, hpa + size), any alignment, at phys_to_virt(hpa), on all cores; NULL when no frame is left for tables. Device
+ * memory beyond the direct map gets an address of its own, for good.
  * Mapping again with another type replaces it. host_unmap() shoots down this core only: for boot-time use. */
 void *host_map(hpa_t hpa, u64 size, enum host_map_type type) MUST_CHECK;
 void host_unmap(hpa_t hpa, u64 size);
@@ -45,8 +49,11 @@ void host_write(hpa_t hpa, const void *buf, size_t len);
 /* On the core itself: GDT, TSS with IST stacks, IDT, %gs:0 = *self, CR0, CR4 (SMEP, SMAP, UMIP, OSXSAVE), EFER, PAT, local APIC. */
 void arch_cpu_init(u32 index, void *self);
 /* INIT-SIPI-SIPI; the core calls arch_cpu_init(index, self), then entry(index) on its own stack, and never returns.
- * PITH_E_HW: it did not answer within 500 ms; it is parked should it wake later, and left out. */
+ * PITH_E_HW: it did not answer within 500 ms; it is parked should it wake later, and left out. PITH_E_MEM: no page below
+ * 1 MiB to start it on, or none for its stack. */
 enum pith_status arch_cpu_start(u32 index, u32 apic_id, void *self, void (*entry)(u32 index)) MUST_CHECK;
+/* One that halted in its entry function, without VMX or SVM on: waits for a SIPI from now on; @index can be used again. */
+void arch_cpu_stop(u32 index);
 u32 arch_cpu_apic_id(void);
 u32 arch_cpu_stack_free(u32 index); /* bytes of that core's stack never touched: stacks are painted */
 

@@ -131,7 +131,7 @@ static bool addressable(hpa_t first, hpa_t end)
     u32 a, b, c, d;
 
     cpuid(0x80000008, 0, &a, &b, &c, &d);
-    return first < end && end <= HOST_DIRECT_SIZE && end <= BIT(a & 0xff);
+    return first < end && end <= BIT(a & 0xff);
 }
 
 static bool map_direct(hpa_t hpa, u64 size, u64 flags)
@@ -141,10 +141,30 @@ static bool map_direct(hpa_t hpa, u64 size, u64 flags)
     bool ok = false;
 
     spin_lock(&host_lock);
-    if (addressable(first, end))
+    if (addressable(first, end) && end <= HOST_DIRECT_SIZE)
         ok = root_map(&host_root, host_frames, HOST_DIRECT_BASE + first, first, end - first, flags);
     spin_unlock(&host_lock);
     return ok;
+}
+
+/*
+ * Device memory beyond the direct map, which 64-bit BARs of large machines are: wherever there is room next. Nothing maps any
+ * twice, or takes it away.
+ */
+static void *map_far(hpa_t hpa, u64 size, u64 flags)
+{
+    static u64 used;
+    hpa_t first = ALIGN_DOWN(hpa, PAGE_SIZE), end = ALIGN_UP(hpa + size, PAGE_SIZE);
+    u64 va;
+    bool ok;
+
+    spin_lock(&host_lock);
+    va = HOST_FAR_BASE + used;
+    ok = addressable(first, end) && end - first <= HOST_FAR_SIZE - used &&
+         root_map(&host_root, host_frames, va, first, end - first, flags);
+    used += ok ? end - first : 0;
+    spin_unlock(&host_lock);
+    return ok ? (void *)(va + (hpa - first)) : NULL;
 }
 
 void *host_map(hpa_t hpa, u64 size, enum host_map_type type)
@@ -156,6 +176,8 @@ void *host_map(hpa_t hpa, u64 size, enum host_map_type type)
         [HOST_WC] = PTE_DATA | PTE_PWT,
     };
 
+    if (hpa >= HOST_DIRECT_SIZE)
+        return map_far(hpa, size, flags[type]);
     return map_direct(hpa, size, flags[type]) ? phys_to_virt(hpa) : NULL;
 }
 
@@ -192,7 +214,7 @@ static bool map_handoff(const struct handoff *h)
 /* With the image's, these are all tables the upper half will ever have below its root, so that other roots can share them. */
 static bool fill_top(void)
 {
-    for (u32 i = PML4_HOST_FIRST; i < PML4_INDEX(HOST_DIRECT_BASE + HOST_DIRECT_SIZE); i++)
+    for (u32 i = PML4_HOST_FIRST; i < PML4_INDEX(HOST_FAR_BASE + HOST_FAR_SIZE); i++)
         if (!entry_split(host_frames, &host_root.pml4[i], 4))
             return false;
     host_root.pml4[PML4_INDEX(HOST_CORES_BASE)] = virt_to_phys(slots_pdpt) | PTE_TABLE;

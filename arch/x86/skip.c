@@ -5,7 +5,6 @@
 #include "arch/x86/decode.h"
 #include "arch/x86/vm_ops.h"
 #include "arch/x86/vmem.h"
-#include "arch/x86/window.h"
 
 const struct skip_encoding skip_by_kind[VM_EXIT_KINDS] = {
     [VM_EXIT_HLT]       = { 0xf4, 0xff, 1 },
@@ -17,21 +16,6 @@ const struct skip_encoding skip_by_kind[VM_EXIT_KINDS] = {
     [VM_EXIT_XSETBV]    = { 0xd1010f, 0xffffff, 3 },
     [VM_EXIT_HYPERCALL] = { 0xc1010f, 0xe7ffff, 3 }, /* VMCALL 0F 01 C1, VMMCALL 0F 01 D9 */
 };
-
-static void cache_page(struct arch_vcpu *v, u64 rip, u64 cr3)
-{
-    u64 epoch = v->vm->s2_epoch; /* before the walk: a change during it makes the entry stale */
-    struct x86_event fault;
-    hpa_t hpa;
-
-    v->fetch.epoch = 0;
-    if (vmem_code_linear(v) != rip || !vmem_translate(v, rip, GWALK_FETCH, &hpa, &fault))
-        return;
-    v->fetch.rip = ALIGN_DOWN(rip, PAGE_SIZE);
-    v->fetch.cr3 = cr3;
-    v->fetch.epoch = epoch;
-    v->fetch.at = window_get(WINDOW_CODE, ALIGN_DOWN(hpa, PAGE_SIZE));
-}
 
 static u64 wrapped(struct arch_vcpu *v, u64 rip)
 {
@@ -74,7 +58,9 @@ enum pith_status skip_walked(struct arch_vcpu *v, const struct vm_exit *exit, u6
     struct vm_exit told = *exit;
     struct x86_event fault;
 
-    cache_page(v, rip, cr3);
+    v->fetch.epoch = 0;
+    if (vmem_code_linear(v) == rip)
+        vmem_cache_code(v, rip);
     told.insn_len = skip_cached_len(v, exit, rip, cr3);
     if (!told.insn_len && !decoded_len(v, &told.insn_len, &fault)) {
         (void)arch_vcpu_inject(v, &fault);

@@ -70,8 +70,7 @@ enum pith_status smp_init(const struct handoff *h, struct frame_pool *pool)
     root_share_host(&start_root);
     start_page = start_page_find(h);
     if (!start_page)
-        log_warn("no free page below 1 MiB: the other cores cannot be started");
-    cores[0].apic_id = lapic_id();
+        cores[0].apic_id = lapic_id();
     cores[0].running = true;
     return PITH_OK;
 }
@@ -173,6 +172,13 @@ static void check_tsc(u32 index)
                  (long)((s64)(starting.arrived - arch_tsc()) / (s64)arch_tsc_khz()));
 }
 
+void arch_cpu_stop(u32 index)
+{
+    lapic_send(cores[index].apic_id, LAPIC_INIT);
+    arch_udelay(INIT_US);
+    __atomic_store_n(&cores[index].running, false, __ATOMIC_RELEASE);
+}
+
 enum pith_status arch_cpu_start(u32 index, u32 apic_id, void *self, void (*entry)(u32 index))
 {
     enum pith_status st;
@@ -181,7 +187,7 @@ enum pith_status arch_cpu_start(u32 index, u32 apic_id, void *self, void (*entry
     if (index == 0 || index >= HOST_MAX_CORES || cores[index].running)
         return PITH_E_ARG;
     if (!start_page)
-        return PITH_E_HW;
+        return PITH_E_MEM;
     st = slot_create(index, host_frames);
     if (st != PITH_OK)
         return st;

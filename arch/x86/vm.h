@@ -90,7 +90,13 @@ struct arch_vcpu {             /* one virtual processor */
     bool nmi_masked;           /* SVM without vNMI: from injection to the guest's IRET */
     bool shutdown;             /* a fault met #DF: the next run ends at once as VM_EXIT_SHUTDOWN */
     u64 backstop;              /* VMX: host TSC at which a PREEMPT exit must have come, 0: none */
-    struct { u64 rip, cr3, epoch; const u8 *at; } fetch; /* one-entry cache of arch_vcpu_skip(): RIP's page in this core's window */
+    struct vm_fetch {          /* one-entry cache: the page that RIP was last seen in, in this core's window */
+        u64 rip, cr3, epoch;   /* linear, page-aligned; all that arch_vcpu_skip() looks at */
+        const u8 *at;
+        u64 cr0, cr4, efer;    /* these and the guest's entries on the way there: unchanged, the page is still the one */
+        struct { const void *at; u64 entry; } step[4];
+        u8 steps, entry_size;  /* more steps than there is room for: not known */
+    } fetch;
 };
 
 enum vm_exit_kind {

@@ -147,6 +147,74 @@ static void walk_env(struct arch_vcpu *v, struct gwalk_env *env)
     };
 }
 
+/* Reads an entry and keeps the place in sight. */
+static bool traced_read(void *ctx, gpa_t gpa, void *buf, size_t len)
+{
+    struct arch_vcpu *v = ctx;
+    struct vm_fetch *f = &v->fetch;
+    hpa_t hpa;
+
+    if (f->steps >= ARRAY_SIZE(f->step)) {
+        f->steps = ARRAY_SIZE(f->step) + 1;
+        return table_read(v->vm, gpa, buf, len);
+    }
+    if (!gpa_hpa(v->vm, gpa, S2_R, &hpa))
+        return false;
+    f->step[f->steps].at = frame_byte((enum window_slot)(WINDOW_CODE_TABLES + f->steps), hpa);
+    memcpy(buf, f->step[f->steps].at, len);
+    f->step[f->steps].entry = 0;
+    memcpy(&f->step[f->steps].entry, buf, len);
+    f->entry_size = (u8)len;
+    f->steps++;
+    return true;
+}
+
+/* Accessed bits need no setting: the processor has just been there. */
+void vmem_cache_code(struct arch_vcpu *v, u64 linear)
+{
+    u64 epoch = v->vm->s2_epoch; /* before the walk: a change during it makes the entry stale */
+    struct vm_fetch *f = &v->fetch;
+    struct gwalk_env env;
+    struct x86_event fault;
+    hpa_t hpa;
+    gpa_t gpa;
+
+    walk_env(v, &env);
+    env.read = traced_read;
+    env.update = NULL;
+    env.ctx = v;
+    f->steps = 0;
+    f->epoch = 0;
+    if (!gwalk(&env, linear, GWALK_FETCH, &gpa, &fault) || !gpa_hpa(v->vm, gpa, S2_R, &hpa))
+        return;
+    f->rip = ALIGN_DOWN(linear, PAGE_SIZE);
+    f->cr0 = env.cr0;
+    f->cr3 = env.cr3;
+    f->cr4 = env.cr4;
+    f->efer = env.efer;
+    f->at = window_get(WINDOW_CODE, ALIGN_DOWN(hpa, PAGE_SIZE));
+    f->epoch = epoch;
+}
+
+/* Whether @linear lies in the cached page, and a walk would lead there now: for who does more than compare its bytes. */
+static bool code_cached(struct arch_vcpu *v, u64 linear)
+{
+    const struct vm_ops *ops = vm_ops_get();
+    const struct vm_fetch *f = &v->fetch;
+
+    if ((linear ^ f->rip) >= PAGE_SIZE || f->epoch != v->vm->s2_epoch || f->steps > ARRAY_SIZE(f->step) ||
+        f->cr3 != ops->reg(v, X86_CR3) || f->cr0 != ops->reg(v, X86_CR0) || f->cr4 != ops->reg(v, X86_CR4) ||
+        f->efer != ops->reg(v, X86_EFER))
+        return false;
+    for (u32 i = 0; i < f->steps; i++) {
+        u64 entry = f->entry_size == sizeof(u32) ? *(const volatile u32 *)f->step[i].at : *(const volatile u64 *)f->step[i].at;
+
+        if (entry != f->step[i].entry)
+            return false;
+    }
+    return true;
+}
+
 bool vmem_translate(struct arch_vcpu *v, u64 linear, enum gwalk_access access, hpa_t *hpa,
                     struct x86_event *fault)
 {
@@ -253,12 +321,21 @@ enum insn_mode vmem_code_mode(struct arch_vcpu *v)
  */
 bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event *fault)
 {
-    u64 mask = linear_mask(v), linear = vmem_code_linear(v);
+    u64 mask, linear = vmem_code_linear(v);
     size_t n = rest_of_page(linear, INSN_MAX);
+    bool one_page = n == INSN_MAX && linear == vm_ops_get()->reg(v, X86_RIP); /* skipping takes a RIP in it for linear */
     hpa_t hpa;
 
     ASSERT(v->cpu && v->cpu->loaded == v);
     fault->valid = false;
+    if (one_page && !code_cached(v, linear))
+        vmem_cache_code(v, linear);
+    if (one_page && v->fetch.epoch == v->vm->s2_epoch) {
+        __builtin_memcpy(insn, v->fetch.at + (linear & PAGE_MASK), INSN_MAX);
+        *len = INSN_MAX;
+        return true;
+    }
+    mask = linear_mask(v);
     if (!vmem_translate(v, linear, GWALK_FETCH, &hpa, fault))
         return false;
     memcpy(insn, frame_byte(WINDOW_DATA, hpa), n);

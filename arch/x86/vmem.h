@@ -10,4 +10,5 @@
 bool vmem_translate(struct arch_vcpu *v, u64 linear, enum gwalk_access access, hpa_t *hpa,
                     struct x86_event *fault);
 u64 vmem_code_linear(struct arch_vcpu *v); /* CS:RIP, linear */
+void vmem_cache_code(struct arch_vcpu *v, u64 linear); /* v->fetch becomes that page, or invalid */
 enum insn_mode vmem_code_mode(struct arch_vcpu *v);

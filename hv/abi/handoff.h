@@ -25,7 +25,7 @@ enum handoff_fb_format { HANDOFF_FB_NONE = 0, HANDOFF_FB_BGRX = 1, HANDOFF_FB_RG
 
 struct handoff_array { uint64_t base; uint32_t count, stride; };                /* elements lie in HANDOFF_HV_IMAGE memory */
 struct handoff_range { uint64_t base, size; uint32_t kind; uint32_t pad; };     /* sorted, page-aligned, disjoint */
-struct handoff_cpu { uint32_t apic_id, flags; };                                /* boot core first, then as MP Services lists them */
+struct handoff_cpu { uint32_t apic_id, flags; };                                /* boot core first, then in the firmware's order */
 struct handoff_module { char name[64]; uint64_t base, size; };                  /* page-aligned base */
 struct handoff_fb { uint64_t base; uint32_t width, height, pitch, format; };    /* pitch in bytes */
 

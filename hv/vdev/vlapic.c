@@ -72,15 +72,20 @@ static u64 vector_pair(const u32 set[8], u32 i)
     return set[2 * i] | (u64)set[2 * i + 1] << 32;
 }
 
+static int pair_highest(u64 pair, u32 i)
+{
+    return (int)(i * 64 + 63) - __builtin_clzll(pair);
+}
+
 static int vector_highest(const u32 set[8])
 {
-    for (u32 i = 4; i-- > 0;) {
-        u64 pair = vector_pair(set, i);
+    u64 a = vector_pair(set, 0), b = vector_pair(set, 1), c = vector_pair(set, 2), d = vector_pair(set, 3);
 
-        if (pair)
-            return (int)(i * 64 + 63) - __builtin_clzll(pair);
-    }
-    return VLAPIC_NONE;
+    if (!(a | b | c | d))
+        return VLAPIC_NONE;
+    if (c | d)
+        return d ? pair_highest(d, 3) : pair_highest(c, 2);
+    return b ? pair_highest(b, 1) : pair_highest(a, 0);
 }
 
 void vlapic_init(struct vlapic *l)
@@ -154,11 +159,6 @@ void vlapic_post(struct vlapic *l, u8 vector, bool level)
 int vlapic_highest_irr(const struct vlapic *l)
 {
     return vector_highest(l->irr);
-}
-
-bool vlapic_any_irr(const struct vlapic *l)
-{
-    return vector_pair(l->irr, 0) | vector_pair(l->irr, 1) | vector_pair(l->irr, 2) | vector_pair(l->irr, 3);
 }
 
 u8 vlapic_ppr(const struct vlapic *l)
@@ -473,6 +473,15 @@ bool vlapic_msr_read(const struct vlapic *l, u32 msr, u64 now, u64 *val)
     *val = read_reg(l, reg, now);
     if (reg == REG_ICR)
         *val |= (u64)l->icr_hi << 32;
+    return true;
+}
+
+bool vlapic_msr_eoi(struct vlapic *l, u64 val, struct vlapic_effect *e)
+{
+    *e = (struct vlapic_effect){ 0 };
+    if (!vlapic_x2apic(l) || val)
+        return false;
+    end_of_interrupt(l, e);
     return true;
 }
 

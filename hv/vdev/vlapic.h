@@ -41,6 +41,8 @@ void vlapic_write(struct vlapic *l, u32 reg, u32 val, u64 now, struct vlapic_eff
 /* IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800-0x8ff. False: #GP. */
 bool vlapic_msr_read(const struct vlapic *l, u32 msr, u64 now, u64 *val);
 bool vlapic_msr_write(struct vlapic *l, u32 msr, u64 val, u64 now, struct vlapic_effect *e);
+/* The most frequent write of all, x2APIC EOI, by a shorter way. */
+bool vlapic_msr_eoi(struct vlapic *l, u64 val, struct vlapic_effect *e);
 bool vlapic_enabled(const struct vlapic *l);                  /* globally and by software */
 bool vlapic_x2apic(const struct vlapic *l);
 
@@ -48,7 +50,12 @@ bool vlapic_x2apic(const struct vlapic *l);
 void vlapic_post(struct vlapic *l, u8 vector, bool level);
 int vlapic_pending(const struct vlapic *l);                   /* deliverable now, or VLAPIC_NONE */
 int vlapic_highest_irr(const struct vlapic *l);               /* regardless of priority */
-bool vlapic_any_irr(const struct vlapic *l);
+static inline bool vlapic_any_irr(const struct vlapic *l)
+{
+    const u32 *r = l->irr;
+
+    return r[0] | r[1] | r[2] | r[3] | r[4] | r[5] | r[6] | r[7]; /* at every EOI: no loop */
+}
 u8 vlapic_ppr(const struct vlapic *l);
 void vlapic_ack(struct vlapic *l, u8 vector);                 /* delivered: IRR -> ISR */
 /* When now >= deadline: posts, and advances a periodic one. */

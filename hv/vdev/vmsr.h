@@ -23,10 +23,19 @@ enum vmsr_kind {
 struct vmsr { u8 kind; u64 value; };
 
 struct vmsr vmsr_lookup(u32 msr);
-/* The range that is VMSR_LAPIC, whose writes vmsr_check() lets through as a whole: to be asked first. */
-static inline bool vmsr_is_x2apic(u32 msr)
+/* The most frequent ones, VMSR_LAPIC and nothing for vmsr_check() to check: to be asked first. x2APIC, IA32_TSC_DEADLINE. */
+static inline bool vmsr_is_lapic(u32 msr)
 {
-    return msr >> 8 == 8;
+    return msr >> 8 == 8 || msr == 0x6e0;
+}
+
+/* The last answer, since guests ask for one MSR many times. All zeros stands for MSR ffffffff, which is not there. */
+struct vmsr_cache { u32 key; struct vmsr m; };
+static inline struct vmsr vmsr_cached(struct vmsr_cache *c, u32 msr)
+{
+    if (c->key != ~msr)
+        *c = (struct vmsr_cache){ ~msr, vmsr_lookup(msr) };
+    return c->m;
 }
 /* Power-on value of store[i]. */
 u64 vmsr_store_reset(u32 i);

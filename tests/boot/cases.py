@@ -108,7 +108,8 @@ CASES = [
     Case('demo-one-core', QEMU, DEMO, SAID_LINUX + SAID_CLOCK, args=['--cpus', '1'], until=SAID_LINUX[1], typed=TYPED),
     Case('linux-powers-off', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: '], typed='poweroff\n'),
 
-    Case('screen-bochs-intel', INTEL, HELLO, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], look='screen', on_screen=SAID_HELLO),
+    Case('screen-bochs-intel', INTEL, CLOCK, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], until=SAID_CLOCK[1],
+         look='screen', on_screen=[*SAID_HELLO, SAID_CLOCK[0]]),
     Case('screen-only', QEMU, HELLO, args=['--no-serial', '--screenshot', '@TMP@/screen.png'], look='screen', on_screen=SAID_HELLO),
     Case('no-writable-code', QEMU, STAY, SAID_HELLO, args=['--monitor-command', 'cpu 0', '--monitor-command', 'info tlb'],
          until=SAID_HELLO[1], look='mappings'),
@@ -130,10 +131,10 @@ CASES = [
     Case('demo-bochs-amd', AMD, DEMO, SAID_HELLO + SAID_CLOCK + SAID_LINUX, until=SAID_LINUX[1], typed=TYPED, timeout=400, daily=False),
     *(Case(f'demo-{m}-2-cores', m, DEMO, SAID_LINUX, args=['--cpus', '2'], until=SAID_LINUX[1], typed=TYPED, timeout=300, daily=False)
       for m in (QEMU, INTEL)),
-    Case('demo-256M', QEMU, DEMO.replace('192M', '176M'), SAID_LINUX, args=['--memory', '320M'], until=SAID_LINUX[1], typed=TYPED, daily=False),
+    Case('demo-256M', QEMU, DEMO.replace('192M', '160M'), SAID_LINUX, args=['--memory', '256M'], until=SAID_LINUX[1], typed=TYPED, daily=False),
     *(Case(f'clock-{m}-256M', m, CLOCK, SAID_HELLO + SAID_CLOCK, args=['--memory', '256M', '--cpus', '2'], daily=False)
       for m in (QEMU, INTEL, AMD)),
-    Case('demo-4G', QEMU, DEMO.replace('192M', '3500M'), SAID_LINUX, args=['--memory', '5G'], until=SAID_LINUX[1], typed=TYPED, daily=False),
+    Case('demo-4G', QEMU, DEMO.replace('192M', '3300M'), SAID_LINUX, args=['--memory', '4G'], until=SAID_LINUX[1], typed=TYPED, daily=False),
     *(Case(f'acpi-{m}', m, CLOCK, SAID_HELLO + SAID_CLOCK + [r'^acpishim: ACPI tables installed'], args=[
         '--efi', '@BUILD@/acpishim.efi', '--file', 'EFI/BOOT/NEXT.EFI=@BUILD@/BOOTX64.EFI', '--cpus', '2'], daily=False)
       for m in (INTEL, AMD)),

@@ -47,10 +47,15 @@ static void cores_of(struct manifest_partition *p, u64 mask, u32 flags)
     p->flags = flags | (mask ? MANIFEST_CORES_GIVEN : 0);
 }
 
+static void no_mistake(void *ctx, const struct manifest_partition *p, const char *key, const char *text)
+{
+    (void)ctx, (void)p;
+    fail_msg("%s: %s", key, text);
+}
+
 static void expect_good(u32 nr_cores)
 {
-    assert_int_equal(manifest_check(&m, 4, nr_cores, why, sizeof(why)), PITH_OK);
-    assert_string_equal(why, "");
+    manifest_examine(&m, 4, nr_cores, no_mistake, NULL);
 }
 
 static void expect_bad(u32 nr_cores, const char *line, const char *words)
@@ -326,6 +331,16 @@ static void all_are_reported(void **state)
     assert_int_equal(n, 2);
 }
 
+static void devices_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(manifest_check(&m, 4, 1, why, sizeof(why)), PITH_OK);
+    A->nr_irqs = 1;
+    A->irqs[0] = 3;
+    expect_good(1);
+    expect_bad(1, "pith.conf:10: ", "real devices");
+}
+
 static void short_buffer(void **state)
 {
     char small[12];
@@ -358,6 +373,7 @@ int main(void)
         cmocka_unit_test_setup(names, fresh),
         cmocka_unit_test_setup(files, fresh),
         cmocka_unit_test_setup(values, fresh),
+        cmocka_unit_test_setup(devices_are_refused, fresh),
         cmocka_unit_test_setup(kept_ports, fresh),
         cmocka_unit_test_setup(mmio, fresh),
         cmocka_unit_test_setup(given_once, fresh),

@@ -17,7 +17,6 @@
 #include "arch/x86/skip.h"
 #include "arch/x86/svm/svm.h"
 #include "arch/x86/vmem.h"
-#include "arch/x86/window.h"
 #include "hv/lib/panic.h"
 
 static struct vmcb vmcb;
@@ -46,21 +45,13 @@ const struct vm_ops *vm_ops_get(void) { return &ops; }
 enum insn_mode vmem_code_mode(struct arch_vcpu *vcpu) { (void)vcpu; return mode; }
 u64 vmem_code_linear(struct arch_vcpu *vcpu) { (void)vcpu; return cs_base + vmcb.rip; }
 
-bool vmem_translate(struct arch_vcpu *vcpu, u64 linear, enum gwalk_access access, hpa_t *hpa, struct x86_event *fault)
+void vmem_cache_code(struct arch_vcpu *vcpu, u64 linear)
 {
-    (void)vcpu;
-    assert_int_equal(access, GWALK_FETCH);
     walks++;
-    *hpa = 0x7000 | (linear & PAGE_MASK);
-    *fault = (struct x86_event){ .valid = fetch_fails, .vector = X86_PF, .type = X86_EV_EXCEPTION };
-    return !fetch_fails;
-}
-
-void *window_get(enum window_slot slot, hpa_t page)
-{
-    assert_int_equal(slot, WINDOW_CODE);
-    assert_int_equal(page, 0x7000);
-    return frame;
+    vcpu->fetch.rip = linear & ~PAGE_MASK;
+    vcpu->fetch.cr3 = vmcb.cr3;
+    vcpu->fetch.epoch = fetch_fails ? 0 : vm.s2_epoch;
+    vcpu->fetch.at = frame;
 }
 
 bool arch_vcpu_fetch(struct arch_vcpu *vcpu, u8 insn[15], u8 *len, struct x86_event *fault)

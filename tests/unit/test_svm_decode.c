@@ -47,7 +47,8 @@ static void test_kinds(void **state)
         { 0x86, VM_EXIT_INSN, X86_INSN_VIRT, 3 },
         { 0x62, VM_EXIT_OTHER, 0, 0 }, { 0x63, VM_EXIT_OTHER, 0, 0 }, { 0x6e, VM_EXIT_OTHER, 0, 0 },
         { 0x79, VM_EXIT_OTHER, 0, 0 }, { 0x7e, VM_EXIT_OTHER, 0, 0 }, { 0x88, VM_EXIT_OTHER, 0, 0 },
-        { 0x8e, VM_EXIT_OTHER, 0, 0 }, { 0x3ff, VM_EXIT_OTHER, 0, 0 }, { 0x401, VM_EXIT_OTHER, 0, 0 },
+        { 0x52, VM_EXIT_OTHER, 0, 0 }, { 0x8e, VM_EXIT_INSN, X86_INSN_VIRT, 3 },
+        { 0x3ff, VM_EXIT_OTHER, 0, 0 }, { 0x401, VM_EXIT_OTHER, 0, 0 },
         { 0xfffffffe, VM_EXIT_OTHER, 0, 0 },
     };
 
@@ -220,8 +221,12 @@ static void test_exceptions(void **state)
     x = decode((struct vmcb){ .exit_code = 0x4e, .exit_info1 = 7, .exit_info2 = 0xabcd }, 0, &plain);
     assert_int_equal(x.exception.error, 7);
     assert_int_equal(x.exception.info, 0xabcd);
-    x = decode((struct vmcb){ .exit_code = 0x52 }, 0, &plain);
-    assert_int_equal(x.exception.vector, X86_MC);
+    x = decode((struct vmcb){ .exit_code = 0x52 }, 0, &plain); /* never reflected */
+    assert_int_equal(x.kind, VM_EXIT_OTHER);
+    assert_string_equal(x.failed.what, "machine check while the guest ran");
+    x = decode((struct vmcb){ .exit_code = 0x53 }, 0, &plain);
+    assert_int_equal(x.kind, VM_EXIT_EXCEPTION);
+    assert_int_equal(x.exception.vector, X86_XM);
     assert_false(x.exception.has_error);
 }
 
@@ -239,7 +244,9 @@ static void test_event_encode(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(c); i++)
-        assert_true(svm_event_encode(&c[i].ev) == c[i].info);
+        assert_true(svm_event_encode(&c[i].ev, false) == c[i].info);
+    assert_true(svm_event_encode(&c[2].ev, true) == 0x8000030d); /* real mode: no error code, valid or not */
+    assert_true(svm_event_encode(&c[1].ev, true) == c[1].info);
 }
 
 static void test_event_decode(void **state)

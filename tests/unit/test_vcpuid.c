@@ -324,11 +324,41 @@ static void test_address_sizes(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup(test_##name, fresh)
+/* What is remembered is what would be answered; leaves that the guest itself changes are asked every time. */
+static void test_cache(void **state)
+{
+    static struct vcpuid_cache cache;
+    const u32 leaves[] = { 0, 1, 4, 7, 0xb, 0xd, PITH_CPUID_BASE, 0x80000000, 0x80000008, 0x12345678, ~0u };
+    struct cpuid_regs first;
+
+    (void)state;
+    env.host = host_some;
+    memset(&cache, 0, sizeof(cache));
+    assert_null(vcpuid_recall(&cache, 0, 0));
+    for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
+        for (u32 sub = 0; sub < 3; sub++) {
+            const struct cpuid_regs *again;
+
+            vcpuid_ask(&env, &cache, leaves[i], sub, &first);
+            again = vcpuid_recall(&cache, leaves[i], sub);
+            ask(leaves[i], sub);
+            assert_memory_equal(&first, &r, sizeof(r));
+            if (leaves[i] == 1 || leaves[i] == 0xd)
+                assert_null(again);
+            else
+                assert_memory_equal(again, &r, sizeof(r));
+            assert_null(vcpuid_recall(&cache, leaves[i], sub + 1));
+        }
+    memset(&cache, 0, sizeof(cache)); /* what an empty entry says of the last leaf is true */
+    ask(~0u, ~0u);
+    assert_memory_equal(vcpuid_recall(&cache, ~0u, ~0u), &r, sizeof(r));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(known_leaves_only), T(hidden_from_a_host_of_ones), T(offered_where_the_host_has_it),
-        T(host_of_zeros), T(identity), T(one_core), T(switches), T(xsave),
+        T(host_of_zeros), T(identity), T(one_core), T(switches), T(xsave), T(cache),
         T(leaves_above_the_hosts_highest), T(hypervisor_leaves),
         T(xsave_legacy_only), T(highest_leaves), T(address_sizes),
     };

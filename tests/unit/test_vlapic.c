@@ -432,9 +432,47 @@ static void test_match_x2apic(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup(test_##name, fresh)
+/* The short way for EOI and the long one: the same in every case. */
+static void test_msr_eoi(void **state)
+{
+    static const struct { u64 base, val; u8 vector; bool level; } c[] = {
+        { VLAPIC_BASE | APIC_BASE_ENABLE | APIC_BASE_X2APIC, 0, 0x31, false },
+        { VLAPIC_BASE | APIC_BASE_ENABLE | APIC_BASE_X2APIC, 0, 0x31, true },
+        { VLAPIC_BASE | APIC_BASE_ENABLE | APIC_BASE_X2APIC, 0, 0xff, true },
+        { VLAPIC_BASE | APIC_BASE_ENABLE | APIC_BASE_X2APIC, 0, 0x80, false },
+        { VLAPIC_BASE | APIC_BASE_ENABLE | APIC_BASE_X2APIC, 0, 0x7f, false },
+        { VLAPIC_BASE | APIC_BASE_ENABLE | APIC_BASE_X2APIC, 0, 0, false }, /* nothing in service */
+        { VLAPIC_BASE | APIC_BASE_ENABLE | APIC_BASE_X2APIC, 1, 0x31, true },
+        { VLAPIC_BASE | APIC_BASE_ENABLE, 0, 0x31, true },
+        { VLAPIC_BASE, 0, 0x31, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+        struct vlapic a, b;
+        struct vlapic_effect ea, eb;
+
+        vlapic_reset(&a, 0, true);
+        a.base = c[i].base;
+        a.svr |= 0x100;
+        if (c[i].vector) {
+            vlapic_post(&a, c[i].vector, c[i].level);
+            vlapic_ack(&a, c[i].vector);
+        }
+        b = a;
+        assert_int_equal(vlapic_msr_eoi(&a, c[i].val, &ea), vlapic_msr_write(&b, 0x80b, c[i].val, 0, &eb));
+        assert_memory_equal(&a, &b, sizeof(a));
+        assert_memory_equal(&ea, &eb, sizeof(ea));
+        assert_false(vlapic_any_irr(&a));
+        vlapic_post(&a, 0x40, false);
+        assert_int_equal(vlapic_any_irr(&a), vlapic_enabled(&a));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_msr_eoi),
         T(power_on), T(init_keeps_id_and_mode), T(writes_keep_reserved_bits),
         T(reserved_register_sets_esr), T(error_interrupt_once_until_rearmed),
         T(error_entry_with_illegal_vector_ends), T(software_disable_masks), T(x2apic_registers),

@@ -28,6 +28,7 @@ static u64 regs[X86_REGS];
 static struct x86_segment cs, ss;
 static struct gwalk_env last_env;
 static enum gwalk_access last_access;
+static u32 walks, reads, entry_size; /* what a walk reads: entries in page 3 */
 static struct arch_cpu cpu;
 static struct arch_vm vm;
 static struct arch_vcpu v;
@@ -78,6 +79,12 @@ bool gwalk(const struct gwalk_env *env, u64 linear, enum gwalk_access access, gp
 {
     last_env = *env;
     last_access = access;
+    walks++;
+    for (u32 i = 0; i < reads; i++) {
+        u64 entry = 0;
+
+        assert_true(env->read(env->ctx, 0x3000 + i * 512ull, &entry, entry_size));
+    }
     for (u64 i = 0; i < PAGES; i++) {
         if (linear_of[i] == (linear & ~PAGE_MASK)) {
             *gpa = i * PAGE_SIZE + (linear & PAGE_MASK);
@@ -104,6 +111,9 @@ static int setup(void **state)
         prot[i] = S2_RWX;
         linear_of[i] = 0x400000 + i * PAGE_SIZE;
     }
+    walks = reads = 0;
+    entry_size = 8;
+    vm = (struct arch_vm){ .s2_epoch = 1 };
     v = (struct arch_vcpu){ .vm = &vm, .cpu = &cpu };
     cpu.loaded = &v;
     regs[X86_EFER] = EFER_LMA | EFER_LME;
@@ -279,6 +289,69 @@ static void test_code(void **state)
     assert_int_equal(vmem_code_linear(&v), 0x234);
 }
 
+static bool fetch_walks(void)
+{
+    struct x86_event fault;
+    u8 bytes[15], len;
+    u32 before = walks;
+
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_int_equal(len, 15);
+    assert_int_equal(bytes[0], *guest(0x1010));
+    return walks != before;
+}
+
+/* The page that was seen last is taken again only while every entry on the way and what decides about paging are the same. */
+static void test_cached_fetch(void **state)
+{
+    static const enum x86_reg watched[] = { X86_CR0, X86_CR3, X86_CR4, X86_EFER };
+
+    (void)state;
+    reads = 4;
+    regs[X86_RIP] = 0x401010;
+    *guest(0x1010) = 0xa1;
+    assert_true(fetch_walks());
+    assert_false(fetch_walks());
+    *guest(0x1010) = 0xa2; /* the bytes are read every time */
+    assert_false(fetch_walks());
+    for (u32 i = 0; i < reads; i++) {
+        *guest(0x3000 + i * 512 + 6) ^= 0x80;
+        assert_true(fetch_walks());
+        assert_false(fetch_walks());
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(watched); i++) {
+        regs[watched[i]] ^= BIT(11);
+        assert_true(fetch_walks());
+        assert_false(fetch_walks());
+    }
+    vm.s2_epoch++;
+    assert_true(fetch_walks());
+    assert_false(fetch_walks());
+    entry_size = 4;
+    *guest(0x3000) ^= 0x80;
+    assert_true(fetch_walks());
+    assert_false(fetch_walks());
+    *guest(0x3003) ^= 0x80;
+    assert_true(fetch_walks());
+    *guest(0x3004) ^= 0x80; /* beyond a 4-byte entry */
+    assert_false(fetch_walks());
+    reads = 5; /* more than there is room for: not known, so walked every time */
+    *guest(0x3000) ^= 0x80;
+    assert_true(fetch_walks());
+    assert_true(fetch_walks());
+}
+
+static void test_fetch_with_base_is_not_cached(void **state)
+{
+    (void)state;
+    cs = (struct x86_segment){ .attr = 0x9b, .base = 0x400000 };
+    regs[X86_EFER] = 0;
+    regs[X86_RIP] = 0x1010;
+    assert_true(fetch_walks());
+    assert_true(fetch_walks());
+    assert_int_equal(v.fetch.epoch, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +363,8 @@ int main(void)
         cmocka_unit_test_setup(test_environment, setup),
         cmocka_unit_test_setup(test_wrap_at_4g, setup),
         cmocka_unit_test_setup(test_fetch, setup),
+        cmocka_unit_test_setup(test_cached_fetch, setup),
+        cmocka_unit_test_setup(test_fetch_with_base_is_not_cached, setup),
         cmocka_unit_test_setup(test_code, setup),
     };
 

@@ -185,10 +185,38 @@ static void test_each_pass(void **state)
     assert_memory_equal(passed, want, sizeof(want));
 }
 
+static void test_cache(void **state)
+{
+    static const u32 msrs[] = { 0, 0x10, 0x1b, 0x1a0, 0x1a0, 0x2ff, 0x6e0, 0x800, 0xc0000080, 0xdead, ~0u, 0, ~0u };
+    struct vmsr_cache c = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(msrs); i++) {
+        struct vmsr want = vmsr_lookup(msrs[i]), got = vmsr_cached(&c, msrs[i]);
+
+        assert_int_equal(got.kind, want.kind);
+        assert_true(got.value == want.value);
+    }
+    c = (struct vmsr_cache){ 0 }; /* what an empty one says of the last MSR is true */
+    assert_int_equal(vmsr_cached(&c, ~0u).kind, VMSR_GP);
+}
+
+static void test_lapic_shortcut(void **state)
+{
+    (void)state;
+    for (u32 msr = 0; msr < 0x2000; msr++)
+        if (vmsr_is_lapic(msr)) {
+            assert_int_equal(vmsr_lookup(msr).kind, VMSR_LAPIC);
+            assert_true(vmsr_check(msr, ~0ull, 0));
+        }
+    assert_true(vmsr_is_lapic(0x800) && vmsr_is_lapic(0x8ff) && vmsr_is_lapic(0x6e0));
+    assert_false(vmsr_is_lapic(0x7ff) || vmsr_is_lapic(0x900) || vmsr_is_lapic(0xc0000800));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds), cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_cache), cmocka_unit_test(test_lapic_shortcut), cmocka_unit_test(test_kinds), cmocka_unit_test(test_absent),
         cmocka_unit_test(test_number_of_msrs), cmocka_unit_test(test_stores),
         cmocka_unit_test(test_check_efer_and_pat), cmocka_unit_test(test_check_mtrr_default),
         cmocka_unit_test(test_check_addresses), cmocka_unit_test(test_check_read_only),

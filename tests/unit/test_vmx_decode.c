@@ -274,6 +274,53 @@ static void needs_are_few(void **state)
     assert_int_equal(vmx_reason_info(VMX_INVALID_GUEST | 0x80000000u)->needs, VMX_NEED_QUAL);
 }
 
+static void int1(void **state)
+{
+    (void)state;
+    assert_true(vmx_is_int1(&(struct vmx_raw){ .intr = 0x80000501 }));
+    assert_false(vmx_is_int1(&(struct vmx_raw){ .intr = 0x80000301 }));               /* a trap */
+    assert_false(vmx_is_int1(&(struct vmx_raw){ .intr = 0x80000602 }));               /* INT3 */
+    assert_false(vmx_is_int1(&(struct vmx_raw){ .intr = 0x80000501, .reason = VMX_CPUID })); /* stale */
+}
+
+static void cores_suit(void **state)
+{
+    const struct vmx_hw first = {
+        .control = { 0x16, 0x12, 0x2, 0, 0x11 },
+        .allowed = { 0xff00000016, 0xff00000010, 0xff00000000, 0xff00000000, 0xff00000011 },
+        .revision = 4, .ept_vpid = EPT_CAP_WALK4 | EPT_CAP_1G, .cr0_must = 0x20, .cr4_must = 0x2000, .cr4_can = 0x3727ff,
+        .timer_shift = 5, .timer = true, .io_info = true, .tsc_aux = true,
+    };
+    struct vmx_hw mine = first;
+
+    (void)state;
+    assert_true(vmx_suits(&first, &mine));
+    mine.ept_vpid |= EPT_CAP_2M | BIT(22); /* having more is no harm */
+    mine.cr4_can |= BIT(22);
+    mine.allowed[VMX_SECONDARY] = 0xffff00000002;
+    mine.control[VMX_SECONDARY] = 0xf2;
+    assert_true(vmx_suits(&first, &mine));
+
+#define LACKS(change) \
+    do { \
+        mine = first; \
+        mine.change; \
+        assert_false(vmx_suits(&first, &mine)); \
+    } while (0)
+    LACKS(allowed[VMX_PIN] = 0xf000000016);         /* 0x06 may not be 1 */
+    LACKS(allowed[VMX_PROC] = 0xff00000014);        /* 0x04 must be 1 */
+    LACKS(revision = 5);
+    LACKS(ept_vpid = EPT_CAP_WALK4 | EPT_CAP_2M);
+    LACKS(cr0_must = 0x21);
+    LACKS(cr4_must = 0);
+    LACKS(cr4_can = 0x3527ff);
+    LACKS(timer = false);
+    LACKS(timer_shift = 6);
+    LACKS(io_info = false);
+    LACKS(tsc_aux = false);
+#undef LACKS
+}
+
 static void ept_entries(void **state)
 {
     (void)state;
@@ -320,7 +367,8 @@ int main(void)
         cmocka_unit_test(msr),         cmocka_unit_test(ept_violation), cmocka_unit_test(exceptions),
         cmocka_unit_test(plain_kinds), cmocka_unit_test(insns),         cmocka_unit_test(failures),
         cmocka_unit_test(vectoring),   cmocka_unit_test(nmi_unblocked), cmocka_unit_test(needs_are_few),
-        cmocka_unit_test(ept_entries), cmocka_unit_test(msr_bitmap),
+        cmocka_unit_test(ept_entries), cmocka_unit_test(msr_bitmap),    cmocka_unit_test(int1),
+        cmocka_unit_test(cores_suit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,13 @@ static void exception_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_
         exit->exception.info = (vmcb->dr6 ^ DR6_ACTIVE_LOW) & (DR6_ACTIVE_LOW | 0xe00f);
 }
 
+static void machine_check_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+{
+    (void)rcx, (void)f;
+    exit->failed.what = "machine check while the guest ran";
+    exit->failed.detail = vmcb->exit_info1;
+}
+
 static void pio_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
 {
     u64 info = vmcb->exit_info1;
@@ -115,7 +122,9 @@ static detail_fn insn_detail; /* looks itself up in the table */
 static const struct row by_code[] = {
     [0x00 ... 0x1f] = { VM_EXIT_CR, 0, true, cr_detail },
     [0x20 ... 0x3f] = { VM_EXIT_DR, 0, true, dr_detail },
-    [0x40 ... 0x5f] = { VM_EXIT_EXCEPTION, 0, false, exception_detail },
+    [0x40 ... 0x51] = { VM_EXIT_EXCEPTION, 0, false, exception_detail },
+    [SVM_EXIT_MC]   = { VM_EXIT_OTHER, 0, false, machine_check_detail }, /* the machine's, not the guest's */
+    [0x53 ... 0x5f] = { VM_EXIT_EXCEPTION, 0, false, exception_detail },
     [SVM_EXIT_INTR] = { VM_EXIT_HOST_IRQ, 0, false, NULL },
     [SVM_EXIT_NMI]  = { VM_EXIT_NMI, 0, false, NULL },
     [SVM_EXIT_SMI ... SVM_EXIT_INIT] = OTHER,
@@ -145,6 +154,7 @@ static const struct row by_code[] = {
     [SVM_EXIT_MONITOR] = INSN(MONITOR),
     [SVM_EXIT_MWAIT ... SVM_EXIT_MWAIT_ARMED] = INSN(MWAIT),
     [SVM_EXIT_XSETBV] = { VM_EXIT_XSETBV, 0, true, NULL },
+    [SVM_EXIT_RDPRU] = INSN(VIRT),
 };
 static const struct row npf = { VM_EXIT_S2_FAULT, 0, false, npf_detail };
 static const struct row invalid = { VM_EXIT_ENTRY_FAILED, 0, false, invalid_detail };
@@ -184,9 +194,10 @@ void svm_decode(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, 
         row->detail(vmcb, rcx, f, exit);
 }
 
-u64 svm_event_encode(const struct x86_event *ev)
+u64 svm_event_encode(const struct x86_event *ev, bool real)
 {
     u8 type = ev->type;
+    bool error = ev->has_error && !real;
 
     /*
      * "Injecting an exception with vector 3 or 4 behaves like a trap raised by INT3 or INTO"; INT1
@@ -194,7 +205,7 @@ u64 svm_event_encode(const struct x86_event *ev)
      */
     if (type == X86_EV_ICEBP || type == X86_EV_SOFT_EXCEPTION)
         type = X86_EV_EXCEPTION;
-    return EVENT_V | (u64)type << 8 | ev->vector | (ev->has_error ? EVENT_EV | (u64)ev->error << 32 : 0);
+    return EVENT_V | (u64)type << 8 | ev->vector | (error ? EVENT_EV | (u64)ev->error << 32 : 0);
 }
 
 bool svm_event_decode(u64 exit_int_info, u64 cr2, struct x86_event *ev)

@@ -10,7 +10,8 @@
  */
 void svm_decode(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit);
 
-u64 svm_event_encode(const struct x86_event *ev);
+/* In @real mode no exception pushes an error code. */
+u64 svm_event_encode(const struct x86_event *ev, bool real);
 /*
  * What to deliver again after an exit that cut @exit_int_info short; false: nothing, or the
  * instruction does it again.

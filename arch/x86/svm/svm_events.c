@@ -57,7 +57,7 @@ void svm_put_event(struct arch_vcpu *v)
     struct x86_event *ev = &v->interrupted;
     struct vmcb *vmcb = v->hw;
 
-    vmcb->event_inj = svm_event_encode(ev);
+    vmcb->event_inj = svm_event_encode(ev, !(vmcb->cr0 & CR0_PE));
     ev->valid = false;
     if (ev->type == X86_EV_EXCEPTION && ev->vector == X86_PF) {
         vmcb->cr2 = ev->cr2;

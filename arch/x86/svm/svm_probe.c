@@ -29,10 +29,17 @@ static bool is_amd(void)
     return !memcmp(r, "AuthenticAMD", 12) || !memcmp(r, "HygonGenuine", 12);
 }
 
+/* Then setting EFER.SVME is a #GP. */
+static bool disabled(void)
+{
+    u64 vm_cr;
+
+    return rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS);
+}
+
 static const char *missing(u32 svm_edx)
 {
     u32 a, b, c, d;
-    u64 vm_cr;
 
     cpuid(1, 0, &a, &b, &c, &d);
     if (!(c & CPUID_1_ECX_XSAVE))
@@ -41,8 +48,11 @@ static const char *missing(u32 svm_edx)
         return "this processor has AMD-V but no ASIDs for guests";
     if (!(svm_edx & SVM_EDX_NP))
         return "this processor has AMD-V but no nested paging (NPT, RVI)";
-    if (rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS))
+    if (disabled())
         return "AMD-V is disabled by the firmware: enable \"SVM Mode\" (AMD-V, Virtualization) in its setup";
+    if (read_cr4() & CR4_LA57) /* nested tables are walked in the host's mode: APM 2, "Nested Paging" */
+        return "the firmware left 5-level paging on, and nested tables would be walked with 5 levels too:"
+               " switch it off in the firmware's setup (5-Level Paging, LA57)";
     return NULL;
 }
 
@@ -87,6 +97,8 @@ static hpa_t page_alloc(struct frame_pool *frames)
 
 enum pith_status svm_cpu_enable(struct arch_cpu *cpu)
 {
+    if (disabled())
+        return PITH_E_HW;
     cpu->area = page_alloc(cpu->frames);
     if (!cpu->area)
         return PITH_E_MEM;

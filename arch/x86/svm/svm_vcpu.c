@@ -30,11 +30,12 @@ static const u64 intercepts_misc1 =
     INTERCEPT_TASK_SWITCH | INTERCEPT_SHUTDOWN;
 /*
  * WBINVD also because QEMU tests its bit for INVD. VMLOAD and VMSAVE take host-physical addresses
- * when left alone.
+ * when left alone. RDPRU would show how the hypervisor and other guests use the core; CPUID hides it.
  */
 static const u64 intercepts_misc2 =
     INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
-    INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_XSETBV;
+    INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD | INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_XSETBV |
+    INTERCEPT_RDPRU;
 /* #DB and #AC: an endless stream of either would keep the core in microcode. */
 static const u64 intercepts_excp = BIT(X86_DB) | BIT(X86_AC) | BIT(X86_MC);
 
@@ -122,7 +123,9 @@ static __attribute__((noinline)) void left_with_care(struct arch_vcpu *v, struct
     if (vmcb->exit_int_info & EVENT_V)
         (void)svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
     svm_decode(vmcb, v->gpr.rcx, &svm_features, exit);
-    if (exit->kind == VM_EXIT_WINDOW)
+    if (exit->hw_reason == SVM_EXIT_MC)
+        __asm__ volatile("int $18" : : : "memory"); /* the host's handler reports it and does not come back */
+    else if (exit->kind == VM_EXIT_WINDOW)
         svm_window_seen(v);
     else if (exit->kind == VM_EXIT_CR || exit->kind == VM_EXIT_DR)
         vm_resolve_mov_cr(v, exit);
@@ -136,7 +139,7 @@ void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
     u32 code = (u32)vmcb->exit_code;
 
     v->gpr.rax = vmcb->rax;
-    if ((vmcb->exit_int_info & EVENT_V) || code < SVM_EXIT_EXCP_BASE /* MOV CR and DR */ ||
+    if ((vmcb->exit_int_info & EVENT_V) || code < SVM_EXIT_INTR /* MOV CR and DR, exceptions */ ||
         code == SVM_EXIT_VINTR || code == SVM_EXIT_IRET)
         left_with_care(v, exit);
     else

@@ -8,8 +8,9 @@
 /* Control words as every VMCS starts with them, in the order of the table in vmx_probe.c. */
 enum vmx_control { VMX_PIN, VMX_PROC, VMX_SECONDARY, VMX_EXIT, VMX_ENTRY, VMX_CONTROLS };
 
-struct vmx_hw {                  /* read once, on the boot core; other cores must agree */
+struct vmx_hw {                  /* read once, on the boot core; other cores must suit it */
     u32 control[VMX_CONTROLS];
+    u64 allowed[VMX_CONTROLS];   /* the capability MSRs: bits that must be 1, bits that may be 1 */
     u32 revision;
     u64 ept_vpid;                /* IA32_VMX_EPT_VPID_CAP */
     u64 cr0_must, cr4_must;      /* bits that are 1 in VMX operation; PE and PG are free (unrestricted guest) */
@@ -99,3 +100,5 @@ void vmx_tlb_update(struct arch_vcpu *v, unsigned flush); /* enum tags_flush */
 void vmx_trap_msr(u8 *bitmap, u32 msr, bool on_read, bool on_write);
 u64 vmx_s2_leaf(hpa_t hpa, unsigned level, enum s2_prot prot, enum s2_type type);
 u64 vmx_s2_table(hpa_t next);
+/* Can a core that has @mine run what was set up for a core that has @first? */
+bool vmx_suits(const struct vmx_hw *first, const struct vmx_hw *mine);

@@ -210,6 +210,11 @@ bool vmx_nmi_unblocked(const struct vmx_raw *raw)
     return raw->reason == VMX_EXCEPTION_OR_NMI && (raw->intr & INTR_NMI_UNBLOCKED) && (u8)raw->intr != X86_DF;
 }
 
+bool vmx_is_int1(const struct vmx_raw *raw)
+{
+    return raw->reason == VMX_EXCEPTION_OR_NMI && (u8)raw->intr == X86_DB && (raw->intr >> 8 & 7) == X86_EV_ICEBP;
+}
+
 const char *vmx_instruction_error(u64 number)
 {
     static const char *const words[] = {

@@ -53,5 +53,7 @@ void vmx_decode(const struct vmx_raw *raw, struct vm_exit *exit);
 bool vmx_decode_vectoring(const struct vmx_raw *raw, struct x86_event *ev);
 /* The exit came out of an IRET that had already unblocked NMIs and will run again: they must be blocked again. */
 bool vmx_nmi_unblocked(const struct vmx_raw *raw);
+/* The #DB of INT1: RIP is still at the instruction, unlike after a trap. */
+bool vmx_is_int1(const struct vmx_raw *raw);
 /* SDM 3, VM-Instruction Error Numbers. */
 const char *vmx_instruction_error(u64 number);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pure encodings: EPT entries and the MSR bitmap. SDM 3, EPT Paging Structures; MSR-Bitmap Address. */
+/* Pure: EPT entries and the MSR bitmap (SDM 3, EPT Paging Structures; MSR-Bitmap Address), and whether two cores are alike. */
 #include "arch/x86/vmx/vmx.h"
 
 static void set_bit(u8 *bitmap, u32 bit, bool on)
@@ -42,4 +42,27 @@ u64 vmx_s2_leaf(hpa_t hpa, unsigned level, enum s2_prot prot, enum s2_type type)
 u64 vmx_s2_table(hpa_t next)
 {
     return next | EPT_READ | EPT_WRITE | EPT_EXEC;
+}
+
+#define EPT_CAPS_USED (EPT_CAP_WALK4 | EPT_CAP_WB | EPT_CAP_2M | EPT_CAP_1G | EPT_CAP_INVEPT | EPT_CAP_INVEPT_SINGLE | \
+                       EPT_CAP_INVEPT_ALL | EPT_CAP_INVVPID | EPT_CAP_INVVPID_SINGLE | EPT_CAP_INVVPID_ALL)
+
+static bool controls_suit(const struct vmx_hw *first, const struct vmx_hw *mine)
+{
+    for (unsigned i = 0; i < VMX_CONTROLS; i++) {
+        u32 must = (u32)mine->allowed[i], can = (u32)(mine->allowed[i] >> 32);
+
+        if ((first->control[i] & ~can) || (must & ~first->control[i]))
+            return false;
+    }
+    return !first->timer || (mine->timer && mine->timer_shift == first->timer_shift);
+}
+
+/* What this core has besides does not matter: the kinds of core of one processor differ in that. */
+bool vmx_suits(const struct vmx_hw *first, const struct vmx_hw *mine)
+{
+    return controls_suit(first, mine) && mine->revision == first->revision &&
+           !(first->ept_vpid & EPT_CAPS_USED & ~mine->ept_vpid) && mine->cr0_must == first->cr0_must &&
+           mine->cr4_must == first->cr4_must && !(first->cr4_can & ~mine->cr4_can) &&
+           (mine->io_info || !first->io_info) && (mine->tsc_aux || !first->tsc_aux);
 }

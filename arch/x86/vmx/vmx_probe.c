@@ -33,6 +33,7 @@ static bool read_controls(struct vmx_hw *hw)
 
         if ((controls[i].must | controls[i].later) & ~can || controls[i].never & must)
             return false;
+        hw->allowed[i] = cap;
         hw->control[i] = ((controls[i].must | controls[i].want) & can) | must;
     }
     hw->tpr_shadow = hw->control[VMX_PROC] & PROC_TPR_SHADOW;
@@ -58,7 +59,7 @@ static bool has_tsc_aux(void)
     return d & BIT(27); /* RDTSCP */
 }
 
-/* NULL, or what is missing. Every field of *hw is set, so that two cores can be compared. */
+/* NULL, or what is missing. Every field of *hw is set. */
 static const char *read_hw(struct vmx_hw *hw)
 {
     u64 basic = rdmsr(MSR_VMX_BASIC), misc = rdmsr(MSR_VMX_MISC);
@@ -155,8 +156,8 @@ enum pith_status vmx_cpu_enable(struct arch_cpu *cpu)
     u64 control = rdmsr(MSR_FEATURE_CONTROL);
     struct vmx_hw mine;
 
-    if (locked_off() || read_hw(&mine) || memcmp(&mine, &vmx_hw, sizeof(mine)) != 0)
-        return PITH_E_HW; /* this core is not as the first one */
+    if (locked_off() || read_hw(&mine) || !vmx_suits(&vmx_hw, &mine))
+        return PITH_E_HW;
     cpu->area = frames_alloc(cpu->frames, 1, 1);
     if (!cpu->area)
         return PITH_E_MEM;

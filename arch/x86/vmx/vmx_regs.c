@@ -10,8 +10,7 @@
 
 /* What a guest may change in CR4 with no harm to anybody else: all of it is switched with the guest. */
 #define CR4_GUEST_OWNED (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR | \
-                         CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | \
-                         CR4_PKE)
+                         CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
 #define EFER_GUEST (EFER_SCE | EFER_LME | EFER_NXE)
 
 /* The others are not plain VMCS fields; vm.c keeps XCR0. */
@@ -123,7 +122,8 @@ static void set_paging(struct arch_vcpu *v, enum x86_reg reg, u64 val)
     else
         vmwrite(VMCS_GUEST_EFER, val & EFER_GUEST);
     update_lma();
-    update_pdptes(v);
+    if (reg != X86_EFER)
+        update_pdptes(v);
     vmx_state(v)->flush_linear = true;
 }
 

@@ -131,7 +131,9 @@ static void settle_exception(struct arch_vcpu *v, const struct vmx_raw *raw, con
         __asm__ volatile("int $2" : : : "memory");
     else if ((u8)raw->intr == X86_MC)
         __asm__ volatile("int $18" : : : "memory");
-    else if ((u8)raw->intr == X86_DB)
+    if (vmx_is_int1(raw)) /* its handler returns past it */
+        vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSN_LEN));
+    if ((u8)raw->intr == X86_DB)
         vmx_end_shadow(v); /* the trap came after it; an entry with TF would find shadow without pending single step */
 }
 
