@@ -42,11 +42,17 @@ LOADER := $(FREE) $(WARN) -fpic -fshort-wchar -DGNU_EFI_USE_MS_ABI $(if $(filter
 HOSTED := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -I. -Wall -Wextra -Werror -MMD -MP $(UNIT_EXTRA)
 LINK := ld -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none
 
+# A file for each choice that no source file shows; it is only written when the choice changes.
+remember = @mkdir -p $(@D) && { echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@; }
+SETTINGS := $(BUILD)/settings
+$(SETTINGS): FORCE
+	$(call remember,$(CC) $(HV_EXTRA) $(UNIT_EXTRA))
+
 # --- the hypervisor
 HV_SRC := $(sort $(foreach d,hv hv/lib hv/vdev arch/x86 arch/x86/vmx arch/x86/svm drivers,$(wildcard $(d)/*.c $(d)/*.S)))
 HV_OBJ := $(HV_SRC:%=$(BUILD)/obj/hv/%.o)
 
-$(BUILD)/obj/hv/%.c.o: %.c
+$(BUILD)/obj/hv/%.c.o: %.c $(SETTINGS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HV) $(HV_EXTRA) -c $< -o $@
@@ -56,7 +62,10 @@ $(BUILD)/obj/hv/%.S.o: %.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) -g -I. -I$(BUILD) -ffile-prefix-map=$(CURDIR)=. -MMD -MP -c $< -o $@
 
-$(BUILD)/pith.elf: linker.ld $(HV_OBJ) $(filter %.o,$(HV_LIBS))
+$(BUILD)/sources: FORCE
+	$(call remember,$(HV_SRC))
+
+$(BUILD)/pith.elf: linker.ld $(HV_OBJ) $(filter %.o,$(HV_LIBS)) $(BUILD)/sources
 	$(call say,LD,$@)
 	$(Q)$(LINK) --no-relax -T linker.ld $(HV_OBJ) $(HV_LIBS) -o $@
 
@@ -66,7 +75,7 @@ CONFIG_LIB := hv/manifest.c hv/lib/fmt.c hv/lib/str_copy.c
 LOADER_SRC := $(wildcard boot/*.c boot/*.S) $(CONFIG_LIB)
 LOADER_OBJ := $(LOADER_SRC:%=$(BUILD)/obj/loader/%.o)
 
-$(BUILD)/obj/loader/%.c.o: %.c
+$(BUILD)/obj/loader/%.c.o: %.c $(SETTINGS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LOADER) -c $< -o $@
@@ -102,7 +111,7 @@ GUEST_ELFS := $(patsubst guests/%.c,$(BUILD)/guests/%.elf,$(wildcard guests/*.c)
 TEST_ELFS := $(patsubst tests/guest/%.c,$(BUILD)/tests/%.elf,$(wildcard tests/guest/*.c))
 GUEST_LIB := $(patsubst %,$(BUILD)/obj/guest/%.o,$(sort $(wildcard guests/lib/*.c guests/lib/*.S)))
 
-$(BUILD)/obj/guest/%.c.o: %.c
+$(BUILD)/obj/guest/%.c.o: %.c $(SETTINGS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST) -c $< -o $@
@@ -128,34 +137,32 @@ guests: $(GUEST_ELFS) $(TEST_ELFS)
 
 # --- Debian's kernel, unpacked and not installed, and an initramfs of busybox and one script
 LINUX := build/linux
-$(LINUX)/vmlinuz: $(if $(KERNEL),$(KERNEL) FORCE,tools/get-linux)
+$(LINUX)/vmlinuz: tools/get-linux
 	$(call say,GET,$@)
-	$(Q)$(if $(KERNEL),cmp -s $(KERNEL) $@ || install -Dm644 $(KERNEL) $@,tools/get-linux kernel $@)
+	$(Q)tools/get-linux kernel $@
 
 $(LINUX)/busybox: tools/get-linux
 	$(call say,GET,$@)
 	$(Q)tools/get-linux busybox $@
 
-ifdef INITRD
-$(LINUX)/initrd.img: $(INITRD) FORCE
-	$(Q)cmp -s $(INITRD) $@ || install -Dm644 $(INITRD) $@
-else
 $(LINUX)/initrd.img: guests/linux/init $(LINUX)/busybox tools/make-initrd
 	$(call say,CPIO,$@)
 	$(Q)tools/make-initrd $@ guests/linux/init $(LINUX)/busybox
-endif
 
-# --- the disk image: what a USB stick needs
-VOLUME := $(BUILD)/guests/hello.elf $(BUILD)/guests/clock.elf $(LINUX)/vmlinuz $(LINUX)/initrd.img
-$(BUILD)/pith.img: $(BUILD)/BOOTX64.EFI guests/demo/pith.conf $(VOLUME) tools/make-image
+# --- the disk image: what a USB stick needs. KERNEL=FILE and INITRD=FILE take the place of Debian's.
+VOLUME := EFI/BOOT/BOOTX64.EFI=$(BUILD)/BOOTX64.EFI pith.conf=guests/demo/pith.conf hello.elf=$(BUILD)/guests/hello.elf \
+          clock.elf=$(BUILD)/guests/clock.elf vmlinuz=$(or $(KERNEL),$(LINUX)/vmlinuz) initrd.img=$(or $(INITRD),$(LINUX)/initrd.img)
+$(BUILD)/volume: FORCE
+	$(call remember,$(VOLUME))
+
+$(BUILD)/pith.img: $(foreach f,$(VOLUME),$(lastword $(subst =, ,$(f)))) tools/make-image $(BUILD)/volume
 	$(call say,IMAGE,$@)
-	$(Q)tools/make-image $@ EFI/BOOT/BOOTX64.EFI=$(BUILD)/BOOTX64.EFI pith.conf=guests/demo/pith.conf \
-		$(foreach f,$(VOLUME),$(notdir $(f))=$(f))
+	$(Q)tools/make-image $@ $(VOLUME)
 
 # --- host programs and unit tests; a test names the sources it links in its ` * LINK:` line
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 
-$(BUILD)/obj/host/%.o: %.c
+$(BUILD)/obj/host/%.o: %.c $(SETTINGS)
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOSTED) -c $< -o $@
@@ -186,7 +193,8 @@ $(BUILD)/tools/pith-check: $(PITH_CHECK_SRC:%.c=$(BUILD)/obj/host/%.o)
 MACHINE ?= qemu-amd
 CONFIG ?= guests/demo/pith.conf
 run: all guests
-	tools/pith-run --machine $(MACHINE) --config $(CONFIG) $(ARGS)
+	tools/pith-run --machine $(MACHINE) --config $(CONFIG) $(if $(KERNEL),--file vmlinuz=$(KERNEL)) \
+		$(if $(INITRD),--file initrd.img=$(INITRD)) $(ARGS)
 
 check:
 	@tools/check $(CHECK)

@@ -182,10 +182,12 @@ static void idle(struct cpu *cpu)
     u64 from = arch_tsc();
 
     cpu->current = NULL;
+    cpu->idle_since = from;
     if (!cpu->attention && !__atomic_load_n(&cpu->inbox, __ATOMIC_ACQUIRE) &&
         !(cpu->index == 0 && __atomic_load_n(&house_fn, __ATOMIC_ACQUIRE)))
         arch_idle();
     cpu->idle_tsc += arch_tsc() - from;
+    cpu->idle_since = 0;
 }
 
 void cpu_main(void)

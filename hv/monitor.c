@@ -53,15 +53,18 @@ static void focus_next(void)
 
 static void cmd_help(struct partition *p)
 {
-    (void)p;
-    say("help              this list\n"
+    static const char text[] =
+        "help              this list\n"
         "list              partitions, their state, cores and exits\n"
         "stop NAME         end a partition\n"
         "start NAME        load and start it afresh\n"
         "log               the hypervisor's last lines\n"
         "poweroff          stop everything and power the machine off\n"
         "crash             make the hypervisor fail, to see its report\n"
-        "Ctrl-T moves the keyboard to the next partition and back here.\n");
+        "Ctrl-T moves the keyboard to the next partition and back here.\n";
+
+    (void)p;
+    console_write(&self, text, sizeof(text) - 1);
 }
 
 static void list_one(const struct partition *p)
@@ -78,14 +81,22 @@ static void list_one(const struct partition *p)
         p->vcpus[0]->home->index, p->nr_vcpus, p->conf->memory >> 20, ticks / arch_tsc_khz(), exits);
 }
 
+static void list_core(const struct cpu *cpu)
+{
+    u64 since = cpu->idle_since;
+    u64 idle = cpu->idle_tsc + (since ? arch_tsc() - since : 0);
+
+    say("core %u: APIC ID %u, %lu ms idle%s\n", cpu->index, cpu->apic_id, idle / arch_tsc_khz(),
+        cpu->dedicated ? ", dedicated" : "");
+}
+
 static void cmd_list(struct partition *p)
 {
     (void)p;
     for (u32 i = 0; i < nr_partitions; i++)
         list_one(partition_get(i));
     for (u32 i = 0; i < nr_cpus; i++)
-        say("core %u: APIC ID %u, %lu ms idle%s\n", i, cpu_get(i)->apic_id, cpu_get(i)->idle_tsc / arch_tsc_khz(),
-            cpu_get(i)->dedicated ? ", dedicated" : "");
+        list_core(cpu_get(i));
     say("%lu MiB free\n", ram_free_bytes() >> 20);
 }
 

@@ -61,7 +61,7 @@ class Machine:
                 return peer
             except TimeoutError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f'{self.opt.machine} did not start:\n{self.log_tail()}') from None
+                    raise RuntimeError(f'{self.opt.machine} did not start:\n{self.log_tail()}{self.stdout_tail()}') from None
 
     def log_tail(self):
         """The end of the emulator's log, without what is no complaint."""
@@ -70,6 +70,10 @@ class Machine:
         except OSError:
             return ''
         return ''.join(line for line in text.splitlines(True) if not re.match(r'\d+i\[', line))[-2000:]
+
+    def stdout_tail(self):
+        path = self.tmp / 'stdout'
+        return path.read_text('latin-1')[-1000:] if path.exists() else ''
 
     def log_too_long(self):
         limit = LOG_LIMIT * (50 if self.opt.emulator_log else 1)

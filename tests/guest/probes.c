@@ -8,6 +8,8 @@
 #define CR4_VMXE   (1ull << 13)
 #define CR4_SMXE   (1ull << 14)
 #define CR4_OSXSAVE (1ull << 18)
+#define CR4_PKE     (1ull << 22)
+#define DR7_GD      (1ull << 13)
 
 static uint64_t operand[512] __attribute__((aligned(4096))); /* for what wants memory */
 
@@ -47,6 +49,8 @@ INSN(invd, "invd")
 INSN(pause, "pause")
 INSN(cpuid, "cpuid")
 INSN(rdtsc, "rdtsc")
+INSN(rdpru, ".byte 0x0f, 0x01, 0xfd")
+INSN(int1, ".byte 0xf1; .globl int1_end; int1_end:")
 
 static const struct { const char *name; void (*fn)(uint64_t); int want; } insns[] = {
     { "vmxon", insn_vmxon, TRAP_UD },     { "vmxoff", insn_vmxoff, TRAP_UD },
@@ -63,6 +67,7 @@ static const struct { const char *name; void (*fn)(uint64_t); int want; } insns[
     { "rdpmc", insn_rdpmc, TRAP_GP },     { "wbinvd", insn_wbinvd, TRAP_NONE },
     { "invd", insn_invd, TRAP_NONE },     { "pause", insn_pause, TRAP_NONE },
     { "cpuid", insn_cpuid, TRAP_NONE },   { "rdtsc", insn_rdtsc, TRAP_NONE },
+    { "rdpru", insn_rdpru, TRAP_UD },
 };
 
 static void read_msr(uint64_t msr)
@@ -124,8 +129,9 @@ static void control_registers(void)
     if (pith_hypercall_insn == PITH_HC_VMCALL) {
         test_equal((uint64_t)trap_try(set_cr4, CR4_VMXE), TRAP_GP, "cr4-vmxe");
         test_equal((uint64_t)trap_try(set_cr4, CR4_SMXE), TRAP_GP, "cr4-smxe");
+        test_equal((uint64_t)trap_try(set_cr4, CR4_PKE), TRAP_GP, "cr4-pke");
+        test_equal((uint64_t)trap_try(set_cr4, 1ull << 40), TRAP_GP, "cr4-reserved");
     }
-    test_equal((uint64_t)trap_try(set_cr4, 1ull << 40), TRAP_GP, "cr4-reserved");
     if (!(pith_cpuid(1, 0).ecx & 1u << 26))
         return;
     test_equal((uint64_t)trap_try(set_xcr0, 1), TRAP_UD, "xsetbv-before-osxsave");
@@ -137,10 +143,28 @@ static void control_registers(void)
     test_equal((uint64_t)trap_try(set_xcr0, 5), TRAP_GP, "xsetbv-avx-without-sse");
 }
 
+static void guard_debug_registers(uint64_t dr7)
+{
+    uint64_t have;
+
+    __asm__ volatile("mov %1, %%dr7; mov %%dr0, %0" : "=r"(have) : "r"(dr7));
+}
+
+/* QEMU takes INT1 for its own debugger and stops. */
+static void int1(void)
+{
+    extern const char int1_end[];
+
+    test_equal((uint64_t)trap_try(insn_int1, 0), TRAP_DB, "int1");
+    test_equal(trap_last.rip, (uintptr_t)int1_end, "int1-returns-past-it");
+}
+
 static void debug_registers(void)
 {
     uint64_t have;
 
+    if (pith_hypercall_insn == PITH_HC_VMCALL)
+        int1();
     __asm__ volatile("mov %0, %%dr0" : : "r"(0x1234ull));
     __asm__ volatile("mov %%dr0, %0" : "=r"(have));
     test_equal(have, 0x1234, "dr0");
@@ -148,6 +172,9 @@ static void debug_registers(void)
     test_equal(have, 0x400, "dr7-as-started");
     __asm__ volatile("mov %%dr6, %0" : "=r"(have));
     test_equal(have & 0xf000, 0, "dr6-as-started");
+    test_equal((uint64_t)trap_try(guard_debug_registers, DR7_GD | 0x400), TRAP_DB, "dr7-gd");
+    __asm__ volatile("mov %%dr7, %0" : "=r"(have));
+    test_equal(have, 0x400, "dr7-gd-is-gone");
 }
 
 static void cpuid_bits(void)
