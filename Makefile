@@ -14,6 +14,7 @@ help:
 	@echo 'make run          boot it in an emulator: MACHINE=qemu-amd|bochs-intel|bochs-amd CONFIG=FILE ARGS="..."'
 	@echo 'make check        tests that need no emulator      make test      these and the boot tests'
 	@echo 'make test-all     the whole matrix                 make coverage  build/coverage/html'
+	@echo 'make bench        instructions that exits cost, on three machines, against the budgets'
 	@echo 'make format       clang-format over all sources    make setup     install the packages all this needs'
 	@echo 'make clean        remove what was built; make distclean also removes the unpacked Linux kernel'
 	@echo 'Variables: CC=gcc|clang  V=1 shows commands  KERNEL=FILE INITRD=FILE  BUILD=DIR'
@@ -202,6 +203,9 @@ check:
 test: all guests
 	@tests/boot/run.py --with-check test
 
+bench: all guests
+	@tests/bench/run.py
+
 test-all: all guests $(BUILD)/acpishim.efi
 	@tests/boot/run.py --with-check all
 
@@ -228,7 +232,7 @@ distclean: clean
 	rm -rf build
 
 FORCE:
-.PHONY: all help setup guests unit run check test test-all coverage format clean distclean FORCE
+.PHONY: all help setup guests unit run check test test-all bench coverage format clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
