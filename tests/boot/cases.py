@@ -129,8 +129,6 @@ CASES = [
          until=SAID_HELLO[1], look='mappings'),
     *(Case(f'crash-{m}', m, STAY, [r'^\[pith\] \*\*\* exception in the hypervisor on core 0: #UD', r'^\[pith\]   called from \+0x', r'addr2line '],
            args=['--cpus', '2'], typed='\x14crash\n', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=60) for m in (QEMU, INTEL)),
-    Case('monitor', QEMU, STAY, [r'^\[monitor\] .*stop', r'^\[monitor\] *hello .*exited', r'^\[pith\] power off'],
-         typed='\x14help\nlist\npoweroff\n', typed_after=SAID_HELLO[1], timeout=60),
     Case('no-acpi', QEMU, HELLO, SAID_HELLO, args=['--no-acpi']),
 
     refused('empty', '', 1, ''),
