@@ -8,6 +8,7 @@
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
+#include "hv/load.h"
 #include "hv/ram.h"
 
 #define LOW_RAM_MAX GIB(3)
@@ -171,6 +172,7 @@ static enum pith_status make_vcpus(struct partition *p)
 static enum pith_status create(const struct manifest_partition *c, struct frame_pool *host)
 {
     struct partition *p = make_pool(c, host);
+    const char *why = "";
     enum pith_status st;
 
     if (!p)
@@ -187,9 +189,14 @@ static enum pith_status create(const struct manifest_partition *c, struct frame_
         return st;
     vmsr_each_pass(pass_msr, p);
     st = make_vcpus(p);
-    if (st == PITH_OK)
-        partition_register(p);
-    return st;
+    if (st != PITH_OK)
+        return st;
+    if (load_check(p, &why) != PITH_OK) {
+        log_error("pith.conf:%u: partition %s: %s", c->line, c->name, why);
+        return PITH_E_ARG;
+    }
+    partition_register(p);
+    return PITH_OK;
 }
 
 /* Those that name their cores choose first, then those that want one alone; the others take what is free. */

@@ -92,7 +92,13 @@ static bool scrub_some(struct partition *p)
     return false;
 }
 
-static enum pith_status load_image(struct partition *p, const char **why)
+static enum pith_status write_nothing(void *ctx, gpa_t gpa, const void *buf, size_t len)
+{
+    (void)ctx, (void)gpa, (void)buf, (void)len;
+    return PITH_OK;
+}
+
+static enum pith_status load_image(struct partition *p, bool check_only, const char **why)
 {
     const struct manifest_partition *c = p->conf;
     struct image_file modules[MANIFEST_MODULES];
@@ -106,13 +112,18 @@ static enum pith_status load_image(struct partition *p, const char **why)
         .cmdline = c->cmdline,
         .memory = c->memory,
         .tsc_khz = arch_tsc_khz(),
-        .write = write_ram,
+        .write = check_only ? write_nothing : write_ram,
         .ctx = p,
     };
 
     for (u32 i = 0; i < c->nr_modules; i++)
         modules[i] = file_of(c->modules[i]);
     return image_load(&rq, &p->start, why);
+}
+
+enum pith_status load_check(struct partition *p, const char **why)
+{
+    return load_image(p, true, why);
 }
 
 enum pith_status load_step(struct partition *p, const char **why)
@@ -123,6 +134,6 @@ enum pith_status load_step(struct partition *p, const char **why)
         return copy_some(p);
     if (scrub_some(p))
         return PITH_E_BUSY;
-    st = load_image(p, why);
+    st = load_image(p, false, why);
     return st == PITH_OK && p->load.nr_copies ? PITH_E_BUSY : st;
 }

@@ -2,6 +2,7 @@
 /* From the loader's hand-over to the first guest. */
 #include "hv/main.h"
 
+#include "arch/x86/cpu/insn.h"
 #include "hv/abi/manifest.h"
 #include "hv/abi/version.h"
 #include "hv/console.h"
@@ -19,15 +20,33 @@
 #include "hv/terminal.h"
 
 #define HOST_PAGES_BASE     1024u /* the hypervisor's own tables, with room to spare */
+#define READING_S           60u
 #define HOST_PAGES_PER_CORE 64u   /* stacks, structures, VMXON region */
 
 static struct frame_pool host_pool;
 static struct vm_caps caps;
 
-/* Stops here, with the message on serial and screen, for what only a person can mend. */
+static const struct handoff *up; /* set once clock and cores run: from then on the machine can be restarted */
+
+/* The message stays on serial and screen until somebody has read it. */
+static NORETURN void restart_when_read(void)
+{
+    u64 end = arch_tsc() + READING_S * 1000 * arch_tsc_khz();
+
+    log_info("restarting at a key on the serial line, or in %u s", READING_S);
+    while (arch_tsc() < end && terminal_getc() < 0)
+        cpu_relax();
+    if (!cpus_park())
+        log_warn("a core did not stop; restarting all the same");
+    arch_reboot(up);
+}
+
+/* For what only a person can mend. */
 static NORETURN void stop(const char *what)
 {
     log_error("cannot go on: %s", what);
+    if (up)
+        restart_when_read();
     arch_halt();
 }
 
@@ -104,6 +123,7 @@ void hv_main(const struct handoff *h)
     irq_init();
     power_init(h);
     cpus_start(h);                                          /* the others wait in cpu_main for work */
+    up = h;
     log_info("%u core%s, %lu MiB free, TSC %lu MHz", nr_cpus, nr_cpus == 1 ? "" : "s", ram_free_bytes() >> 20,
              arch_tsc_khz() / 1000);
     m = manifest_of(h, nr_cpus);

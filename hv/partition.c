@@ -11,7 +11,6 @@
 #define RESTART_FIRST_MS 100ull
 #define RESTART_LAST_MS  30000ull
 #define RESTART_CALM_S   60u
-#define READING_S        60u
 
 u32 nr_partitions;
 static struct partition *partitions[MANIFEST_PARTITIONS];
@@ -176,9 +175,6 @@ static enum pith_status load_steps(struct partition *p, const char **why)
     return st;
 }
 
-/* A message that only a person can act on stays on the screen this long before the machine powers off by itself. */
-static struct timer reading_time = { .deadline = TIMER_NEVER, .expired = load_due };
-
 static void load_some(struct partition *p)
 {
     const char *why = "out of memory";
@@ -196,7 +192,6 @@ static void load_some(struct partition *p)
     log_error("pith.conf:%u: partition %s cannot start: %s", p->conf->line, p->name, why);
     p->end = END_FAULT;
     set_state(p, PARTITION_STOPPED);
-    timer_set(&this_cpu()->timers, &reading_time, arch_tsc() + READING_S * 1000 * arch_tsc_khz());
     house_call(partitions_house);
 }
 
@@ -255,7 +250,7 @@ void partitions_house(void)
         }
     if (!partitions_all_ended())
         return;
-    if (power_off_wanted() || (power_off_when_done && reading_time.deadline == TIMER_NEVER))
+    if (power_off_wanted() || power_off_when_done)
         power_off();
 }
 

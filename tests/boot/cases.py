@@ -137,6 +137,9 @@ CASES = [
     refused('no-file', HELLO.replace('hello.elf', 'absent.elf'), 4, r'absent\.elf'),
     refused('devices', HELLO + 'ports = 0x2f8-0x2ff\n', 6, 'real devices'),
     refused('not-an-image', HELLO.replace('hello.elf', 'pith.conf'), 3, 'hello'),
+    refused('one-bad-image', HELLO + '[partition bad]\nimage = pith.conf\nmemory = 8M\n', 6, 'bad'),
+    Case('restarts-when-read', QEMU, HELLO.replace('hello.elf', 'pith.conf'), [r'^\[pith\] cannot go on: ', r'^\[pith\] reboot: UEFI'],
+         args=['--cpus', '2'], typed='x', typed_after=r'^\[pith\] restarting at a key', status=1, timeout=60),
     refused('too-big', HELLO.replace('8M', '100G'), 5, 'lower memory'),
 
     Case('no-svm', QEMU, HELLO, [r'(SVM|AMD-V)'], SAID_HELLO, ['--cpu', 'max,-svm'], until='(SVM|AMD-V)', timeout=60),
