@@ -287,7 +287,18 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
         if self.process.poll() is None and '>>PANIC<<' not in self.log_tail():
             self.picture = picture
 
+    def settle(self):
+        """Lets a machine that still runs finish drawing: its window lags behind the serial line."""
+        last = None
+        for _ in range(10):
+            self.look()
+            if self.process.poll() is not None or getattr(self, 'picture', None) == last:
+                return
+            last = self.picture
+            time.sleep(0.7)
+
     def screenshot(self, path):
+        self.settle()
         self.look()
         x, (left, above, below) = self.picture, BOCHS_EDGES
         head = struct.unpack('>25I', x[:100])       # an X window dump: XWDFile.h

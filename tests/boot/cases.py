@@ -49,7 +49,7 @@ memory = 8M
 cores = 0
 """
 GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin'] for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
-TYPED = 'echo pi$((1+1))th\npoweroff\n'
+TYPED = 'echo pi$((1+1))th; poweroff\n' # one line: what is typed ahead would be echoed into the answer
 
 MONITOR = CLOCK.replace('when-done', 'never').replace('ticks=3', 'ticks=0')
 TYPED_MONITOR = '\x14\x14help\nlist\nstop clock\nstart hello\nlog\nnonsense\npoweroff\n'
@@ -122,8 +122,8 @@ CASES = [
     Case('linux-reboots', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: reboots$'], typed='reboot\n', until=r'^\[pith\] linux: restart 1 '),
     Case('linux-powers-off', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: '], typed='poweroff\n'),
 
-    Case('screen-bochs-intel', INTEL, CLOCK, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], until=SAID_CLOCK[1],
-         look='screen', on_screen=[*SAID_HELLO, SAID_CLOCK[0]]),
+    Case('screen-bochs-intel', INTEL, STAY, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], until=SAID_HELLO[1],
+         look='screen', on_screen=SAID_HELLO),
     Case('screen-only', QEMU, HELLO, args=['--no-serial', '--screenshot', '@TMP@/screen.png'], look='screen', on_screen=SAID_HELLO),
     Case('no-writable-code', QEMU, STAY, SAID_HELLO, args=['--monitor-command', 'cpu 0', '--monitor-command', 'info tlb'],
          until=SAID_HELLO[1], look='mappings'),
