@@ -72,7 +72,7 @@ enum exit_action on_s2_fault(struct vcpu *v, struct vm_exit *exit)
     bool device = page == VLAPIC_BASE || page == VIOAPIC_BASE; /* never RAM */
     hpa_t hpa;
 
-    if (device && !exit->s2.walk && !exit->s2.fetch)
+    if (device && !exit->s2.walk && !exit->s2.fetch && !v->arch.interrupted.valid)
         return emulate_mmio(v, exit);
     if (arch_vm_translate(&v->part->vm, exit->s2.gpa, need, &hpa))
         return EXIT_RESUME; /* the map was completed meanwhile */

@@ -17,7 +17,7 @@ void load_init(const struct handoff *h)
 {
     handoff = h;
     for (u32 i = 0; i < h->modules.count; i++)
-        if (!host_map(module_at(i)->base, module_at(i)->size, HOST_RO))
+        if (host_map(module_at(i)->base, module_at(i)->size, HOST_RO) != phys_to_virt(module_at(i)->base))
             panic("no memory to map module %s", module_at(i)->name);
 }
 

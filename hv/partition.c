@@ -90,6 +90,7 @@ enum pith_status partition_stop(struct partition *p, enum partition_end end)
 {
     if (state_change(p, PARTITION_LOADING, PARTITION_STOPPED) || state_change(p, PARTITION_DELAYED, PARTITION_STOPPED)) {
         p->end = end;
+        house_call(partitions_house); /* it may have been the last */
         return PITH_OK;
     }
     if (!state_change(p, PARTITION_RUNNING, PARTITION_STOPPING))

@@ -295,7 +295,8 @@ static void deliver(struct vcpu *v)
 /* WAIT ends by its time or by anything pending, deliverable or not. */
 static void check_wait_call(struct vcpu *v)
 {
-    if (arch_tsc() < v->wait_deadline && vlapic_highest_irr(&v->lapic) < 0 && !v->nmi_pending)
+    if (arch_tsc() < v->wait_deadline && vlapic_highest_irr(&v->lapic) < 0 && !v->nmi_pending &&
+        !v->arch.interrupted.valid) /* on its way in already: not in IRR any more */
         return;
     timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
     v->wait = WAIT_NONE;
@@ -319,22 +320,30 @@ static bool wanted(const struct vcpu *v, const struct cpu *cpu)
            v->wait | v->arch.interrupted.valid;
 }
 
-/* False: the vCPU leaves, for *why. */
-static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, enum vcpu_leave *why)
+/* What interrupts and other cores have brought. False: the vCPU shall leave. */
+static bool look_around(struct vcpu *v, struct cpu *cpu)
 {
-    *why = LEAVE_STOP;
     if (cpu->attention)
         cpu_attend(cpu);
     if (__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) && !take_pending(v))
         return false;
     if (v->irq_dirty)
         deliver(v);
+    return true;
+}
+
+/* False: the vCPU leaves, for *why. */
+static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, enum vcpu_leave *why)
+{
+    *why = LEAVE_STOP;
+    if (!look_around(v, cpu))
+        return false;
     if (v->arch.interrupted.valid) {
         end_halt(v);
         /* A delivery that exits every time would keep physical interrupts from ever being seen. */
         arch_irq_window();
-        if (cpu->attention)
-            cpu_attend(cpu);
+        if (cpu->attention && !look_around(v, cpu))
+            return false;
     }
     if (v->wait == WAIT_CALL)
         check_wait_call(v);

@@ -69,8 +69,7 @@ enum pith_status smp_init(const struct handoff *h, struct frame_pool *pool)
         return st;
     root_share_host(&start_root);
     start_page = start_page_find(h);
-    if (!start_page)
-        cores[0].apic_id = lapic_id();
+    cores[0].apic_id = lapic_id();
     cores[0].running = true;
     return PITH_OK;
 }

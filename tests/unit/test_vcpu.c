@@ -28,8 +28,9 @@ static struct vcpu vcpu;
 /* --- the fake processor: a script of exits, and what was done to it */
 static struct { u8 kind; enum exit_action act; void (*before)(void); } steps[8];
 static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped, failed, rings, waits_done, windows;
-static bool if_open;
+static bool if_open, stuck /* deliveries never succeed */;
 static u64 now, timer_tsc, cr8;
+static void (*on_window)(void); /* a physical interrupt that comes in the next window */
 
 void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = c; c->loaded = v; }
 void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = NULL; c->loaded = NULL; }
@@ -42,17 +43,17 @@ void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc) { (void)v, (void)tsc; }
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *e) { (void)v, (void)e; skips++; return PITH_OK; }
 bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 {
-    (void)v;
     if (!if_open) {
         refused++;
         return false;
     }
     injected_vector = ev->vector;
+    v->interrupted = *ev;
     return true;
 }
 void arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e)
 {
-    (void)v;
+    v->interrupted.valid &= stuck;
     assert_in_range(at, 0, nr_steps - 1); /* ran longer than the script */
     if (steps[at].before)
         steps[at].before();
@@ -70,7 +71,13 @@ enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
 }
 u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return 1000; }
-void arch_irq_window(void) { windows++; }
+void arch_irq_window(void)
+{
+    windows++;
+    if (on_window)
+        on_window();
+    on_window = NULL;
+}
 void arch_timer_set(u64 tsc) { timer_tsc = tsc; }
 void cpu_attend(struct cpu *c) { c->attention = false; timers_run(&c->timers, now); }
 void cpu_ring(struct cpu *c) { (void)c; rings++; }
@@ -104,6 +111,8 @@ static int set_up(void **state)
     now = 100;
     cr8 = 0;
     if_open = true;
+    stuck = false;
+    on_window = NULL;
     timer_tsc = TIMER_NEVER;
     sched_init(&core);
     vcpu_init(&vcpu, &part, 0, &core);
@@ -281,10 +290,42 @@ static void physical_interrupts_before_a_delivery(void **state)
     windows = 0;
     step(VM_EXIT_CPUID, EXIT_SKIP, NULL);
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
-    vcpu.arch.interrupted.valid = true; /* the fake never delivers it */
+    vcpu.arch.interrupted.valid = stuck = true;
     step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
     vcpu_run(&vcpu);
     assert_in_range(windows, 2, 4);
+}
+
+static void doorbell_for_a_stop(void)
+{
+    core.attention = true;
+    ask_stop();
+}
+
+/* What comes in that window is acted on before the entry: the poster will not ring again. */
+static void a_stop_that_comes_with_a_delivery(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, NULL);
+    vcpu.arch.interrupted.valid = true;
+    on_window = doorbell_for_a_stop;
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(at, 0);
+}
+
+static void wait_ends_by_an_interrupt(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu_run(&vcpu);
+    vcpu.wait = WAIT_CALL;
+    vcpu.wait_deadline = TIMER_NEVER;
+    post_irq(); /* deliverable: it leaves IRR before anybody looks */
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(waits_done, 1);
+    assert_int_equal(injected_vector, 0x41);
 }
 
 static void wait_ends_by_time(void **state)
@@ -334,6 +375,8 @@ int main(void)
         cmocka_unit_test_setup(other_cores_ring, set_up),
         cmocka_unit_test_setup(deadlines_beyond_time, set_up),
         cmocka_unit_test_setup(physical_interrupts_before_a_delivery, set_up),
+        cmocka_unit_test_setup(a_stop_that_comes_with_a_delivery, set_up),
+        cmocka_unit_test_setup(wait_ends_by_an_interrupt, set_up),
         cmocka_unit_test_setup(wait_ends_by_time, set_up),
         cmocka_unit_test_setup(two_take_turns, set_up),
     };
