@@ -2,6 +2,7 @@
 /* Focus and monitor. */
 #include "hv/monitor.h"
 
+#include "hv/exit.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
@@ -51,20 +52,10 @@ static void focus_next(void)
         monitor_focus(partition_get(focus->index + 1)); /* NULL after the last: the monitor */
 }
 
-static void cmd_help(struct partition *p)
+/* A sum, and the stretch that goes on since then (0: none). Other cores write both: off by one stretch at worst. */
+static u64 stretch(u64 sum, u64 since)
 {
-    static const char text[] =
-        "help              this list\n"
-        "list              partitions, their state, cores and exits\n"
-        "stop NAME         end a partition\n"
-        "start NAME        load and start it afresh\n"
-        "log               the hypervisor's last lines\n"
-        "poweroff          stop everything and power the machine off\n"
-        "crash             make the hypervisor fail, to see its report\n"
-        "Ctrl-T moves the keyboard to the next partition and back here.\n";
-
-    (void)p;
-    console_write(&self, text, sizeof(text) - 1);
+    return sum + (since ? arch_tsc() - since : 0);
 }
 
 static void list_one(const struct partition *p)
@@ -75,7 +66,7 @@ static void list_one(const struct partition *p)
     for (u32 i = 0; i < p->nr_vcpus; i++) {
         for (u32 k = 0; k < VM_EXIT_KINDS; k++)
             exits += p->vcpus[i]->exits[k];
-        ticks += p->vcpus[i]->run_tsc;
+        ticks += stretch(p->vcpus[i]->run_tsc, p->vcpus[i]->run_since);
     }
     say("%-15s %-9s core %-3u vcpus %-2u %5lu MiB  %8lu ms  %lu exits\n", p->name, partition_state_name(p),
         p->vcpus[0]->home->index, p->nr_vcpus, p->conf->memory >> 20, ticks / arch_tsc_khz(), exits);
@@ -83,11 +74,8 @@ static void list_one(const struct partition *p)
 
 static void list_core(const struct cpu *cpu)
 {
-    u64 since = cpu->idle_since;
-    u64 idle = cpu->idle_tsc + (since ? arch_tsc() - since : 0);
-
-    say("core %u: APIC ID %u, %lu ms idle%s\n", cpu->index, cpu->apic_id, idle / arch_tsc_khz(),
-        cpu->dedicated ? ", dedicated" : "");
+    say("core %u: APIC ID %u, %lu ms idle%s\n", cpu->index, cpu->apic_id,
+        stretch(cpu->idle_tsc, cpu->idle_since) / arch_tsc_khz(), cpu->dedicated ? ", dedicated" : "");
 }
 
 static void cmd_list(struct partition *p)
@@ -133,11 +121,47 @@ static void cmd_crash(struct partition *p)
     __asm__ volatile("ud2");
 }
 
-static const struct { const char *name; void (*run)(struct partition *p); bool needs_partition; } commands[] = {
-    { "help", cmd_help, false },   { "list", cmd_list, false }, { "stop", cmd_stop, true },
-    { "start", cmd_start, true },  { "log", cmd_log, false },   { "poweroff", cmd_poweroff, false },
-    { "crash", cmd_crash, false },
+static void cmd_exits(struct partition *p)
+{
+    for (u32 k = 0; k < VM_EXIT_KINDS; k++) {
+        u64 n = 0;
+
+        for (u32 i = 0; i < p->nr_vcpus; i++)
+            n += p->vcpus[i]->exits[k];
+        if (n)
+            say("%-12s %lu\n", exit_names[k], n);
+    }
+    say("%lu accesses to nothing\n", p->empty_bus);
+}
+
+static void cmd_mem(struct partition *p)
+{
+    for (u32 i = 0; i < p->nr_ram; i++)
+        say("guest-physical %lx: %lu KiB at %lx\n", p->ram[i].gpa, p->ram[i].size >> 10, p->ram[i].hpa);
+    say("tables and state: %lu of %lu KiB used\n", (p->frames.nr_total - p->frames.nr_free) << 2, p->frames.nr_total << 2);
+}
+
+static void cmd_help(struct partition *p);
+
+static const struct { const char *name; void (*run)(struct partition *p); bool needs_partition; const char *help; } commands[] = {
+    { "help", cmd_help, false, "this list" },
+    { "list", cmd_list, false, "partitions and cores, their state and time" },
+    { "stop", cmd_stop, true, "end a partition" },
+    { "start", cmd_start, true, "load and start it afresh" },
+    { "exits", cmd_exits, true, "why its guest left for the hypervisor, and how often" },
+    { "mem", cmd_mem, true, "its memory" },
+    { "log", cmd_log, false, "the hypervisor's last lines" },
+    { "poweroff", cmd_poweroff, false, "stop everything and power the machine off" },
+    { "crash", cmd_crash, false, "make the hypervisor fail, to see its report" },
 };
+
+static void cmd_help(struct partition *p)
+{
+    (void)p;
+    for (u32 i = 0; i < ARRAY_SIZE(commands); i++)
+        say("%-8s %-4s  %s\n", commands[i].name, commands[i].needs_partition ? "NAME" : "", commands[i].help);
+    say("Ctrl-T moves the keyboard to the next partition and back here.\n");
+}
 
 static void execute(void)
 {

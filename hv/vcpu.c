@@ -389,7 +389,9 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
     }
     arch_vcpu_load(&v->arch, &cpu->arch);
     vcpu_set_backstop(v);
+    v->run_since = from;
     leave = run(v, cpu);
+    v->run_since = 0;
     v->run_tsc += arch_tsc() - from;
     if (leave != LEAVE_STOP)
         return leave;

@@ -67,7 +67,7 @@ struct vcpu {
     struct vcpuid_cache cpuid_cache;
     struct decoded decoded[4]; /* of emulate.c */
     u64 exits[VM_EXIT_KINDS];  /* never reset; readers take differences */
-    u64 run_tsc;               /* host ticks while loaded and running */
+    u64 run_tsc, run_since;    /* host ticks while loaded and running; when the present stretch began, 0: it does not run */
     struct arch_vcpu arch;
 };
 
