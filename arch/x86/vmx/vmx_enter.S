@@ -22,19 +22,7 @@ vmx_enter:                          /* 0: there was a VM exit; 1: VMfailInvalid;
     vmwrite %rsp, %rax
 1:  test %sil, %sil                 /* nothing below changes ZF before the jump */
     mov GPR_RAX(%rdi), %rax
-    mov GPR_RCX(%rdi), %rcx
-    mov GPR_RDX(%rdi), %rdx
-    mov GPR_RBX(%rdi), %rbx
-    mov GPR_RBP(%rdi), %rbp
-    mov GPR_RSI(%rdi), %rsi
-    mov GPR_R8(%rdi), %r8
-    mov GPR_R9(%rdi), %r9
-    mov GPR_R10(%rdi), %r10
-    mov GPR_R11(%rdi), %r11
-    mov GPR_R12(%rdi), %r12
-    mov GPR_R13(%rdi), %r13
-    mov GPR_R14(%rdi), %r14
-    mov GPR_R15(%rdi), %r15
+    gprs_load
     mov GPR_RDI(%rdi), %rdi
     jz 2f
     vmresume
@@ -51,19 +39,7 @@ vmx_exit_point:                     /* HOST_RIP; RSP is what HOST_RSP says, all 
     push %rdi
     mov 8(%rsp), %rdi
     mov %rax, GPR_RAX(%rdi)
-    mov %rcx, GPR_RCX(%rdi)
-    mov %rdx, GPR_RDX(%rdi)
-    mov %rbx, GPR_RBX(%rdi)
-    mov %rbp, GPR_RBP(%rdi)
-    mov %rsi, GPR_RSI(%rdi)
-    mov %r8, GPR_R8(%rdi)
-    mov %r9, GPR_R9(%rdi)
-    mov %r10, GPR_R10(%rdi)
-    mov %r11, GPR_R11(%rdi)
-    mov %r12, GPR_R12(%rdi)
-    mov %r13, GPR_R13(%rdi)
-    mov %r14, GPR_R14(%rdi)
-    mov %r15, GPR_R15(%rdi)
+    gprs_save
     pop %rax
     mov %rax, GPR_RDI(%rdi)
     pop %rdi
