@@ -14,6 +14,7 @@ help:
 	@echo 'make run          boot it in an emulator: MACHINE=qemu-amd|bochs-intel|bochs-amd CONFIG=FILE ARGS="..."'
 	@echo 'make check        tests that need no emulator      make test      these and the boot tests'
 	@echo 'make test-all     the whole matrix                 make coverage  build/coverage/html'
+	@echo 'make fuzz         random input to parsers, decoder and devices, some minutes; make check does a little of it'
 	@echo 'make bench        instructions that exits cost, on three machines, against the budgets'
 	@echo 'make format       clang-format over all sources    make setup     install the packages all this needs'
 	@echo 'make clean        remove what was built; make distclean also removes the unpacked Linux kernel'
@@ -160,29 +161,34 @@ $(BUILD)/pith.img: $(foreach f,$(VOLUME),$(lastword $(subst =, ,$(f)))) tools/ma
 	$(call say,IMAGE,$@)
 	$(Q)tools/make-image $@ $(VOLUME)
 
-# --- host programs and unit tests; a test names the sources it links in its ` * LINK:` line
+# --- host programs, unit tests and fuzzers; a test names the sources it links in its ` * LINK:` line
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 $(BUILD)/obj/host/%.o: %.c $(SETTINGS)
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOSTED) -c $< -o $@
 
-$(BUILD)/unit/links.mk: $(wildcard tests/unit/test_*.c)
+$(BUILD)/links.mk: $(wildcard tests/unit/test_*.c tests/fuzz/*.c)
 	@mkdir -p $(@D)
 	@for t in $^; do \
 		links=$$(sed -n 's/^ \* LINK://p' $$t | tr '\n' ' '); \
-		echo "$(BUILD)/unit/$$(basename $$t .c): $$(for s in $$t $$links; do printf '$(BUILD)/obj/host/%s.o ' $${s%.c}; done)"; \
+		t1=$${t#tests/}; echo "$(BUILD)/$${t1%.c}: $$(for s in $$t $$links; do printf '$(BUILD)/obj/host/%s.o ' $${s%.c}; done)"; \
 	done >$@
-ifneq ($(filter unit $(BUILD)/unit/%,$(MAKECMDGOALS)),)
-include $(BUILD)/unit/links.mk
+ifneq ($(filter unit fuzzers $(BUILD)/unit/% $(BUILD)/fuzz/%,$(MAKECMDGOALS)),)
+include $(BUILD)/links.mk
 endif
 
-$(UNIT_TESTS):
+$(UNIT_TESTS): HOST_LIBS := -lcmocka
+$(BUILD)/fuzz/decode_diff: HOST_LIBS := -lcapstone
+$(UNIT_TESTS) $(FUZZERS):
 	$(call say,HOSTLD,$@)
-	$(Q)$(CC) $(HOSTED) $^ -lcmocka -o $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTED) $^ $(HOST_LIBS) -o $@
 
 unit: $(UNIT_TESTS)
+fuzzers: $(FUZZERS)
 
 PITH_CHECK_SRC := tools/pith-check.c $(wildcard boot/config*.c) $(CONFIG_LIB)
 $(BUILD)/tools/pith-check: $(PITH_CHECK_SRC:%.c=$(BUILD)/obj/host/%.o)
@@ -199,6 +205,9 @@ run: all guests
 
 check:
 	@tools/check $(CHECK)
+
+fuzz:
+	@tools/check --fuzz $(FUZZ)
 
 test: all guests
 	@tests/boot/run.py --with-check test
@@ -232,7 +241,7 @@ distclean: clean
 	rm -rf build
 
 FORCE:
-.PHONY: all help setup guests unit run check test test-all bench coverage format clean distclean FORCE
+.PHONY: all help setup guests unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -118,7 +118,8 @@ static bool set_kvm_wall(struct vcpu *v, u64 val)
 /* Everything that counts in guest TSC moves along: the local APIC's timer, and the clock page's reference. */
 static bool move_tsc(struct vcpu *v, u64 offset)
 {
-    vlapic_tsc_moved(&v->lapic, offset - v->tsc_offset);
+    vlapic_tsc_moved(&v->lapic, vcpu_guest_tsc(v), offset - v->tsc_offset);
+    v->irq_dirty = true;
     vcpu_set_tsc_offset(v, offset);
     return !(v->kvm_clock & 1) || set_kvm_clock(v, v->kvm_clock);
 }

@@ -120,6 +120,8 @@ enum exit_action on_dr(struct vcpu *v, struct vm_exit *exit)
 
     if ((dr == 4 || dr == 5) && (arch_vcpu_reg(&v->arch, X86_CR4) & CR4_DE))
         return exit_fault(v, X86_UD);
+    if (exit->cpl != 0) /* VMX exits before that check: SDM 3, "Relative Priority of Faults and VM Exits" */
+        return exit_fault_code(v, X86_GP, 0);
     if (arch_vcpu_reg(&v->arch, X86_DR7) & DR7_GD) {
         arch_vcpu_set_reg(&v->arch, X86_DR6, arch_vcpu_reg(&v->arch, X86_DR6) | BIT(13));
         arch_vcpu_set_reg(&v->arch, X86_DR7, arch_vcpu_reg(&v->arch, X86_DR7) & ~DR7_GD);

@@ -145,6 +145,7 @@ enum pith_status image_acpi(struct image_job *job, gpa_t *rsdp)
 
     if (st != PITH_OK)
         return st;
+    job->image_end = MIB(1); /* no module where a PC has its firmware: RSDP and reset code stand there */
     used = vacpi_build(tables, *rsdp, job->rq->nr_vcpus);
     st = image_write(job, *rsdp, tables, used);
     if (st == PITH_OK)

@@ -22,7 +22,7 @@ struct image_job {
     gpa_t low_end;    /* of RAM below 3 GiB */
     gpa_t tables;     /* [tables, low_end) holds tables; grows down */
     gpa_t free_end;   /* lowest module so far, else tables */
-    gpa_t image_end;  /* of what was loaded */
+    gpa_t image_end;  /* of what was loaded: modules go above it */
 };
 
 enum pith_status image_fail(struct image_job *job, enum pith_status st, const char *why) MUST_CHECK;

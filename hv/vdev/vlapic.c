@@ -252,8 +252,10 @@ void vlapic_timer_expired(struct vlapic *l, u64 now)
     post_lvt(l, LVT_TIMER);
 }
 
-void vlapic_tsc_moved(struct vlapic *l, u64 delta)
+/* What was due happens first: moved back below zero, its deadline would never come. */
+void vlapic_tsc_moved(struct vlapic *l, u64 now, u64 delta)
 {
+    vlapic_timer_expired(l, now);
     if (l->deadline != NO_DEADLINE && !deadline_mode(l))
         l->deadline += delta;
 }

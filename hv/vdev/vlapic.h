@@ -60,8 +60,8 @@ u8 vlapic_ppr(const struct vlapic *l);
 void vlapic_ack(struct vlapic *l, u8 vector);                 /* delivered: IRR -> ISR */
 /* When now >= deadline: posts, and advances a periodic one. */
 void vlapic_timer_expired(struct vlapic *l, u64 now);
-/* The guest's TSC was set, by delta: counting timers do not notice. */
-void vlapic_tsc_moved(struct vlapic *l, u64 delta);
+/* The guest's TSC was set, by delta from now: counting timers do not notice. */
+void vlapic_tsc_moved(struct vlapic *l, u64 now, u64 delta);
 /* LINT0 as ExtINT and unmasked (or the APIC disabled): an 8259 interrupt reaches the processor. */
 bool vlapic_extint(const struct vlapic *l);
 /* The logical id of x2APIC mode: cluster in the upper half, one bit of sixteen in the lower. */

@@ -48,7 +48,27 @@ image = spin.elf
 memory = 8M
 cores = 0
 """
-GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin'] for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
+SURVIVED = [('attack', range(6)), ('flood', range(1, 6))]  # what these guests do is in their list of cases
+ENDED = [('storm', range(14))]
+ENDLESS = [('storm', range(20, 28))]
+TEXT = [('flood', [0]), ('storm', [8])] # lines of others are lost in between: nothing but the end is certain
+
+
+def attacks(which, ticks):
+    """Two clocks, and attackers that share a core with one or the other."""
+    names = [(f'clock-{c}', 'clock', f'ticks={ticks}') for c in range(2)] + [(f'{g}-{n}', g, f'case={n}') for g, r in which for n in r]
+    return '[pith]\npoweroff = when-done\n' + ''.join(
+        f'[partition {name}]\nimage = {guest}.elf\nmemory = 8M\ncores = {i % 2}\ncmdline = {line}\n'
+        for i, (name, guest, line) in enumerate(names))
+
+
+def said_attacks(which, ticks, line):
+    return [line.replace('NAME', f'{g}-{n}') for g, r in which for n in r] + [
+        rf'^\[clock-{c}\] tick {n} at ' for c in range(2) for n in range(1, ticks + 1)] + [
+        rf'^\[pith\] clock-{c}: exited with status 0$' for c in range(2)]
+
+
+GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm'] for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 TYPED = 'echo pi$((1+1))th; poweroff\n' # one line: what is typed ahead would be echoed into the answer
 
 MONITOR = CLOCK.replace('when-done', 'never').replace('ticks=3', 'ticks=0')
@@ -111,6 +131,14 @@ CASES = [
            args=['--screenshot', '@TMP@/screen.png'] if m == QEMU else [], look='screen' if m == QEMU else None,
            on_screen=SAID_CLOCK + SAID_LINUX)
       for m in (QEMU, INTEL)),
+    *(Case(f'attack-{m}', m, attacks(SURVIVED, 4), said_attacks(SURVIVED, 4, r'^\[pith\] NAME: exited with status 0$'),
+           [r'^\[[a-z0-9-]*\] not ok'], ['--cpus', '2', *GUEST_FILES], daily=m != AMD, timeout=180) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'attack-ends-{m}', m, attacks(ENDED, 2), said_attacks(ENDED, 2, r'^\[pith\] NAME: ended after a failure$'),
+           [r'^\[[a-z0-9-]*\] not ok'], ['--cpus', '2', *GUEST_FILES], daily=m != AMD, timeout=180) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'attack-endless-{m}', m, attacks(ENDLESS, 4), said_attacks(ENDLESS, 4, r'^\[NAME\] attacks$'),
+           [r'^\[[a-z0-9-]*\] not ok'], ['--cpus', '2', *GUEST_FILES], typed='\x14' * 10 + 'poweroff\n',
+           typed_after=r'^\[pith\] clock-[01]: exited', timeout=180) for m in (QEMU, INTEL)),
+    Case('attack-console', QEMU, attacks(TEXT, 2), args=['--cpus', '2', *GUEST_FILES], timeout=120),
     Case('demo-one-core', QEMU, DEMO, SAID_LINUX + SAID_CLOCK, args=['--cpus', '1'], typed=TYPED),
     *(Case(f'monitor-{m}', m, MONITOR, [
         r'^\[monitor\] poweroff  ', r'^\[monitor\] hello +exited', r'^\[monitor\] clock +running', r'^\[monitor\] core 1: APIC ID [0-9]+',

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * insn_decode() against Capstone 4 (Debian: libcapstone-dev): lengths of random encodings. Not part of `make check`.
- *   gcc -O2 -I. tests/fuzz/decode_diff.c arch/x86/decode.c arch/x86/decode_tables.c -lcapstone -o build/decode_diff
- *   build/decode_diff [COUNT [SEED]]      prints each difference; exit 1 when there is one that is not known
+ * insn_decode() against Capstone 4 (Debian: libcapstone-dev): lengths of random encodings.
+ * LINK: arch/x86/decode.c arch/x86/decode_tables.c
  *
  * Only encodings that both accept are compared: Capstone knows which opcodes are assigned, and our decoder accepts any that
  * has a length. An encoding that Capstone accepts and we do not is a difference too. Known ones, left out:
@@ -14,37 +13,25 @@
  *   - UD0 and UD1 (0F FF, 0F B9) have a ModRM byte in SDM 2, none in Capstone; 0F A6 and A7 are VIA's; Capstone reads EXTRQ and
  *     INSERTQ (66 or F2 0F 78) with memory as VMREAD.
  */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <capstone/capstone.h>
 
 #include "arch/x86/decode.h"
+#include "tests/fuzz/fuzz.h"
 
-static uint64_t rng = 1;
-
-static uint64_t next_random(void)
-{
-    rng ^= rng << 13;
-    rng ^= rng >> 7;
-    rng ^= rng << 17;
-    return rng;
-}
+static csh handles[3];
+static cs_insn *theirs;
 
 /* Random bytes behind likely beginnings, so that prefixes and escapes meet often. */
 static void make_bytes(uint8_t bytes[15])
 {
     static const uint8_t likely[] = { 0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x64, 0x48, 0x41, 0x4f, 0x0f, 0x0f, 0x0f, 0xc4, 0xc5, 0x62, 0x8f };
-    unsigned n = (unsigned)(next_random() >> 20) % 4;
+    u64 n = fuzz_below(4), random[2] = { fuzz_next(), fuzz_next() };
 
-    for (unsigned i = 0; i < 15; i++)
-        bytes[i] = (uint8_t)(next_random() >> 20);
-    for (unsigned i = 0; i < n; i++)
-        bytes[i] = likely[next_random() >> 20 & 15];
-    if (n && bytes[n - 1] == 0x0f && next_random() >> 20 & 1)
-        bytes[n] = next_random() >> 20 & 1 ? 0x38 : 0x3a;
+    memcpy(bytes, random, 15);
+    for (u64 i = 0; i < n; i++)
+        bytes[i] = likely[fuzz_below(ARRAY_SIZE(likely))];
+    if (n && bytes[n - 1] == 0x0f && fuzz_below(2))
+        bytes[n] = fuzz_below(2) ? 0x38 : 0x3a;
 }
 
 static bool one_of(const char *set, uint8_t byte)
@@ -72,46 +59,38 @@ static bool known(const uint8_t *b, const struct insn *in, enum insn_mode mode)
     return false;
 }
 
+static void one(void)
+{
+    enum insn_mode mode = (enum insn_mode)fuzz_below(3);
+    uint8_t bytes[15];
+    const uint8_t *p = bytes;
+    size_t left = sizeof(bytes);
+    uint64_t address = 0;
+    struct insn ours;
+    bool ok;
+
+    make_bytes(bytes);
+    if (!cs_disasm_iter(handles[mode], &p, &left, &address, theirs))
+        return;
+    ok = insn_decode(bytes, sizeof(bytes), mode, &ours);
+    fuzz_accepted += ok && ours.len == theirs->size;
+    if ((ok && ours.len == theirs->size) || known(bytes, &ours, mode))
+        return;
+    FUZZ_CHECK(!"the same length");
+    printf("mode %d:", 16 << mode);
+    for (unsigned k = 0; k < 15; k++)
+        printf(" %02x", bytes[k]);
+    printf("  ours %d, Capstone %u: %s %s\n", ok ? ours.len : -1, theirs->size, theirs->mnemonic, theirs->op_str);
+}
+
 int main(int argc, char **argv)
 {
     static const cs_mode modes[] = { CS_MODE_16, CS_MODE_32, CS_MODE_64 };
-    unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 0) : 200000, both = 0, skipped = 0, differ = 0;
-    cs_insn *theirs;
-    csh handle[3];
 
-    rng = argc > 2 ? strtoul(argv[2], NULL, 0) | 1 : 88172645463325252ull;
     for (unsigned m = 0; m < 3; m++) {
-        if (cs_open(CS_ARCH_X86, modes[m], &handle[m]) != CS_ERR_OK)
+        if (cs_open(CS_ARCH_X86, modes[m], &handles[m]) != CS_ERR_OK)
             return 2;
     }
-    theirs = cs_malloc(handle[0]);
-    for (unsigned long i = 0; i < count; i++) {
-        enum insn_mode mode = (enum insn_mode)(i % 3);
-        uint8_t bytes[15];
-        const uint8_t *p = bytes;
-        size_t left = sizeof(bytes);
-        uint64_t address = 0;
-        struct insn ours;
-        bool ok;
-
-        make_bytes(bytes);
-        if (!cs_disasm_iter(handle[mode], &p, &left, &address, theirs))
-            continue;
-        ok = insn_decode(bytes, sizeof(bytes), mode, &ours);
-        if (ok && ours.len == theirs->size) {
-            both++;
-            continue;
-        }
-        if (known(bytes, &ours, mode)) {
-            skipped++;
-            continue;
-        }
-        differ++;
-        printf("mode %d:", 16 << mode);
-        for (unsigned k = 0; k < 15; k++)
-            printf(" %02x", bytes[k]);
-        printf("  ours %d, Capstone %u: %s %s\n", ok ? ours.len : -1, theirs->size, theirs->mnemonic, theirs->op_str);
-    }
-    printf("%lu same, %lu known differences, %lu differences\n", both, skipped, differ);
-    return differ != 0;
+    theirs = cs_malloc(handles[0]);
+    return fuzz_main(argc, argv, one, 500000, 10000000);
 }

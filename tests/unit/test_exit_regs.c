@@ -182,12 +182,31 @@ static void dr_general_detect(void **state)
     assert_int_equal(regs[X86_DR7], 0x401);
 }
 
+/* The exit of MOV DR comes before the processor's check of the privilege level; that no such register exists, still earlier. */
+static void dr_of_user_code(void **state)
+{
+    struct vm_exit exit = { .kind = VM_EXIT_DR, .cpl = 3, .dr = { .dr = 0, .gpr = 0, .write = true, .known = true } };
+
+    (void)state;
+    vcpu.arch.gpr.rax = 0x1234;
+    regs[X86_DR7] = DR7_RESET | DR7_GD;
+    assert_int_equal(on_dr(&vcpu, &exit), EXIT_RESUME);
+    assert_int_equal(fault, X86_GP);
+    assert_int_equal(vcpu.arch.dr[0], 0);
+    assert_int_equal(regs[X86_DR7], DR7_RESET | DR7_GD);
+    regs[X86_CR4] = CR4_DE;
+    exit.dr.dr = 4;
+    assert_int_equal(on_dr(&vcpu, &exit), EXIT_RESUME);
+    assert_int_equal(fault, X86_UD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(cr0_plain, setup), cmocka_unit_test_setup(cr0_stops_paging, setup),
         cmocka_unit_test_setup(cr4_plain, setup), cmocka_unit_test_setup(cr4_starts_pcids, setup),
         cmocka_unit_test_setup(pdptes, setup),    cmocka_unit_test_setup(dr_general_detect, setup),
+        cmocka_unit_test_setup(dr_of_user_code, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

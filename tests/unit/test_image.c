@@ -168,6 +168,29 @@ static void test_pvh(void **state)
     }
 }
 
+/* Below 1 MiB stand the copy of the RSDP and the reset code: modules stay above, whatever room an image down there leaves. */
+static void test_pvh_modules_above_1m(void **state)
+{
+    static const u8 initrd[MIB(1)] = { 3 };
+    struct image_request rq;
+    u8 elf[ELF_SIZE];
+
+    (void)state;
+    memory = MIB(2);
+    make_pvh(elf, 4);
+    put(elf + LOAD_PH + 24, 8, KIB(64));
+    make_note(elf, "Xen", 18, 4, KIB(64));
+    rq = request(elf, sizeof(elf));
+    rq.initrd = (struct image_file){ initrd, MIB(1) - KIB(64), "i" };
+    check_ok(&rq);
+    assert_true(get(get(start.rbx + 16, 8), 8) >= MIB(1));
+
+    rq.initrd.size = MIB(1);
+    assert_int_equal(image_load(&rq, &start, &why), PITH_E_MEM);
+    assert_memory_equal(ram + 0xf0000, "RSD PTR ", 8);
+    assert_non_null(strstr(why, "raise memory"));
+}
+
 static void test_linux(void **state)
 {
     static const u8 initrd[70000] = { 9, 8, 7 };
@@ -249,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pith_modules, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pith_large, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pvh, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pvh_modules_above_1m, setup, teardown),
         cmocka_unit_test_setup_teardown(test_linux, setup, teardown),
         cmocka_unit_test_setup_teardown(test_linux_limits, setup, teardown),
     };

@@ -197,12 +197,30 @@ static void test_tsc_written(void **state)
     (void)state;
     wr(0x3e, 0xb);
     wr(0x38, 500);
-    vlapic_tsc_moved(&apic, (u64)-900);
+    vlapic_tsc_moved(&apic, 1000, (u64)-900);
     assert_int_equal(vlapic_read(&apic, 0x39, 100), 500);
     wr(0x32, 0x40042);
     wrmsr(MSR_TSC_DEADLINE, 5000);
-    vlapic_tsc_moved(&apic, 100);
+    vlapic_tsc_moved(&apic, 1000, 100);
     assert_int_equal(apic.deadline, 5000);
+}
+
+/* Due, but nobody has looked yet: set to zero, the TSC would otherwise take its deadline to the end of time. */
+static void test_tsc_written_when_due(void **state)
+{
+    (void)state;
+    wr(0x3e, 0xb);
+    wr(0x32, 0x20040);
+    wr(0x38, 500);
+    vlapic_tsc_moved(&apic, 1700, (u64)-1700);
+    assert_int_equal(vlapic_pending(&apic), 0x40);
+    assert_int_equal(apic.deadline, 300);
+    fresh(state);
+    wr(0x32, 0x41);
+    wr(0x38, 500);
+    vlapic_tsc_moved(&apic, 2000, (u64)-2000);
+    assert_int_equal(vlapic_pending(&apic), 0x41);
+    assert_int_equal(apic.deadline, ~0ull);
 }
 
 #define T(name) cmocka_unit_test_setup(test_##name, fresh)
@@ -212,7 +230,7 @@ int main(void)
         T(one_shot), T(divide), T(divide_change_keeps_count), T(periodic),
         T(periodic_turned_one_shot), T(masked_timer_posts_nothing),
         T(due_timer_fires_before_reprogramming), T(tsc_deadline), T(tsc_deadline_in_the_past),
-        T(tsc_written),
+        T(tsc_written), T(tsc_written_when_due),
     };
 
     return cmocka_run_group_tests_name("vlapic timer", tests, NULL, NULL);

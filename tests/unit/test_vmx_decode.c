@@ -91,6 +91,7 @@ static void cr_and_dr(void **state)
     assert_true(x.dr.write && x.dr.known);
     assert_int_equal(x.dr.dr, 7);
     assert_int_equal(x.dr.gpr, 6);
+    assert_int_equal(decode((struct vmx_raw){ .reason = VMX_MOV_DR, .ss_rights = RING3 }).cpl, 3);
     assert_false(decode((struct vmx_raw){ .reason = VMX_MOV_DR, .qual = 6 | BIT(4) }).dr.write);
 }
 

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reader of the firmware's ACPI tables on changed ones, most with their checksums made right again: it asks for no memory
+ * without end, and what it reports is in range.
+ * LINK: drivers/acpi.c
+ */
+#include <stdarg.h>
+
+#include "drivers/acpi.h"
+#include "hv/lib/log.h"
+#include "tests/fuzz/fuzz.h"
+
+enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
+       FADT = BASE + 0x600, DSDT = BASE + 0x800, SIZE = 0x2000 };
+
+static const u32 tables[] = { RSDT, XSDT, MADT, HPET, FADT, DSDT };
+static u8 *memory; /* SIZE bytes that stand at BASE */
+static u32 nr_reads;
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+    char line[256];
+    va_list ap;
+
+    (void)level;
+    va_start(ap, fmt);
+    FUZZ_CHECK(vsnprintf(line, sizeof(line), fmt, ap) > 0);
+    va_end(ap);
+}
+
+static bool read_memory(hpa_t hpa, void *buf, size_t len)
+{
+    nr_reads++;
+    FUZZ_CHECK(len > 0 && len <= 4096);
+    if (hpa < BASE || hpa > BASE + SIZE || len > BASE + SIZE - hpa)
+        return false;
+    memcpy(buf, memory + (hpa - BASE), len);
+    return true;
+}
+
+static void put(u32 at, size_t size, u64 val)
+{
+    memcpy(memory + (at - BASE), &val, size);
+}
+
+static void sum(u32 at, u64 len, u32 where)
+{
+    u8 *p = memory + (at - BASE), s = 0;
+
+    p[where] = 0;
+    for (u64 i = 0; i < MIN(len, (u64)(BASE + SIZE - at)); i++)
+        s = (u8)(s + p[i]);
+    p[where] = (u8)-s;
+}
+
+static void put_table(u32 at, const char *signature, u32 len)
+{
+    memcpy(memory + (at - BASE), signature, 4);
+    put(at + 4, 4, len);
+}
+
+static void make_madt(void)
+{
+    static const u8 sizes[] = { 8, 12, 10, 2, 6, 16 };
+    u32 at = MADT + 44;
+
+    while (at < MADT + 0x180) {
+        u8 type = (u8)fuzz_below(ARRAY_SIZE(sizes));
+        u64 content = fuzz_next();
+
+        put(at + 2, 8, content);
+        put(at, 2, type | (u32)sizes[type] << 8);
+        if (type == 2)
+            put(at + 2, 2, (content & 0x1f) << 8);
+        at += sizes[type];
+    }
+    put_table(MADT, "APIC", at - MADT);
+}
+
+static void make_fadt(void)
+{
+    put_table(FADT, "FACP", fuzz_below(2) ? 244 : 116);
+    put(FADT + 40, 4, DSDT);
+    put(FADT + 48, 8, 0xf1000000b2);
+    put(FADT + 64, 4, 0x604);
+    put(FADT + 76, 4, 0x608);
+    put(FADT + 112, 8, 1u << 10 | 1ull << 32);
+    put(FADT + 120, 8, 0xcf9);
+    put(FADT + 208, 1, 1);
+    put(FADT + 212, 8, fuzz_number());
+}
+
+/* _S5 somewhere, often where one chunk of the reader ends. */
+static void make_dsdt(void)
+{
+    static const u8 s5[] = { 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 0x05, 0x0a, 0x07, 0x00, 0x00 };
+    u32 at = DSDT + 36 + (u32)(fuzz_below(2) ? 470 + fuzz_below(64) : fuzz_below(0x1000));
+
+    memcpy(memory + (at - BASE), s5, sizeof(s5));
+    put(at + 6, 1, fuzz_below(4) ? 6 : fuzz_next());
+    put(at + 8 + (u32)fuzz_below(4), 1, fuzz_below(12));
+    put_table(DSDT, "DSDT", at + (u32)(fuzz_below(4) ? 40 : fuzz_below(20)) - DSDT);
+}
+
+static void make_tables(void)
+{
+    memset(memory, 0, SIZE);
+    memcpy(memory, "RSD PTR ", 8);
+    put(RSDP + 15, 1, fuzz_below(4) ? 2 : 0);
+    put(RSDP + 16, 8, RSDT | 36ull << 32);
+    put(RSDP + 24, 8, XSDT);
+    put(RSDT + 36, 8, FADT | (u64)MADT << 32);
+    put(XSDT + 36, 8, MADT);
+    put(XSDT + 44, 8, HPET);
+    put(XSDT + 52, 8, FADT);
+    put_table(RSDT, "RSDT", 44);
+    put_table(XSDT, "XSDT", 60);
+    put_table(HPET, "HPET", 56);
+    put(HPET + 44, 8, fuzz_number());
+    make_madt();
+    make_fadt();
+    make_dsdt();
+}
+
+static void change_tables(void)
+{
+    for (u64 n = fuzz_below(6); n > 0; n--) {
+        u32 at = tables[fuzz_below(ARRAY_SIZE(tables))];
+
+        switch (fuzz_below(4)) {
+        case 0: fuzz_poke(memory, SIZE); break;
+        case 1: put(at + 4, 4, fuzz_below(2) ? fuzz_below(SIZE) : fuzz_number()); break;
+        case 2: put(RSDP + 16 + 8 * (u32)fuzz_below(2), 8, BASE + fuzz_below(SIZE + 16)); break;
+        default: fuzz_poke(memory + (at - BASE) + 36, 0xc0); break;
+        }
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(tables); i++) {
+        u32 len;
+
+        memcpy(&len, memory + (tables[i] - BASE) + 4, 4);
+        if (fuzz_below(16))
+            sum(tables[i], len, 9);
+    }
+    if (fuzz_below(16))
+        sum(RSDP, 20, 8);
+    if (fuzz_below(16))
+        sum(RSDP, 36, 32);
+}
+
+static void one(void)
+{
+    struct acpi_info info;
+
+    make_tables();
+    change_tables();
+    nr_reads = 0;
+    memset(&info, 0xaa, sizeof(info));
+    acpi_parse(RSDP + fuzz_below(64) / 63, read_memory, &info);
+    /* 256 tables of at most SIZE bytes, twice: by chunks for the sum, by entries of two bytes. */
+    FUZZ_CHECK(nr_reads < 2 * 256 * (SIZE / 2 + 64));
+    FUZZ_CHECK(info.nr_ioapics <= ACPI_MAX_IOAPICS);
+    FUZZ_CHECK(info.s5_typ_a <= 7 && info.s5_typ_b <= 7);
+    for (u32 i = 0; i < ACPI_ISA_IRQS; i++)
+        FUZZ_CHECK(info.found || (info.isa[i].gsi == i && !info.isa[i].level && !info.isa[i].active_low));
+    fuzz_accepted += info.found && info.nr_ioapics && info.has_s5;
+}
+
+int main(int argc, char **argv)
+{
+    memory = malloc(SIZE);
+    return fuzz_main(argc, argv, one, 40000, 3000000);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest images on changed ELF files (Pith PV, PVH) and bzImages, with any memory size, modules and command line. Nothing is
+ * written outside the partition's RAM, nothing on top of the tables or of another module, and what starts lies in RAM.
+ * LINK: hv/image.c hv/image_elf.c hv/image_pith.c hv/image_pvh.c hv/image_linux.c hv/vdev/vacpi.c hv/lib/str_copy.c
+ */
+#include <sanitizer/asan_interface.h>
+
+#include "hv/image.h"
+#include "tests/fuzz/fuzz.h"
+
+enum { FILE_MAX = 8192, WRITES_MAX = 4096, ELF_SIZE = 0x400, NOTE = 0x200, NOTE_SIZE = 0x20, SEGMENT = 0x300 };
+
+static u8 module_data[MIB(3)]; /* modules are slices of it: a write from there is a module's */
+static const struct image_request *request;
+static struct { gpa_t from, to; bool module; } writes[WRITES_MAX];
+static u32 nr_writes;
+
+static bool in_ram(gpa_t gpa, u64 len)
+{
+    u64 low = MIN(request->memory, GIB(3)), high = request->memory - low;
+
+    if (gpa < GIB(4))
+        return gpa <= low && len <= low - gpa;
+    return gpa - GIB(4) <= high && len <= high - (gpa - GIB(4));
+}
+
+static enum pith_status on_write(void *ctx, gpa_t gpa, const void *buf, size_t len)
+{
+    const u8 *from = buf;
+
+    FUZZ_CHECK(ctx == writes && in_ram(gpa, len));
+    FUZZ_CHECK(!__asan_region_is_poisoned((void *)(size_t)buf, len)); /* every byte is there to be read */
+    if (nr_writes == WRITES_MAX || fuzz_below(20000) == 0)
+        return PITH_E_MEM;
+    writes[nr_writes].from = gpa;
+    writes[nr_writes].to = gpa + len;
+    writes[nr_writes++].module = from >= module_data && from < module_data + sizeof(module_data);
+    return PITH_OK;
+}
+
+static void put(u8 *file, size_t at, size_t size, u64 val)
+{
+    memcpy(file + at, &val, size);
+}
+
+static void put_segment(u8 *header, u32 type, u64 offset, u64 paddr, u64 filesz, u64 memsz)
+{
+    const u64 fields[] = { type, offset, paddr, paddr, filesz, memsz, 4 };
+
+    memcpy(header, fields, sizeof(fields));
+}
+
+static size_t make_elf(u8 *file, bool pith)
+{
+    const u64 at = MIB(1) * fuzz_below(4) + 0x1000 * fuzz_below(300);
+
+    memcpy(file, "\177ELF\2\1\1", 7);
+    put(file, 16, 8, 2 | 62 << 16 | 1ull << 32);
+    put(file, 24, 8, at + 0x10);
+    put(file, 32, 8, 64);
+    put(file, 54, 4, 56 | 2 << 16 | (u64)fuzz_below(2) << 16);
+    put_segment(file + 64, 1, SEGMENT, at, 0x100, 0x3000);
+    put_segment(file + 64 + 56, 4, NOTE, 0, NOTE_SIZE, NOTE_SIZE);
+    put_segment(file + 64 + 112, 1, SEGMENT, at + 0x3000, 0x80, 0x1000 * fuzz_below(600));
+    put(file, NOTE, 8, (pith ? 5 : 4) | 4ull << 32);
+    put(file, NOTE + 8, 4, pith ? 1 : 18);
+    memcpy(file + NOTE + 12, pith ? "Pith" : "Xen", pith ? 5 : 4);
+    put(file, NOTE + 12 + (pith ? 8 : 4), 4, pith ? 1 : at + 0x20);
+    return ELF_SIZE;
+}
+
+static size_t make_linux(u8 *file)
+{
+    const u32 kernel = FILE_MAX - 5 * 512;
+
+    file[0x1f1] = 4;
+    put(file, 0x1f4, 4, kernel / 16);
+    put(file, 0x1fe, 2, 0xaa55);
+    file[0x201] = 0x6a;
+    memcpy(file + 0x202, "HdrS", 4);
+    put(file, 0x206, 2, 0x20f);
+    put(file, 0x22c, 4, 0x7fffffff);
+    put(file, 0x236, 2, 0x7f);
+    put(file, 0x238, 4, 2047);
+    put(file, 0x258, 8, MIB(1) * fuzz_below(20));
+    put(file, 0x260, 4, MIB(1) * fuzz_below(20));
+    return FILE_MAX;
+}
+
+/* Most changes where the loader looks: headers and notes, or the setup header. */
+static size_t make_file(u8 *file)
+{
+    u64 format = fuzz_below(3);
+    size_t len = format < 2 ? make_elf(file, format == 0) : make_linux(file);
+
+    for (u64 n = fuzz_below(4); n > 0; n--) {
+        if (fuzz_below(4) == 0)
+            fuzz_poke(file, len);
+        else if (format == 2)
+            fuzz_poke(file + 0x1f1, 0x264 - 0x1f1);
+        else
+            fuzz_poke(fuzz_below(3) ? file : file + NOTE, fuzz_below(3) ? 64 + 3 * 56 : NOTE_SIZE);
+    }
+    return fuzz_below(16) ? len : fuzz_below(len + 1);
+}
+
+static u64 make_memory(void)
+{
+    switch (fuzz_below(4)) {
+    case 0: return MIB(1 + fuzz_below(8));
+    case 1: return MIB(1 + fuzz_below(1024));
+    case 2: return GIB(3) + MIB(fuzz_below(3)) - MIB(1);
+    default: return MIB(1 + fuzz_below(8192));
+    }
+}
+
+static struct image_file make_module(void)
+{
+    u64 size = fuzz_below(8) ? fuzz_below(4096 * 3) : fuzz_below(sizeof(module_data));
+
+    return (struct image_file){ fuzz_below(4) ? module_data + fuzz_below(sizeof(module_data) - size) : NULL, size, "module" };
+}
+
+static void check_loaded(const struct image_start *start)
+{
+    fuzz_accepted++;
+    FUZZ_CHECK(start->format && in_ram(start->rip, 1) && in_ram(start->gdt, start->gdt_limit + 1ull));
+    FUZZ_CHECK(in_ram(start->rdi, 1) && in_ram(start->rsi, 1) && in_ram(start->rbx, 1) && in_ram(start->rsp, 0));
+    FUZZ_CHECK(start->cr3 % PAGE_SIZE == 0 && (start->cr3 || !start->long_mode) && in_ram(start->cr3, 2 * PAGE_SIZE));
+    FUZZ_CHECK((start->cs | 7) <= start->gdt_limit && (start->ds | 7) <= start->gdt_limit);
+    for (u32 i = 0; i < nr_writes; i++) {
+        for (u32 k = 0; writes[i].module && k < nr_writes; k++)
+            FUZZ_CHECK(i == k || writes[i].to <= writes[k].from || writes[k].to <= writes[i].from);
+    }
+}
+
+static void one(void)
+{
+    static char cmdline[1024];
+    struct image_file modules[18];
+    u8 file[FILE_MAX] = { 0 }, *exact;
+    size_t len = make_file(file);
+    struct image_start start;
+    const char *why = NULL;
+    enum pith_status st;
+    struct image_request rq = {
+        .partition = "fuzz", .initrd = make_module(), .modules = modules, .nr_modules = (u32)(fuzz_below(4) ? 0 : fuzz_below(18)),
+        .nr_vcpus = 1 + (u32)fuzz_below(16), .cmdline = fuzz_below(8) ? cmdline : NULL, .memory = make_memory(), .tsc_khz = 1000000,
+        .write = on_write, .ctx = writes,
+    };
+
+    for (u32 i = 0; i < rq.nr_modules; i++)
+        modules[i] = make_module();
+    memset(cmdline, 'c', sizeof(cmdline));
+    cmdline[fuzz_below(2) ? fuzz_below(sizeof(cmdline)) : 8] = 0;
+    cmdline[sizeof(cmdline) - 1] = 0;
+    exact = malloc(len);
+    memcpy(exact, file, len);
+    rq.image = (struct image_file){ exact, len, "image" };
+    request = &rq;
+    nr_writes = 0;
+    st = image_load(&rq, &start, &why);
+    if (st == PITH_OK)
+        check_loaded(&start);
+    else
+        FUZZ_CHECK(why && strstr(why, " - "));
+    free(exact);
+}
+
+int main(int argc, char **argv)
+{
+    return fuzz_main(argc, argv, one, 50000, 10000000);
+}

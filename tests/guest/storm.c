@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* Attacks that end the attacker, or keep it busy for ever: case=N. Nobody else may notice. */
+#include "guests/lib/trap.h"
+
+#define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
+#define LAPIC         0xfee00000ull
+#define IOAPIC        0xfec00000ull
+#define NOWHERE       0xd0000000ull
+#define MSR_APIC_BASE 0x1bu
+#define APIC_X2APIC   0xc00u
+#define X2APIC_SVR    0x80fu
+#define X2APIC_ICR    0x830u
+#define ICR_INIT_SELF 0x44500u
+#define DR7_STACK     0x000d0401ull /* DR0: 4 bytes, writes, local, and its LE bit */
+
+struct __attribute__((packed)) table { uint16_t limit; uint64_t base; };
+struct gate { uint16_t low, selector; uint8_t ist, attr; uint16_t mid; uint32_t high, zero; };
+
+static void wrmsr(uint32_t msr, uint64_t value)
+{
+    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+
+static struct table idtr(void)
+{
+    struct table t;
+
+    __asm__ volatile("sidt %0" : "=m"(t));
+    return t;
+}
+
+static void load_idt(uint64_t base, uint16_t limit)
+{
+    struct table t = { limit, base };
+
+    __asm__ volatile("lidt %0" : : "m"(t));
+}
+
+/* --- those that end --- */
+
+static void idt_in_device(void)
+{
+    load_idt(LAPIC, 0xfff);
+    __asm__ volatile("ud2");
+}
+
+static void idt_nowhere(void)
+{
+    load_idt(NOWHERE, 0xfff);
+    __asm__ volatile("int $0x40");
+}
+
+static void idt_not_canonical(void)
+{
+    load_idt(0x7ffffffffff8, 0xfff);
+    __asm__ volatile("int $0x80");
+}
+
+static void stack_in_device(void)
+{
+    __asm__ volatile("mov %0, %%rsp; ud2" : : "r"(LAPIC + 0x800));
+}
+
+static void stack_nowhere(void)
+{
+    __asm__ volatile("mov %0, %%rsp; push %%rax; pop %%rax; ud2" : : "r"(NOWHERE + 0x800));
+}
+
+static void push_to_device(void)
+{
+    __asm__ volatile("mov %0, %%rsp; push %%rax; call 1f; 1: ud2" : : "r"(IOAPIC + 0x18));
+}
+
+static void gdt_in_device(void)
+{
+    struct table t = { 0xfff, IOAPIC };
+
+    __asm__ volatile("lgdt %0; mov %1, %%ds; mov %1, %%ss; int3" : : "m"(t), "r"(0x10));
+}
+
+static void tss_nowhere(void)
+{
+    static uint64_t gdt[4] = { 0, 0x00af9b000000ffff, 0, 0 };
+    struct table t = { sizeof(gdt) - 1, (uintptr_t)gdt };
+    struct gate *gates = (struct gate *)(uintptr_t)idtr().base;
+
+    gdt[2] = 0x67 | (NOWHERE & 0xffffff) << 16 | 0x89ull << 40 | (NOWHERE >> 24) << 56;
+    gates[TRAP_UD].ist = 1;
+    __asm__ volatile("lgdt %0; ltr %w1; ud2" : : "m"(t), "r"(0x10));
+}
+
+static void cr3_nowhere(void)
+{
+    __asm__ volatile("mov %0, %%cr3; nop" : : "r"(NOWHERE) : "memory");
+}
+
+static void cr3_in_device(void)
+{
+    __asm__ volatile("mov %0, %%cr3; cpuid" : : "r"(LAPIC) : "memory", "eax", "ebx", "ecx", "edx");
+}
+
+static void cr3_far_away(void)
+{
+    __asm__ volatile("mov %0, %%cr3; nop" : : "r"(0xfffffff000ull) : "memory");
+}
+
+static void run_in_device(void)
+{
+    ((void (*)(void))(uintptr_t)LAPIC)();
+}
+
+static void run_nowhere(void)
+{
+    ((void (*)(void))(uintptr_t)(NOWHERE + 1))();
+}
+
+static void no_idt(void)
+{
+    load_idt(0, 0);
+    __asm__ volatile("int3");
+}
+
+/* The page tables say that they are somewhere else, and the processor may not have noticed yet: what it runs cannot be read. */
+static void tables_under_way(void)
+{
+    volatile uint64_t *top;
+
+    __asm__ volatile("mov %%cr3, %0" : "=r"(top));
+    top[0] = NOWHERE | 7;
+    for (;;)
+        (void)pith_cpuid(0, 0);
+}
+
+/* --- those that do not --- */
+
+static void spin(void)
+{
+    __asm__ volatile("cli; 1: pause; jmp 1b");
+}
+
+static void halt(void)
+{
+    __asm__ volatile("cli; hlt; ud2");
+}
+
+static void wait_for_ever(void)
+{
+    for (;;)
+        (void)pith_wait(~0ull);
+}
+
+static void init_self(void)
+{
+    wrmsr(MSR_APIC_BASE, 0xfee00900 | APIC_X2APIC);
+    wrmsr(X2APIC_SVR, 0x1ff);
+    wrmsr(X2APIC_ICR, ICR_INIT_SELF);
+    __asm__ volatile("ud2");
+}
+
+/* #UD's handler is an instruction that is #UD, on a stack that does not grow. */
+static void endless_ud(void)
+{
+    struct gate *gates = (struct gate *)(uintptr_t)idtr().base;
+    uint64_t at;
+
+    __asm__ volatile("lea 1f(%%rip), %0; jmp 2f; 1: mov %%rbp, %%rsp; ud2; 2:" : "=r"(at));
+    gates[TRAP_UD].low = (uint16_t)at;
+    gates[TRAP_UD].mid = (uint16_t)(at >> 16);
+    __asm__ volatile("mov %%rsp, %%rbp; ud2" : : : "memory");
+}
+
+/* A breakpoint on what the delivery of #DB pushes: on processors that see it, the next one is due before the first instruction. */
+static void endless_db(void)
+{
+    struct gate *gates = (struct gate *)(uintptr_t)idtr().base;
+    uint64_t at, stack;
+
+    __asm__ volatile("lea 1f(%%rip), %0; jmp 2f; 1: mov %%rbp, %%rsp; push %%rax; nop; jmp 1b; 2:" : "=r"(at));
+    gates[TRAP_DB].low = (uint16_t)at;
+    gates[TRAP_DB].mid = (uint16_t)(at >> 16);
+    __asm__ volatile("mov %%rsp, %0" : "=r"(stack));
+    stack = (stack & ~0xffull) - 0x100;
+    __asm__ volatile("mov %0, %%dr0" : : "r"(stack - 40));
+    __asm__ volatile("mov %0, %%dr7" : : "r"(DR7_STACK));
+    __asm__ volatile("mov %0, %%rsp; mov %0, %%rbp; push %%rax; push %%rax; push %%rax; push %%rax; push %%rax; nop; jmp ." : : "r"(stack)
+                     : "memory");
+}
+
+static void endless_store(void)
+{
+    uint64_t to = NOWHERE, count = ~0ull;
+
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(0) : "memory");
+}
+
+static void endless_ports(void)
+{
+    static char text[4096];
+
+    for (;;) {
+        uint64_t from = (uintptr_t)text, count = sizeof(text);
+
+        __asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(0x80));
+    }
+}
+
+static void endless_text(void)
+{
+    for (;;)
+        pith_puts("all work and no play makes a partition a dull one ");
+}
+
+int guest_main(const struct pith_start *start)
+{
+    static void (*const cases[])(void) = {
+        idt_in_device, idt_nowhere, idt_not_canonical, stack_in_device, stack_nowhere, push_to_device, gdt_in_device, tss_nowhere,
+        cr3_nowhere, cr3_in_device, cr3_far_away, run_in_device, run_nowhere, no_idt, tables_under_way,
+        [20] = spin, halt, wait_for_ever, init_self, endless_ud, endless_db, endless_store, endless_ports, endless_text,
+    };
+    uint64_t which = pith_option(start, "case", 0);
+
+    trap_init();
+    if (which >= 26) /* leave for the hypervisor all the time: some emulators preempt that only with interrupts on */
+        __asm__ volatile("sti");
+    pith_puts("attacks\n");
+    cases[which % COUNT(cases)]();
+    pith_puts("\nnot ok\n"); /* none of them returns */
+    return 1;
+}
