@@ -2,7 +2,7 @@
 /* Lines of many on one terminal. */
 #include "hv/console.h"
 
-#include "hv/lib/log.h"
+#include "hv/lib/fmt.h"
 #include "hv/lib/spinlock.h"
 #include "hv/lib/string.h"
 #include "hv/terminal.h"
@@ -64,6 +64,18 @@ static void show_focus(void)
 {
     if (focus && focus->len > focus->shown)
         show(focus);
+}
+
+/* Between lines only: in the middle of one it would let the rest of that line stand without its name. */
+static void tell_lost(void)
+{
+    u32 n = terminal_take_lost();
+    char line[64];
+
+    if (!n)
+        return;
+    close_open();
+    put(line, fmt_str(line, sizeof(line), "[pith] console: %u bytes lost\n", n));
 }
 
 static void finish_line(struct console_source *s)
@@ -137,11 +149,15 @@ void console_write(struct console_source *s, const char *text, size_t len)
     bool locked = lock();
     bool whole_line = false;
 
-    for (size_t i = 0; i < len; i++) {
-        take(s, (u8)text[i]);
-        whole_line |= text[i] == '\n';
+    if (terminal_admit(&s->account, len)) {
+        tell_lost();
+        for (size_t i = 0; i < len; i++) {
+            take(s, (u8)text[i]);
+            whole_line |= text[i] == '\n';
+        }
+        show_focus();
+        terminal_charge(&s->account);
     }
-    show_focus();
     unlock(locked);
     if (whole_line)
         terminal_kick(); /* less can wait for core 0's next look: an IPI a byte would disturb its guests */
@@ -158,6 +174,7 @@ void console_line(const char *line, size_t len)
 {
     bool locked = lock();
 
+    tell_lost();
     close_open();
     put(line, len);
     show_focus();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "hv/lib/types.h"
+#include "hv/terminal.h"
 
 #define CONSOLE_LINE   240u
 #define CONSOLE_ESCAPE 0x14u /* Ctrl-T: next focus */
@@ -14,6 +15,7 @@ struct console_source {
     const char *name;
     u16 len, shown;      /* bytes of the unfinished line, and how many of them stand on the terminal */
     u8 escape;           /* state of the filter that drops terminal control sequences */
+    struct terminal_account account;
     char line[CONSOLE_LINE];
 };
 

@@ -6,11 +6,12 @@
 #include "drivers/screen.h"
 #include "drivers/uart16550.h"
 #include "hv/cpu.h"
-#include "hv/lib/fmt.h"
 #include "hv/lib/log.h"
 
 #define COM1        0x3f8u
-#define RING        (64u << 10)
+#define RING        (256u << 10)
+#define SHARE       (RING / 16) /* of one source: as many as there may be partitions */
+#define RESERVE     (8u << 10)  /* more than one write can put, prefixes included; also what the log lives on */
 #define DRAIN_BYTES 256u /* at a time: with a scrolling screen some 100,000 instructions */
 #define DRAIN_US    500u
 #define DEAD_MS     100u
@@ -21,6 +22,7 @@ static struct screen screen;
 static char ring[RING];
 static u32 head, tail; /* written by the writer, by the reader; never wrap into each other */
 static u32 lost;
+static u32 epoch;  /* +1 whenever the ring was empty */
 static u32 kicked; /* core 0 was told and has not looked yet */
 static struct timer again;
 
@@ -94,7 +96,9 @@ void terminal_drain(void)
     __atomic_store_n(&kicked, 0, __ATOMIC_SEQ_CST);
     while (n < DRAIN_BYTES && !empty() && next_out(&room))
         n++;
-    if (!empty())
+    if (empty())
+        __atomic_fetch_add(&epoch, 1, __ATOMIC_RELAXED);
+    else
         timer_set(&this_cpu()->timers, &again, arch_tsc() + DRAIN_US * arch_tsc_khz() / 1000);
 }
 
@@ -117,16 +121,12 @@ static bool ring_put(char c)
     return true;
 }
 
-static void report_lost(void)
+u32 terminal_take_lost(void)
 {
-    char line[64];
-    size_t n = fmt_str(line, sizeof(line), "\n[pith] console: %u bytes lost\n", lost);
+    u32 n = lost;
 
-    if (RING - (head - __atomic_load_n(&tail, __ATOMIC_ACQUIRE)) < n)
-        return;
     lost = 0;
-    for (size_t i = 0; i < n; i++)
-        ring_put(line[i]);
+    return n;
 }
 
 void terminal_put(const char *text, size_t len)
@@ -137,11 +137,28 @@ void terminal_put(const char *text, size_t len)
             put_now(text[i]);
         return;
     }
-    if (lost)
-        report_lost();
     for (size_t i = 0; i < len; i++)
-        if (lost || !ring_put(text[i]))
+        if (!ring_put(text[i]))
             lost++;
+}
+
+bool terminal_admit(struct terminal_account *a, size_t len)
+{
+    u32 now = __atomic_load_n(&epoch, __ATOMIC_RELAXED);
+    u32 room = RING - (head - __atomic_load_n(&tail, __ATOMIC_ACQUIRE));
+
+    if (a->epoch != now)
+        *a = (struct terminal_account){ .epoch = now };
+    a->from = head;
+    if (!started || terminal_urgent() || (a->bytes < SHARE && room > RESERVE))
+        return true;
+    lost += (u32)len;
+    return false;
+}
+
+void terminal_charge(struct terminal_account *a)
+{
+    a->bytes += head - a->from;
 }
 
 void terminal_kick(void)

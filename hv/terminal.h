@@ -8,13 +8,23 @@
 #include "hv/abi/handoff.h"
 #include "hv/lib/types.h"
 
+/* What one source has in the ring since that was last empty. */
+struct terminal_account { u32 epoch, bytes, from; };
+
 void terminal_early(void);                       /* serial only: before memory is mapped */
 void terminal_screen(const struct handoff *h);   /* adds the screen, if there is one */
 void terminal_start(void);                       /* from here on core 0 drains */
 void terminal_stop(void);                        /* core 0, before the end: as before terminal_start() again */
 bool terminal_urgent(void);                      /* a panic has begun */
-/* Under the console's lock. What finds the ring full is lost, and counted in a line once there is room. */
+/* Under the console's lock. What finds the ring full is lost and counted. */
 void terminal_put(const char *text, size_t len);
+/*
+ * Under the console's lock, around all that a guest's write of @len bytes puts: false, and the text is lost whole, when the
+ * source has its share of the ring or there is little room. So no flood tears or drops the lines of others.
+ */
+bool terminal_admit(struct terminal_account *a, size_t len);
+void terminal_charge(struct terminal_account *a);
+u32 terminal_take_lost(void);                    /* bytes lost since the last call */
 void terminal_kick(void);                        /* any core, after terminal_put(): has core 0 look */
 void terminal_drain(void);                       /* core 0: some of it; comes again by itself while there is more */
 int terminal_getc(void);                         /* core 0: a typed byte, -1: none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Many sources on one terminal.
- * LINK: hv/console.c
+ * LINK: hv/console.c hv/lib/fmt.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,6 +26,11 @@ void terminal_put(const char *text, size_t len)
     out_len += len;
     out[out_len] = 0;
 }
+static bool full;
+static u32 lost;
+u32 terminal_take_lost(void) { u32 n = lost; lost = 0; return n; }
+bool terminal_admit(struct terminal_account *acc, size_t len) { (void)acc, (void)len; return !full; }
+void terminal_charge(struct terminal_account *acc) { (void)acc; }
 void terminal_kick(void) { kicks++; }
 bool terminal_urgent(void) { return false; }
 
@@ -119,6 +124,20 @@ static void half_a_sequence_ends_with_its_guest(void **state)
     assert_string_equal(out, "[a] text\n[a] next\n");
 }
 
+/* What finds no room is lost whole: nothing of it, and no half prefix, is on the terminal. */
+static void no_room(void **state)
+{
+    (void)state;
+    say(&a, "one\nhalf");
+    full = true;
+    say(&a, " a line\n[pith] ");
+    full = false;
+    lost = 16;
+    say(&b, "other\n");
+    say(&a, " line\n");
+    assert_string_equal(out, "[a] one\n[pith] console: 16 bytes lost\n[b] other\n[a] half line\n");
+}
+
 static void long_lines_are_broken(void **state)
 {
     char text[CONSOLE_LINE + 2];
@@ -141,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup(rubbing_out, set_up),
         cmocka_unit_test_setup(nobody_speaks_for_pith, set_up),
         cmocka_unit_test_setup(half_a_sequence_ends_with_its_guest, set_up),
+        cmocka_unit_test_setup(no_room, set_up),
         cmocka_unit_test_setup(long_lines_are_broken, set_up),
     };
 
