@@ -21,8 +21,8 @@ static const char *const words[] = {
     "0xfffffffffffff", "18446744073709551615", "18446744073709551616", "4503599627370496", "1M", "1023K", "3G", "1024G", "1025G",
     "17179869184G", "0K", "never", "always", "on-failure", "when-done", "debian", "serial", "linux", "hello",
     "image = k\n", "initrd = i\n", "modules = a b c d\n", "cmdline = \n", "memory = 5G\n", "vcpus = 4\n", "cores = 0-3\n",
-    "dedicated = yes\n", "focus = yes\n", "restart = always\n", "strict = yes\n", "ports = 0x2f8-0x2ff\n", "irqs = 0-7\n",
-    "mmio = 0xfe000000-0xfe000fff\n",
+    "dedicated = yes\n", "focus = yes\n", "restart = always\n", "strict = yes\n", "ports = 0x2f8-0x2ff\n", "irqs = 0-7\n", "irqs = 0-8\n",
+    "ports = 1,2,3,4,5,6,7,8\n", "ports = 1,2,3,4,5,6,7,8,9\n", "mmio = 0xfe000000-0xfe000fff\n",
 };
 
 static void read_source(u32 i, const char *name)
@@ -62,6 +62,18 @@ static size_t line_start(const char *text, size_t at)
     return at;
 }
 
+/* A command line about as long as one may be, or a file name. */
+static size_t add_long(char *text, size_t size, size_t at)
+{
+    char line[1100];
+    size_t len = (fuzz_below(2) ? 1010 : 50) + fuzz_below(40);
+
+    memset(line, 'x', sizeof(line));
+    memcpy(line, len > 100 ? "cmdline = " : "initrd  = ", 10);
+    line[len] = '\n';
+    return splice(text, size, at, 0, line, len + 1);
+}
+
 static size_t change(char *text, size_t size)
 {
     size_t at = fuzz_below(size + 1), start = line_start(text, at);
@@ -71,7 +83,7 @@ static size_t change(char *text, size_t size)
     u64 i = fuzz_below(nr_lines);
     char byte = (char)fuzz_next();
 
-    switch (fuzz_below(8)) {
+    switch (fuzz_below(9)) {
     case 0: return splice(text, size, at, fuzz_below(2), &byte, 1);
     case 1: return splice(text, size, at, fuzz_below(10), "", 0);
     case 2: return splice(text, size, start, line, "", 0);
@@ -79,6 +91,7 @@ static size_t change(char *text, size_t size)
     case 4: return splice(text, size, start, line, lines[i].at, lines[i].len);
     case 5: return splice(text, size, at, fuzz_below(8), word, strlen(word));
     case 6: return splice(text, size, start, 0, word, strlen(word));
+    case 7: return add_long(text, size, start);
     default: return fuzz_below(8) ? size : at; /* cut off */
     }
 }
@@ -89,7 +102,7 @@ static void check_refused(const struct config *cfg)
     for (u32 i = 0; i < MIN(cfg->nr_errors, CONFIG_ERRORS); i++) {
         const char *text = cfg->errors[i].text;
 
-        FUZZ_CHECK(memchr(text, 0, CONFIG_ERROR_TEXT) && strstr(text, " - "));
+        FUZZ_CHECK(memchr(text, 0, CONFIG_ERROR_TEXT) && strstr(text, " - ") && !strstr(text, "damaged"));
         FUZZ_CHECK(i == 0 || cfg->errors[i - 1].line <= cfg->errors[i].line);
     }
 }
@@ -107,6 +120,8 @@ static void check_accepted(const struct config *cfg)
     FUZZ_CHECK(!devices || strstr(why, "real devices"));
     FUZZ_CHECK(cfg->nr_errors == 0 && m->nr_partitions > 0 && m->focus < m->nr_partitions);
     FUZZ_CHECK(cfg->nr_files <= CONFIG_FILES);
+    for (u32 i = 0; i < cfg->nr_files; i++)
+        FUZZ_CHECK(memchr(cfg->files[i].name, 0, CONFIG_FILE_NAME));
     fuzz_accepted++;
 }
 

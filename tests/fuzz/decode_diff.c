@@ -76,7 +76,7 @@ static void one(void)
     fuzz_accepted += ok && ours.len == theirs->size;
     if ((ok && ours.len == theirs->size) || known(bytes, &ours, mode))
         return;
-    FUZZ_CHECK(!"the same length");
+    FUZZ_CHECK(ok && ours.len == theirs->size);
     printf("mode %d:", 16 << mode);
     for (unsigned k = 0; k < 15; k++)
         printf(" %02x", bytes[k]);

@@ -9,7 +9,7 @@
 #include "hv/image.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { FILE_MAX = 8192, WRITES_MAX = 4096, ELF_SIZE = 0x400, NOTE = 0x200, NOTE_SIZE = 0x20, SEGMENT = 0x300 };
+enum { FILE_MAX = 8192, WRITES_MAX = 4096, SEGMENT = 0x200, NOTE = 0x300, NOTE_SIZE = 0x18 };
 
 static u8 module_data[MIB(3)]; /* modules are slices of it: a write from there is a module's */
 static const struct image_request *request;
@@ -67,7 +67,7 @@ static size_t make_elf(u8 *file, bool pith)
     put(file, NOTE + 8, 4, pith ? 1 : 18);
     memcpy(file + NOTE + 12, pith ? "Pith" : "Xen", pith ? 5 : 4);
     put(file, NOTE + 12 + (pith ? 8 : 4), 4, pith ? 1 : at + 0x20);
-    return ELF_SIZE;
+    return NOTE + NOTE_SIZE; /* nothing behind the note: to read more is to read too much */
 }
 
 static size_t make_linux(u8 *file)
