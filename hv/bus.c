@@ -121,7 +121,7 @@ static void acpi(struct vcpu *v, struct bus_access *a)
     else if (a->write && a->addr == VACPI_SLEEP_PORT && (val & VACPI_SLEEP_ENABLE) && VACPI_SLEEP_TYPE(val) == VACPI_S5)
         running = partition_stop(v->part, END_EXIT) == PITH_OK;
     if (!running)
-        v->home->resched = true; /* it is being stopped already */
+        vcpu_post(v, VCPU_PEND_STOP); /* it is being stopped already; nothing runs behind this all the same */
 }
 
 struct place { u64 first, last; bus_fn *fn; };

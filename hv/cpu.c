@@ -194,6 +194,7 @@ void cpu_main(void)
 {
     struct cpu *cpu = this_cpu();
 
+    cpu->since = arch_tsc();
     for (;;) {
         struct vcpu *v;
 

@@ -23,6 +23,7 @@ struct cpu {
     struct timer_queue timers;
     struct timer slice;
     struct arch_cpu arch;
+    u64 since;                   /* host TSC at which it began to look for work */
     u64 idle_tsc, idle_since;    /* ticks spent without a vCPU; when the present stretch began, 0: it works */
 };
 

@@ -195,6 +195,7 @@ static enum pith_status create(const struct manifest_partition *c, struct frame_
         log_error("pith.conf:%u: partition %s: %s", c->line, c->name, why);
         return PITH_E_ARG;
     }
+    p->frames_given = p->frames.nr_total - p->frames.nr_free;
     partition_register(p);
     return PITH_OK;
 }

@@ -47,6 +47,7 @@ static __attribute__((noinline)) enum exit_action string_io(struct vcpu *v, stru
         if (!emulate_advance(v, &in, !exit->pio.in, exit->pio.in, exit->pio.size))
             return EXIT_SKIP;
     }
+    arch_irq_window(); /* not every processor leaves for an interrupt a guest that was entered with IF clear */
     return EXIT_RESUME;
 }
 

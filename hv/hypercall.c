@@ -185,6 +185,6 @@ static enum exit_action hc_exit(struct vcpu *v, struct hc_args *a, enum pith_sta
     (void)st;
     v->part->exit_status = a->in[0];
     if (partition_stop(v->part, END_EXIT) != PITH_OK)
-        v->home->resched = true; /* it is being stopped already */
+        vcpu_post(v, VCPU_PEND_STOP); /* it is being stopped already; this call does not return all the same */
     return EXIT_SKIP;
 }

@@ -5,6 +5,7 @@
 #include "arch/x86/cpu/insn.h"
 #include "hv/abi/manifest.h"
 #include "hv/abi/version.h"
+#include "hv/audit.h"
 #include "hv/console.h"
 #include "hv/cpu.h"
 #include "hv/irq.h"
@@ -68,10 +69,12 @@ static void host_pool_init(const struct handoff *h)
     const struct manifest *m = manifest_of(h, MANIFEST_CORES); /* the cores are not counted yet */
     u64 pages = HOST_PAGES_BASE + HOST_PAGES_PER_CORE * h->cpus.count + h->fb.height + partitions_frames(m);
     u64 bitmap_pages = pages / (8 * PAGE_SIZE - 1) + 1; /* its own bits included */
-    hpa_t base = ram_take(ALIGN_UP((pages + bitmap_pages) * PAGE_SIZE, MIB(2)), MIB(2), GIB(4));
+    u64 bytes = ALIGN_UP((pages + bitmap_pages) * PAGE_SIZE, MIB(2));
+    hpa_t base = ram_take(bytes, MIB(2), GIB(4));
 
     if (!base)
         stop("no memory for the hypervisor below 4 GiB - lower memory = in pith.conf");
+    audit_init(&host_pool, bytes);
     frames_init(&host_pool, base, pages + bitmap_pages, phys_to_virt(base));
     ASSERT(frames_alloc(&host_pool, bitmap_pages, 1) == base); /* the bitmap itself, in the first frames */
 }

@@ -2,6 +2,7 @@
 /* Focus and monitor. */
 #include "hv/monitor.h"
 
+#include "hv/audit.h"
 #include "hv/exit.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/log.h"
@@ -15,6 +16,7 @@ static struct console_source self = { .name = "monitor" };
 static struct partition *focus;   /* NULL: the monitor */
 static char line[80];
 static u32 len;
+static u32 number;                /* what stands behind the name, 0 when nothing does */
 
 static void say(const char *fmt, ...) PRINTF(1, 2);
 static void say(const char *fmt, ...)
@@ -72,26 +74,71 @@ static void list_one(const struct partition *p)
         p->vcpus[0]->home->index, p->nr_vcpus, p->conf->memory >> 20, ticks / arch_tsc_khz(), exits);
 }
 
-static void list_core(const struct cpu *cpu)
-{
-    say("core %u: APIC ID %u, %lu ms idle%s\n", cpu->index, cpu->apic_id,
-        stretch(cpu->idle_tsc, cpu->idle_since) / arch_tsc_khz(), cpu->dedicated ? ", dedicated" : "");
-}
-
 static void cmd_list(struct partition *p)
 {
     (void)p;
     for (u32 i = 0; i < nr_partitions; i++)
         list_one(partition_get(i));
+    say("%lu MiB free\n", ram_free_bytes() >> 20);
+}
+
+static void list_core(const struct cpu *cpu)
+{
+    const struct vcpu *now = __atomic_load_n(&cpu->current, __ATOMIC_RELAXED); /* vCPUs are never freed */
+    u64 total = arch_tsc() - cpu->since + 1;
+
+    say("core %u: APIC ID %u, %lu %% idle%s, ", cpu->index, cpu->apic_id,
+        stretch(cpu->idle_tsc, cpu->idle_since) * 100 / total, cpu->dedicated ? ", dedicated" : "");
+    if (now)
+        say("runs %s/%u, ", now->part->name, now->index);
+    say("home of %u:", cpu->nr_vcpus);
+    for (u32 i = 0; i < nr_partitions; i++)
+        for (u32 k = 0; k < partition_get(i)->nr_vcpus; k++)
+            if (partition_get(i)->vcpus[k]->home == cpu)
+                say(" %s/%u", partition_get(i)->name, k);
+    say("\n");
+}
+
+static void cmd_cores(struct partition *p)
+{
+    (void)p;
     for (u32 i = 0; i < nr_cpus; i++)
         list_core(cpu_get(i));
-    say("%lu MiB free\n", ram_free_bytes() >> 20);
 }
 
 static void cmd_stop(struct partition *p)
 {
-    if (partition_stop(p, END_STOPPED) != PITH_OK)
+    if (partition_end(p, false) != PITH_OK)
         say("%s does not run\n", p->name);
+}
+
+static void cmd_restart(struct partition *p)
+{
+    if (partition_end(p, true) != PITH_OK)
+        say("%s cannot start - log says why\n", p->name);
+}
+
+static void cmd_pause(struct partition *p)
+{
+    if (partition_pause(p) != PITH_OK)
+        say("%s is not running - list shows what it does\n", p->name);
+}
+
+static void cmd_resume(struct partition *p)
+{
+    if (partition_resume(p) != PITH_OK)
+        say("%s is not paused\n", p->name);
+}
+
+/* Its home core prints them: nobody else may look. */
+static void cmd_regs(struct partition *p)
+{
+    if (number >= p->nr_vcpus)
+        say("%s has vCPUs 0 to %u\n", p->name, p->nr_vcpus - 1);
+    else if (!__atomic_load_n(&p->live, __ATOMIC_RELAXED))
+        say("%s does not run - start it first\n", p->name);
+    else
+        vcpu_post(p->vcpus[number], VCPU_PEND_REGS);
 }
 
 static void cmd_start(struct partition *p)
@@ -134,56 +181,104 @@ static void cmd_exits(struct partition *p)
     say("%lu accesses to nothing\n", p->empty_bus);
 }
 
+static void list_pool(const char *name, const struct frame_pool *f, u64 ram)
+{
+    say("%-15s %8lu KiB RAM, tables and state: %lu of %lu KiB used\n", name, ram >> 10, (f->nr_total - f->nr_free) << 2,
+        f->nr_total << 2);
+}
+
+static void list_memory(void)
+{
+    const char *wrong = audit_check();
+
+    list_pool("hypervisor", audit_host_pool(), 0);
+    for (u32 i = 0; i < nr_partitions; i++)
+        list_pool(partition_get(i)->name, &partition_get(i)->frames, partition_get(i)->conf->memory);
+    say("RAM: %lu KiB, of them %lu free\n", ram_total_bytes() >> 10, ram_free_bytes() >> 10);
+    say("audit: %s\n", wrong ? wrong : "every frame has its owner");
+}
+
 static void cmd_mem(struct partition *p)
 {
+    if (!p) {
+        list_memory();
+        return;
+    }
     for (u32 i = 0; i < p->nr_ram; i++)
         say("guest-physical %lx: %lu KiB at %lx\n", p->ram[i].gpa, p->ram[i].size >> 10, p->ram[i].hpa);
-    say("tables and state: %lu of %lu KiB used\n", (p->frames.nr_total - p->frames.nr_free) << 2, p->frames.nr_total << 2);
+    list_pool(p->name, &p->frames, p->conf->memory);
 }
 
 static void cmd_help(struct partition *p);
 
-static const struct { const char *name; void (*run)(struct partition *p); bool needs_partition; const char *help; } commands[] = {
-    { "help", cmd_help, false, "this list" },
-    { "list", cmd_list, false, "partitions and cores, their state and time" },
-    { "stop", cmd_stop, true, "end a partition" },
-    { "start", cmd_start, true, "load and start it afresh" },
-    { "exits", cmd_exits, true, "why its guest left for the hypervisor, and how often" },
-    { "mem", cmd_mem, true, "its memory" },
-    { "log", cmd_log, false, "the hypervisor's last lines" },
-    { "poweroff", cmd_poweroff, false, "stop everything and power the machine off" },
-    { "crash", cmd_crash, false, "make the hypervisor fail, to see its report" },
+enum args { NOTHING, NAME, NAME_OR_NOTHING, NAME_VCPU };
+static const char *const args_help[] = { "", "NAME", "[NAME]", "NAME [VCPU]" };
+
+static const struct { const char *name; void (*run)(struct partition *p); u8 args; const char *help; } commands[] = {
+    { "help", cmd_help, NOTHING, "this list" },
+    { "list", cmd_list, NOTHING, "partitions, their state and time" },
+    { "stop", cmd_stop, NAME, "end a partition" },
+    { "start", cmd_start, NAME, "load and start it afresh" },
+    { "restart", cmd_restart, NAME, "both, whatever it does now" },
+    { "pause", cmd_pause, NAME, "make it stand still; its clock goes on" },
+    { "resume", cmd_resume, NAME, "let it go on" },
+    { "regs", cmd_regs, NAME_VCPU, "registers of a virtual processor" },
+    { "exits", cmd_exits, NAME, "why its guest left for the hypervisor, and how often" },
+    { "mem", cmd_mem, NAME_OR_NOTHING, "its memory, or everybody's" },
+    { "cores", cmd_cores, NOTHING, "cores, who lives there and who runs" },
+    { "log", cmd_log, NOTHING, "the hypervisor's last lines" },
+    { "poweroff", cmd_poweroff, NOTHING, "stop everything and power the machine off" },
+    { "crash", cmd_crash, NOTHING, "make the hypervisor fail, to see its report" },
 };
 
 static void cmd_help(struct partition *p)
 {
     (void)p;
     for (u32 i = 0; i < ARRAY_SIZE(commands); i++)
-        say("%-8s %-4s  %s\n", commands[i].name, commands[i].needs_partition ? "NAME" : "", commands[i].help);
+        say("%-8s %-11s  %s\n", commands[i].name, args_help[commands[i].args], commands[i].help);
     say("Ctrl-T moves the keyboard to the next partition and back here.\n");
+}
+
+/* Cuts the next word off the front of *at; "" when there is none. */
+static char *word(char **at)
+{
+    char *from = *at;
+    char *end = strchr(from, ' ');
+
+    *at = end ? end + 1 : from + strlen(from);
+    if (end)
+        *end = 0;
+    return from;
+}
+
+/* More digits than any vCPU's number has make a number that none has. */
+static u32 number_of(const char *text)
+{
+    u32 n = 0;
+
+    for (; *text; text++)
+        n = *text >= '0' && *text <= '9' && n < 1000 ? n * 10 + (u32)(*text - '0') : 1000;
+    return n;
 }
 
 static void execute(void)
 {
-    char *arg = strchr(line, ' ');
-    struct partition *p = NULL;
+    char *at = line;
+    char *name = word(&at);
+    char *arg = word(&at);
+    struct partition *p = *arg ? partition_find(arg) : NULL;
 
-    if (arg)
-        *arg++ = 0;
+    number = number_of(at);
     for (u32 i = 0; i < ARRAY_SIZE(commands); i++) {
-        if (strcmp(line, commands[i].name) != 0)
+        if (strcmp(name, commands[i].name) != 0)
             continue;
-        if (commands[i].needs_partition) {
-            p = arg ? partition_find(arg) : NULL;
-            if (!p) {
-                say("%s: which partition? - list shows the names\n", line);
-                return;
-            }
-        }
-        commands[i].run(p);
+        if (!p && commands[i].args != NOTHING && (commands[i].args != NAME_OR_NOTHING || *arg))
+            say("%s: which partition? - list shows the names\n", name);
+        else
+            commands[i].run(p);
         return;
     }
-    say("%s: no such command - help lists them\n", line);
+    say("%s: no such command - help lists them\n", name);
 }
 
 static void edit(u8 c)

@@ -2,6 +2,7 @@
 /* The life of partitions. */
 #include "hv/partition.h"
 
+#include "hv/audit.h"
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
@@ -66,7 +67,7 @@ static bool state_change(struct partition *p, u32 from, u32 to)
 
 const char *partition_state_name(const struct partition *p)
 {
-    static const char *const names[] = { "stopped", "loading", "running", "stopping", "restarts" };
+    static const char *const names[] = { "stopped", "loading", "running", "paused", "stopping", "restarts" };
     static const char *const ends[] = { "stopped", "exited", "failed", "stopped", "rebooting" };
 
     return state_of(p) == PARTITION_STOPPED ? ends[p->end] : names[state_of(p)];
@@ -81,23 +82,59 @@ enum pith_status partition_start(struct partition *p)
     p->load.nr_copies = 0;
     p->exit_status = 0;
     p->end = END_NONE;
+    p->wish = WISH_NONE;
     set_state(p, PARTITION_LOADING);
     house_call(partitions_house);
     return PITH_OK;
 }
 
-enum pith_status partition_stop(struct partition *p, enum partition_end end)
+static void post_all(struct partition *p, u64 what)
+{
+    for (u32 i = 0; i < p->nr_vcpus; i++)
+        vcpu_post(p->vcpus[i], what);
+}
+
+enum pith_status partition_stop(struct partition *p, enum partition_end why)
 {
     if (state_change(p, PARTITION_LOADING, PARTITION_STOPPED) || state_change(p, PARTITION_DELAYED, PARTITION_STOPPED)) {
-        p->end = end;
+        p->end = why;
         house_call(partitions_house); /* it may have been the last */
         return PITH_OK;
     }
-    if (!state_change(p, PARTITION_RUNNING, PARTITION_STOPPING))
+    /* Core 0 may pause and resume it meanwhile. */
+    while (!state_change(p, PARTITION_RUNNING, PARTITION_STOPPING) && !state_change(p, PARTITION_PAUSED, PARTITION_STOPPING))
+        if (state_of(p) != PARTITION_RUNNING && state_of(p) != PARTITION_PAUSED)
+            return PITH_E_STATE;
+    p->end = why;
+    post_all(p, VCPU_PEND_STOP);
+    return PITH_OK;
+}
+
+enum pith_status partition_end(struct partition *p, bool again)
+{
+    if (state_of(p) != PARTITION_STOPPED) {
+        p->wish = again ? WISH_START : WISH_STOP;
+        if (partition_stop(p, END_STOPPED) != PITH_OK || state_of(p) != PARTITION_STOPPED)
+            return PITH_OK; /* the last vCPU to leave will tell */
+    } else if (!again) {
         return PITH_E_STATE;
-    p->end = end;
-    for (u32 i = 0; i < p->nr_vcpus; i++)
-        vcpu_post(p->vcpus[i], VCPU_PEND_STOP);
+    }
+    return again ? partition_start(p) : PITH_OK;
+}
+
+enum pith_status partition_pause(struct partition *p)
+{
+    if (!state_change(p, PARTITION_RUNNING, PARTITION_PAUSED))
+        return PITH_E_STATE;
+    post_all(p, VCPU_PEND_STATE);
+    return PITH_OK;
+}
+
+enum pith_status partition_resume(struct partition *p)
+{
+    if (!state_change(p, PARTITION_PAUSED, PARTITION_RUNNING))
+        return PITH_E_STATE;
+    post_all(p, VCPU_PEND_STATE);
     return PITH_OK;
 }
 
@@ -120,15 +157,27 @@ static bool wants_restart(const struct partition *p)
 {
     bool failed = p->end == END_FAULT || (p->end == END_EXIT && p->exit_status != 0);
 
-    if (p->end == END_STOPPED || power_off_wanted())
+    if (p->wish == WISH_START && !power_off_wanted())
+        return true;
+    if (p->wish == WISH_STOP || p->end == END_STOPPED || power_off_wanted())
         return false;
     if (p->end == END_RESET || p->conf->restart == MANIFEST_RESTART_ALWAYS)
         return true;
     return p->conf->restart == MANIFEST_RESTART_ON_FAILURE && failed;
 }
 
+/* A mistake of ours: told, with what it does not affect going on. */
+static void audit(void)
+{
+    const char *what = audit_check();
+
+    if (what)
+        log_error("audit: %s - please report this", what);
+}
+
 static void begin(struct partition *p)
 {
+    audit();
     log_info("%s: %s, %lu MiB, %u vCPU%s on core %u", p->name, p->start.format, p->conf->memory >> 20, p->nr_vcpus,
              p->nr_vcpus == 1 ? "" : "s", p->vcpus[0]->home->index);
     p->ioapic.level = 0;
@@ -209,7 +258,7 @@ static void restart_later(struct partition *p)
 {
     u64 ms;
 
-    if (arch_tsc() - p->start_tsc > RESTART_CALM_S * 1000 * arch_tsc_khz())
+    if (p->wish || arch_tsc() - p->start_tsc > RESTART_CALM_S * 1000 * arch_tsc_khz())
         p->restarts = 0;
     ms = p->restarts ? MIN(RESTART_FIRST_MS << MIN(p->restarts - 1, 16u), RESTART_LAST_MS) : 0;
     p->restarts++;
@@ -225,6 +274,7 @@ static void finish(struct partition *p)
         [END_FAULT] = "ended after a failure", [END_STOPPED] = "stopped", [END_RESET] = "reboots",
     };
 
+    audit();
     console_end(&p->console);
     if (p->end == END_EXIT)
         log_info("%s: exited with status %lu", p->name, p->exit_status);
@@ -297,7 +347,7 @@ void partition_uart_update(struct partition *p)
 
 void partition_input(struct partition *p, u8 byte)
 {
-    if (state_of(p) != PARTITION_RUNNING)
+    if (state_of(p) != PARTITION_RUNNING && state_of(p) != PARTITION_PAUSED)
         return;
     spin_lock(&p->lock);
     if (p->in_count < PARTITION_INPUT) {

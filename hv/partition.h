@@ -18,9 +18,11 @@ enum partition_state {
     PARTITION_STOPPED,  /* not running: never started, ended, or stopped */
     PARTITION_LOADING,  /* core 0 scrubs its RAM and loads its image, a chunk at a time */
     PARTITION_RUNNING,
+    PARTITION_PAUSED,   /* as RUNNING; its vCPUs were asked to stand still */
     PARTITION_STOPPING, /* its vCPUs were asked to leave */
     PARTITION_DELAYED,  /* ended; starts again when its back-off is over */
 };
+enum partition_wish { WISH_NONE, WISH_STOP, WISH_START }; /* of a person, against what its policy says */
 enum partition_end { END_NONE, END_EXIT, END_FAULT, END_STOPPED, END_RESET /* the guest wants to start afresh */ };
 
 struct extent { gpa_t gpa; hpa_t hpa; u64 size; };
@@ -32,9 +34,11 @@ struct partition {
     u32 state;                          /* enum partition_state; atomics: written by core 0, and by the last vCPU to leave */
     u32 live;                           /* vCPUs that have not left yet */
     u32 end;                            /* enum partition_end, why it is stopped */
+    u8 wish;                            /* enum partition_wish, for when its vCPUs have left; core 0 only */
     u64 exit_status;
     u64 caps;
     struct frame_pool frames;           /* private: tables, bitmaps, VMCS or VMCB, XSAVE; mapped in the hypervisor */
+    u64 frames_given;                   /* of these when it was created: neither more nor less ever after */
     struct extent ram[PARTITION_EXTENTS]; /* its RAM: never mapped */
     u32 nr_ram;
     struct arch_vm vm;
@@ -77,7 +81,13 @@ void partitions_begin(void);                     /* starts all of them, once the
 /* Core 0. PITH_E_STATE when it is not stopped. It runs some house calls later. */
 enum pith_status partition_start(struct partition *p) MUST_CHECK;
 /* Any core. A request: the vCPUs leave at their next exit. PITH_E_STATE when it does not run. */
-enum pith_status partition_stop(struct partition *p, enum partition_end end) MUST_CHECK;
+enum pith_status partition_stop(struct partition *p, enum partition_end why) MUST_CHECK;
+/* Core 0. For a person: ends it for good, or (@again) to start afresh, whatever its policy and state. PITH_E_STATE: it is
+ * stopped, and not to be started. */
+enum pith_status partition_end(struct partition *p, bool again) MUST_CHECK;
+/* Core 0. Requests as well: PITH_E_STATE when it is not running, not paused. The guest's clock goes on, interrupts are kept. */
+enum pith_status partition_pause(struct partition *p) MUST_CHECK;
+enum pith_status partition_resume(struct partition *p) MUST_CHECK;
 /* Home core of v, for good: the last one to leave ends the partition. */
 void partition_vcpu_left(struct partition *p);
 bool partitions_all_ended(void);

@@ -14,7 +14,7 @@ struct ram_extent { hpa_t base; u64 size; };
 
 static struct ram_extent extents[RAM_EXTENTS];
 static u32 nr_extents;
-static u64 free_bytes;
+static u64 free_bytes, total_bytes;
 static struct spinlock ram_lock;
 
 static void insert_at(u32 i, hpa_t base, u64 size)
@@ -51,6 +51,7 @@ void ram_init(const struct handoff *h)
         insert_at(nr_extents, base, end - base);
         free_bytes += end - base;
     }
+    total_bytes = free_bytes;
     if (lost)
         log_warn("memory map has more than %u free pieces: %lu KiB stay unused", RAM_EXTENTS, lost >> 10);
 }
@@ -68,7 +69,8 @@ static void cut(u32 i, hpa_t base, u64 size)
         insert_at(i + 1, base + size, after);
     } else if (before) {
         extents[i].size = before;
-        free_bytes -= after;
+        free_bytes -= after; /* lost for good: so many pieces that it does not matter */
+        total_bytes -= after;
     } else if (after) {
         extents[i] = (struct ram_extent){ base + size, after };
     } else {
@@ -152,4 +154,20 @@ void ram_give(hpa_t base, u64 size)
 u64 ram_free_bytes(void)
 {
     return free_bytes;
+}
+
+u64 ram_total_bytes(void)
+{
+    return total_bytes;
+}
+
+u64 ram_count(void)
+{
+    u64 bytes = 0;
+
+    spin_lock(&ram_lock);
+    for (u32 i = 0; i < nr_extents; i++)
+        bytes += extents[i].size;
+    spin_unlock(&ram_lock);
+    return bytes;
 }

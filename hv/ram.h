@@ -13,3 +13,5 @@ hpa_t ram_take(u64 size, u64 align, hpa_t limit) MUST_CHECK;
 hpa_t ram_take_most(u64 size, u64 *got) MUST_CHECK;
 void ram_give(hpa_t base, u64 size);
 u64 ram_free_bytes(void);
+u64 ram_total_bytes(void);
+u64 ram_count(void); /* free bytes once more, extent by extent: for audits */

@@ -5,3 +5,4 @@
 #include "hv/vcpu.h"
 
 void report_vcpu(struct vcpu *v, const struct vm_exit *exit); /* resident */
+void report_registers(struct vcpu *v); /* resident */

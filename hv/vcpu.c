@@ -181,7 +181,7 @@ static void start(struct vcpu *v)
     memset(v->inbox.level, 0, sizeof(v->inbox.level));
     v->kvm_clock = v->kvm_wall = 0;
     v->tsc_adjust = 0;
-    v->nmi_pending = v->tpr_armed = v->irq_dirty = false;
+    v->nmi_pending = v->tpr_armed = v->irq_dirty = v->paused = false;
     vcpu_set_tsc_offset(v, 0 - v->part->start_tsc);
     v->why = NULL;
     v->live = true;
@@ -213,6 +213,29 @@ static void take_init(struct vcpu *v)
     v->wait = WAIT_SIPI;
 }
 
+/* Timers of one that stands still would wake it for nothing. What was due meanwhile is due at once, and once, afterwards. */
+static void set_paused(struct vcpu *v, bool paused)
+{
+    v->paused = paused;
+    v->irq_dirty = true;
+    if (paused) {
+        timer_set(&v->home->timers, &v->lapic_timer, TIMER_NEVER);
+        timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
+        return;
+    }
+    vcpu_arm_timer(v);
+    if (v->wait == WAIT_CALL)
+        timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
+}
+
+static void look_at_state(struct vcpu *v)
+{
+    u32 state = __atomic_load_n(&v->part->state, __ATOMIC_ACQUIRE);
+
+    if (state == PARTITION_PAUSED || state == PARTITION_RUNNING) /* else it is about to leave */
+        set_paused(v, state == PARTITION_PAUSED);
+}
+
 /* What others posted. False: the vCPU shall leave. */
 static bool take_pending(struct vcpu *v)
 {
@@ -233,6 +256,10 @@ static bool take_pending(struct vcpu *v)
         v->nmi_pending = v->irq_dirty = true;
     if (what & VCPU_PEND_IRQ)
         take_vectors(v);
+    if (what & VCPU_PEND_STATE)
+        look_at_state(v);
+    if (what & VCPU_PEND_REGS)
+        report_registers(v);
     return true;
 }
 
@@ -327,7 +354,7 @@ static bool look_around(struct vcpu *v, struct cpu *cpu)
         cpu_attend(cpu);
     if (__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) && !take_pending(v))
         return false;
-    if (v->irq_dirty)
+    if (v->irq_dirty && !v->paused)
         deliver(v);
     return true;
 }
@@ -345,10 +372,10 @@ static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, en
         if (cpu->attention && !look_around(v, cpu))
             return false;
     }
-    if (v->wait == WAIT_CALL)
+    if (v->wait == WAIT_CALL && !v->paused)
         check_wait_call(v);
-    *why = v->wait != WAIT_NONE ? LEAVE_BLOCK : LEAVE_YIELD;
-    return v->wait == WAIT_NONE && !cpu->resched;
+    *why = v->wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
+    return *why == LEAVE_YIELD && !cpu->resched;
 }
 
 static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu)

@@ -20,6 +20,8 @@ enum vcpu_pending {
     VCPU_PEND_INIT = 16,
     VCPU_PEND_SIPI = 32,
     VCPU_PEND_WAKE = 64, /* only look again */
+    VCPU_PEND_STATE = 128, /* look at the partition's state: paused or not */
+    VCPU_PEND_REGS = 256,  /* show the registers */
 };
 /* Why a vCPU does not run although its partition does. */
 enum vcpu_wait { WAIT_NONE, WAIT_HLT, WAIT_CALL /* hypercall WAIT */, WAIT_SIPI };
@@ -51,6 +53,7 @@ struct vcpu {
     u8 wait;                   /* enum vcpu_wait */
     bool irq_dirty;            /* something may have become deliverable: look before the next entry */
     bool live;                 /* between START and leaving */
+    bool paused;               /* stands still; irq_dirty is set, so that this is looked at before an entry */
     bool nmi_pending, tpr_armed;
     const char *why;           /* set by a handler that returns EXIT_FAIL */
     struct vcpu *next_ready;

@@ -52,6 +52,20 @@ hpa_t frames_alloc(struct frame_pool *p, u64 n, u64 align_pages)
     return p->base + (i << PAGE_SHIFT);
 }
 
+u64 frames_count(struct frame_pool *p)
+{
+    u64 used = 0, end;
+
+    spin_lock(&p->lock);
+    for (u64 i = 0; i < p->nr_total; i = end) { /* run by run */
+        i = bitmap_find(p->bitmap, i, p->nr_total, true);
+        end = bitmap_find(p->bitmap, i, p->nr_total, false);
+        used += end - i;
+    }
+    spin_unlock(&p->lock);
+    return used;
+}
+
 void frames_free(struct frame_pool *p, hpa_t first, u64 n)
 {
     u64 i = (first - p->base) >> PAGE_SHIFT;

@@ -19,3 +19,4 @@ void frames_init(struct frame_pool *p, hpa_t base, u64 nr_frames, u64 *bitmap); 
 hpa_t frames_alloc(struct frame_pool *p, u64 n, u64 align_pages) MUST_CHECK;
 /* Panics on a frame that is not in the pool or already free. */
 void frames_free(struct frame_pool *p, hpa_t first, u64 n);
+u64 frames_count(struct frame_pool *p); /* in use, counted one by one: for audits */

@@ -72,7 +72,8 @@ GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm'
 TYPED = 'echo pi$((1+1))th; poweroff\n' # one line: what is typed ahead would be echoed into the answer
 
 MONITOR = CLOCK.replace('when-done', 'never').replace('ticks=3', 'ticks=0')
-TYPED_MONITOR = '\x14\x14help\nlist\nexits clock\nmem clock\nstop clock\nstart hello\nlog\nnonsense\npoweroff\n'
+TYPED_MONITOR = ('\x14\x14help\nlist\ncores\nexits clock\nmem clock\npause clock\nregs clock\nlist\nregs clock 1\nresume clock\nrestart clock\n'
+                 'mem\nstop clock\nstart hello\nlog\nnonsense\npoweroff\n')
 FAULT = HELLO.replace('hello', 'fault') + 'restart = on-failure\n'
 STRICT = HELLO.replace('hello', 'isolate') + 'modules = hello.elf\nstrict = yes\n'
 
@@ -141,7 +142,9 @@ CASES = [
     Case('attack-console', QEMU, attacks(TEXT, 2), args=['--cpus', '2', *GUEST_FILES], timeout=120),
     Case('demo-one-core', QEMU, DEMO, SAID_LINUX + SAID_CLOCK, args=['--cpus', '1'], typed=TYPED),
     *(Case(f'monitor-{m}', m, MONITOR, [
-        r'^\[monitor\] poweroff  ', r'^\[monitor\] hello +exited', r'^\[monitor\] clock +running', r'^\[monitor\] core 1: APIC ID [0-9]+',
+        r'^\[monitor\] poweroff  ', r'^\[monitor\] hello +exited', r'^\[monitor\] clock +running', r'^\[monitor\] core 1: APIC ID [0-9]+, [0-9]+ % idle',
+        r'^\[monitor\] clock +paused', r'^\[pith\] clock: vCPU 0: rip [0-9a-f]+ ', r'^\[pith\] clock:   waits for WAIT,.* paused$',
+        r'^\[monitor\] clock has vCPUs 0 to 0', r'^\[pith\] clock: restart 1 in 0 ms$', r'^\[monitor\] audit: every frame has its owner$',
         r'^\[monitor\] HYPERCALL +[1-9]', r'^\[monitor\] guest-physical 0: 8192 KiB at ', r'^\[monitor\] \[pith\] Pith ', r'^\[monitor\] nonsense: no such command', r'^\[pith\] clock: stopped$'],
         args=['--cpus', '2'], typed=TYPED_MONITOR, typed_after=SAID_CLOCK[0]) for m in (QEMU, INTEL)),
     Case('fails-and-restarts', QEMU, FAULT, [r'^\[pith\] fault: restart 1 in 0 ms$', r'^\[pith\] fault: restart 2 in 100 ms$'], args=GUEST_FILES,

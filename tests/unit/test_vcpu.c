@@ -27,7 +27,7 @@ static struct vcpu vcpu;
 
 /* --- the fake processor: a script of exits, and what was done to it */
 static struct { u8 kind; enum exit_action act; void (*before)(void); } steps[8];
-static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped, failed, rings, waits_done, windows;
+static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped, failed, shown, rings, waits_done, windows;
 static bool if_open, stuck /* deliveries never succeed */;
 static u64 now, timer_tsc, cr8;
 static void (*on_window)(void); /* a physical interrupt that comes in the next window */
@@ -83,6 +83,7 @@ void cpu_attend(struct cpu *c) { c->attention = false; timers_run(&c->timers, no
 void cpu_ring(struct cpu *c) { (void)c; rings++; }
 void hypercall_wait_done(struct vcpu *v) { (void)v; waits_done++; }
 void report_vcpu(struct vcpu *v, const struct vm_exit *e) { (void)v, (void)e; failed++; }
+void report_registers(struct vcpu *v) { assert_ptr_equal(v->home->arch.loaded, &v->arch); shown++; }
 enum pith_status partition_stop(struct partition *p, enum partition_end end) { (void)p, (void)end; stopped++; return PITH_OK; }
 void partition_vcpu_left(struct partition *p) { (void)p; left++; }
 u64 vmsr_store_reset(u32 i) { (void)i; return 0; }
@@ -107,7 +108,7 @@ static int set_up(void **state)
     other_core = (struct cpu){ .self = &other_core, .index = 1 };
     memset(&vcpu, 0, sizeof(vcpu));
     memset(&part, 0, sizeof(part));
-    nr_steps = at = skips = resets = injected_vector = refused = left = stopped = failed = rings = waits_done = 0;
+    nr_steps = at = skips = resets = injected_vector = refused = left = stopped = failed = shown = rings = waits_done = 0;
     now = 100;
     cr8 = 0;
     if_open = true;
@@ -302,6 +303,109 @@ static void doorbell_for_a_stop(void)
     ask_stop();
 }
 
+static void pause_it(void)
+{
+    part.state = PARTITION_PAUSED;
+    vcpu_post(&vcpu, VCPU_PEND_STATE);
+}
+
+static void resume_it(void)
+{
+    part.state = PARTITION_RUNNING;
+    vcpu_post(&vcpu, VCPU_PEND_STATE);
+}
+
+static void pause_and_post(void)
+{
+    post_irq();
+    pause_it();
+}
+
+/* Not an instruction more, nothing lost, and home cores show the registers of one that stands still. */
+static void paused_keeps_what_is_pending(void **state)
+{
+    (void)state;
+    part.state = PARTITION_RUNNING;
+    step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
+    step(VM_EXIT_CPUID, EXIT_SKIP, pause_and_post);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(at, 2);
+    vcpu_post(&vcpu, VCPU_PEND_REGS);
+    vcpu_post(&vcpu, VCPU_PEND_NMI);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(at, 2);
+    assert_int_equal(shown, 1);
+    assert_int_equal(injected_vector, 0);
+    resume_it();
+    step(VM_EXIT_CPUID, EXIT_SKIP, NULL);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(at, 4);
+    assert_int_equal(injected_vector, 0x41); /* behind the NMI */
+}
+
+/* A timer that was due long ago fires at once, and once. */
+static void paused_timers_fire_late(void **state)
+{
+    (void)state;
+    part.state = PARTITION_RUNNING;
+    step(VM_EXIT_HLT, EXIT_SKIP, enable_lapic);
+    vcpu_run(&vcpu);
+    vcpu.lapic.lvt[0] = 0x41;
+    vcpu.lapic.deadline = 300; /* guest TSC = host TSC */
+    vcpu_arm_timer(&vcpu);
+    pause_it();
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(timer_tsc, TIMER_NEVER);
+    now = 5000;
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(injected_vector, 0);
+    resume_it();
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(timer_tsc, now);
+    core.attention = true;
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(injected_vector, 0x41);
+    assert_int_equal(timer_tsc, TIMER_NEVER);
+}
+
+static void a_wait_goes_on_behind_a_pause(void **state)
+{
+    (void)state;
+    part.state = PARTITION_RUNNING;
+    step(VM_EXIT_HLT, EXIT_SKIP, pause_it);
+    vcpu_run(&vcpu);
+    vcpu.wait = WAIT_CALL;
+    vcpu.wait_deadline = 200;
+    now = 300;
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(waits_done, 0);
+    resume_it();
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(waits_done, 1);
+}
+
+static void a_paused_one_can_be_stopped(void **state)
+{
+    (void)state;
+    part.state = PARTITION_RUNNING;
+    step(VM_EXIT_CPUID, EXIT_SKIP, pause_it);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    part.state = PARTITION_STOPPING;
+    vcpu_post(&vcpu, VCPU_PEND_STATE); /* overtaken: it does not go on for that */
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    ask_stop();
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(left, 1);
+    vcpu_prepare(&vcpu);
+    part.state = PARTITION_RUNNING;
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK); /* and starts afresh without it */
+    assert_int_equal(at, 2);
+}
+
 /* What comes in that window is acted on before the entry: the poster will not ring again. */
 static void a_stop_that_comes_with_a_delivery(void **state)
 {
@@ -375,6 +479,10 @@ int main(void)
         cmocka_unit_test_setup(other_cores_ring, set_up),
         cmocka_unit_test_setup(deadlines_beyond_time, set_up),
         cmocka_unit_test_setup(physical_interrupts_before_a_delivery, set_up),
+        cmocka_unit_test_setup(paused_keeps_what_is_pending, set_up),
+        cmocka_unit_test_setup(paused_timers_fire_late, set_up),
+        cmocka_unit_test_setup(a_wait_goes_on_behind_a_pause, set_up),
+        cmocka_unit_test_setup(a_paused_one_can_be_stopped, set_up),
         cmocka_unit_test_setup(a_stop_that_comes_with_a_delivery, set_up),
         cmocka_unit_test_setup(wait_ends_by_an_interrupt, set_up),
         cmocka_unit_test_setup(wait_ends_by_time, set_up),

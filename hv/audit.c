@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Counting frames. Cheap enough for every start and stop: pools are few runs of used frames. */
+#include "hv/audit.h"
+
+#include "hv/partition.h"
+#include "hv/ram.h"
+
+static struct frame_pool *host_pool;
+static u64 host_bytes;
+
+void audit_init(struct frame_pool *host, u64 bytes)
+{
+    host_pool = host;
+    host_bytes = bytes;
+}
+
+struct frame_pool *audit_host_pool(void)
+{
+    return host_pool;
+}
+
+static bool adds_up(struct frame_pool *pool)
+{
+    return frames_count(pool) == pool->nr_total - pool->nr_free;
+}
+
+/* RAM is given out in pieces of 2 MiB. */
+static u64 ram_given(const struct partition *p)
+{
+    u64 bytes = 0;
+
+    for (u32 i = 0; i < p->nr_ram; i++)
+        bytes += ALIGN_UP(p->ram[i].size, MIB(2));
+    return bytes;
+}
+
+const char *audit_check(void)
+{
+    u64 given = host_bytes;
+
+    if (!adds_up(host_pool))
+        return "the hypervisor's frames do not add up";
+    for (u32 i = 0; i < nr_partitions; i++) {
+        struct partition *p = partition_get(i);
+
+        if (!adds_up(&p->frames) || p->frames.nr_total - p->frames.nr_free != p->frames_given)
+            return p->name;
+        given += ram_given(p);
+    }
+    if (ram_count() != ram_free_bytes() || ram_free_bytes() + given != ram_total_bytes())
+        return "RAM that was given and RAM that is free are not all of it";
+    return NULL;
+}
