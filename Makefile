@@ -74,7 +74,8 @@ $(BUILD)/pith.elf: linker.ld $(HV_OBJ) $(filter %.o,$(HV_LIBS)) $(BUILD)/sources
 # --- the loader: a UEFI application that carries the hypervisor, without its debug information, inside itself
 # What a configuration needs from elsewhere: the hypervisor's own check of the result, text formatting, bounded copies.
 CONFIG_LIB := hv/manifest.c hv/lib/fmt.c hv/lib/str_copy.c
-LOADER_SRC := $(wildcard boot/*.c boot/*.S) $(CONFIG_LIB)
+IMAGE_SRC := boot/plans.c $(wildcard boot/image/*.c boot/image/*.S)
+LOADER_SRC := $(sort $(wildcard boot/*.c boot/*.S) $(IMAGE_SRC)) $(CONFIG_LIB) hv/lib/string.c
 LOADER_OBJ := $(LOADER_SRC:%=$(BUILD)/obj/loader/%.o)
 
 $(BUILD)/obj/loader/%.c.o: %.c $(SETTINGS)
@@ -190,7 +191,7 @@ $(UNIT_TESTS) $(FUZZERS):
 unit: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
-PITH_CHECK_SRC := tools/pith-check.c $(wildcard boot/config*.c) $(CONFIG_LIB)
+PITH_CHECK_SRC := tools/pith-check.c $(wildcard boot/config*.c) $(IMAGE_SRC) $(CONFIG_LIB)
 $(BUILD)/tools/pith-check: $(PITH_CHECK_SRC:%.c=$(BUILD)/obj/host/%.o)
 	$(call say,HOSTLD,$@)
 	@mkdir -p $(@D)

@@ -9,7 +9,7 @@
 #include "hv/lib/types.h"
 
 #define CONFIG_FILES      (MANIFEST_PARTITIONS * (2 + MANIFEST_MODULES))
-#define CONFIG_FILE_NAME  64 /* as in struct handoff_module */
+#define CONFIG_FILE_NAME  64 /* as in struct pith_module */
 #define CONFIG_ERRORS     16
 #define CONFIG_KEYS       14 /* of a partition */
 #define CONFIG_ERROR_TEXT 200

@@ -5,6 +5,7 @@
  */
 #include "arch/x86/cpu/insn.h"
 #include "boot/loader.h"
+#include "boot/plans.h"
 #include "hv/abi/version.h"
 #include "hv/lib/string.h"
 #include "hv/manifest.h"
@@ -41,7 +42,7 @@ static struct config *config_load(void)
     return cfg;
 }
 
-struct plan {
+struct boot {
     struct config *cfg;
     struct memmap map;
     struct payload payload;
@@ -50,7 +51,7 @@ struct plan {
     u8 *runtime;
 };
 
-static void files_load(const struct config *cfg, struct handoff_module *modules)
+static void files_load(const struct config *cfg, struct image_file *files)
 {
     u32 bad = 0;
 
@@ -66,15 +67,18 @@ static void files_load(const struct config *cfg, struct handoff_module *modules)
                 f->name);
         } else {
             say_info("read %s, %lu KiB", f->name, (file.size + 1023) >> 10);
-            memcpy(modules[i].name, f->name, sizeof(modules[i].name));
-            modules[i].base = (u64)file.data;
-            modules[i].size = file.size;
+            files[i] = (struct image_file){ file.data, file.size, f->name };
             continue;
         }
         bad++;
     }
     if (bad)
         boot_fail("%u of %u files could not be read - correct what is listed above", bad, cfg->nr_files);
+}
+
+static void say_unloadable(const struct manifest_partition *part, const char *why)
+{
+    say(CONFIG_NAME ":%u: partition %s: %s", part->line, part->name, why);
 }
 
 static NORETURN void fail_machine(void)
@@ -105,7 +109,7 @@ static void cores_fit(struct config *cfg, const struct handoff_array *cpus)
         fail_machine();
 }
 
-static u64 free_memory(struct plan *p)
+static u64 free_memory(struct boot *p)
 {
     u64 free = 0;
     u32 n;
@@ -119,7 +123,7 @@ static u64 free_memory(struct plan *p)
 }
 
 /* What cannot fit in any case; the hypervisor, which needs some itself, has the last word. */
-static void memory_fits(struct plan *p)
+static void memory_fits(struct boot *p)
 {
     const struct manifest *m = &p->cfg->manifest;
     u64 free = free_memory(p), wanted = 0;
@@ -153,6 +157,27 @@ static void handoff_cpus(struct handoff *h)
     h->cpus.count = MIN(h->cpus.count, cpus_list((void *)h->cpus.base, h->cpus.count));
 }
 
+/* First counted, then made: so that what they need lies in one piece. */
+static void plans_load(struct boot *p, const struct image_file *files)
+{
+    const struct manifest *m = &p->cfg->manifest;
+    struct handoff *h = p->handoff;
+    struct image_out out = { 0 };
+
+    if (plans_make(m, files, &out, NULL, say_unloadable))
+        boot_fail("an image cannot be loaded - correct what is listed above");
+    h->plans = array_take(m->nr_partitions, sizeof(struct load_plan));
+    h->copies = array_take(out.nr_copies, sizeof(struct plan_copy));
+    out = (struct image_out){
+        .copies = (void *)h->copies.base,
+        .max_copies = out.nr_copies,
+        .arena = block_take("the partitions' start tables", out.arena_used, ANYWHERE, HANDOFF_MODULE),
+        .arena_size = out.arena_used,
+    };
+    if (plans_make(m, files, &out, (void *)h->plans.base, say_unloadable))
+        boot_fail("the load plans do not come out as counted - this is a fault of Pith, report it");
+}
+
 static void handoff_tables(struct handoff *h)
 {
     u32 stride, count = attributes_count(&stride);
@@ -166,10 +191,11 @@ static void handoff_tables(struct handoff *h)
 }
 
 /* All that allocates: afterwards only the memory map is still missing. */
-static void prepare(struct plan *p)
+static void prepare(struct boot *p)
 {
     struct handoff *h = block_take("the hand-over", sizeof(*h), BELOW_4G, HANDOFF_HV_IMAGE);
     struct config *cfg = p->cfg;
+    struct image_file *files;
     u32 nr_ranges;
 
     p->handoff = h;
@@ -180,8 +206,9 @@ static void prepare(struct plan *p)
     h->manifest_size = sizeof(cfg->manifest);
     handoff_cpus(h);
     cores_fit(cfg, &h->cpus);
-    h->modules = array_take(cfg->nr_files, sizeof(struct handoff_module));
-    files_load(cfg, (void *)h->modules.base);
+    files = block_take("the list of files", cfg->nr_files * sizeof(*files), ANYWHERE, HANDOFF_FREE);
+    files_load(cfg, files);
+    plans_load(p, files);
     p->payload = payload_load();
     h->hv_base = p->payload.base;
     h->hv_size = p->payload.size;
@@ -198,7 +225,7 @@ static void prepare(struct plan *p)
     memory_fits(p);
 }
 
-static NORETURN void leave(struct plan *p)
+static NORETURN void leave(struct boot *p)
 {
     __attribute__((sysv_abi)) void (*hv_entry)(struct handoff *);
 
@@ -215,13 +242,13 @@ static NORETURN void leave(struct plan *p)
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
 {
-    static struct plan plan;
+    static struct boot boot;
 
     firmware_init(image, st);
     say("Pith " PITH_VERSION " boot loader");
     cpu_check();
     volume_open();
-    plan.cfg = config_load();
-    prepare(&plan);
-    leave(&plan);
+    boot.cfg = config_load();
+    prepare(&boot);
+    leave(&boot);
 }

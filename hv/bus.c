@@ -5,7 +5,6 @@
 #include "arch/x86/cpu/regs.h"
 #include "hv/exit.h"
 #include "hv/partition.h"
-#include "hv/vdev/vacpi.h"
 
 typedef void bus_fn(struct vcpu *v, struct bus_access *a);
 

@@ -169,10 +169,9 @@ static enum pith_status make_vcpus(struct partition *p)
     return PITH_OK;
 }
 
-static enum pith_status create(const struct manifest_partition *c, struct frame_pool *host)
+static enum pith_status create(const struct manifest_partition *c, u32 index, struct frame_pool *host)
 {
     struct partition *p = make_pool(c, host);
-    const char *why = "";
     enum pith_status st;
 
     if (!p)
@@ -191,8 +190,9 @@ static enum pith_status create(const struct manifest_partition *c, struct frame_
     st = make_vcpus(p);
     if (st != PITH_OK)
         return st;
-    if (load_check(p, &why) != PITH_OK) {
-        log_error("pith.conf:%u: partition %s: %s", c->line, c->name, why);
+    if (!load_check(p, index)) {
+        log_error("pith.conf:%u: partition %s: its load plan is damaged - use the boot loader that came with Pith", c->line,
+                  c->name);
         return PITH_E_ARG;
     }
     p->frames_given = p->frames.nr_total - p->frames.nr_free;
@@ -217,7 +217,7 @@ enum pith_status partitions_create(const struct manifest *m, struct frame_pool *
 
             if (turn_of(c) != turn)
                 continue;
-            st = create(c, host);
+            st = create(c, i, host);
             if (st == PITH_E_MEM)
                 log_error("pith.conf:%u: not enough memory for partition %s (%lu MiB wanted, %lu MiB free) - lower memory =",
                           c->line, c->name, c->memory >> 20, ram_free_bytes() >> 20);

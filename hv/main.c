@@ -58,7 +58,7 @@ static const struct manifest *manifest_of(const struct handoff *h, u32 nr_cores)
 
     if (h->manifest_size < sizeof(*m))
         stop("the loader's manifest is too short - loader and hypervisor do not belong together");
-    if (manifest_check(m, h->modules.count, nr_cores, why, sizeof(why)) != PITH_OK)
+    if (manifest_check(m, MANIFEST_NONE, nr_cores, why, sizeof(why)) != PITH_OK)
         stop(why);
     return m;
 }

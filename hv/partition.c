@@ -78,8 +78,7 @@ enum pith_status partition_start(struct partition *p)
     if (state_of(p) != PARTITION_STOPPED || p->live)
         return PITH_E_STATE;
 
-    p->load.scrubbed = 0;
-    p->load.nr_copies = 0;
+    memset(&p->load, 0, sizeof(p->load));
     p->exit_status = 0;
     p->end = END_NONE;
     p->wish = WISH_NONE;
@@ -178,7 +177,7 @@ static void audit(void)
 static void begin(struct partition *p)
 {
     audit();
-    log_info("%s: %s, %lu MiB, %u vCPU%s on core %u", p->name, p->start.format, p->conf->memory >> 20, p->nr_vcpus,
+    log_info("%s: %s, %lu MiB, %u vCPU%s on core %u", p->name, p->plan->format, p->conf->memory >> 20, p->nr_vcpus,
              p->nr_vcpus == 1 ? "" : "s", p->vcpus[0]->home->index);
     p->ioapic.level = 0;
     vioapic_reset(&p->ioapic);
@@ -213,13 +212,13 @@ static void load_later(void)
 }
 
 /* One step while guests wait for this core, else as many as fit between two interrupts. */
-static enum pith_status load_steps(struct partition *p, const char **why)
+static enum pith_status load_steps(struct partition *p)
 {
     struct cpu *cpu = this_cpu();
     enum pith_status st;
 
     do {
-        st = load_step(p, why);
+        st = load_step(p);
         arch_irq_window();
     } while (st == PITH_E_BUSY && !cpu->ready_first && !cpu->attention);
     return st;
@@ -227,8 +226,7 @@ static enum pith_status load_steps(struct partition *p, const char **why)
 
 static void load_some(struct partition *p)
 {
-    const char *why = "out of memory";
-    enum pith_status st = load_steps(p, &why);
+    enum pith_status st = load_steps(p);
 
     if (st == PITH_E_BUSY) {
         load_later();
@@ -239,7 +237,7 @@ static void load_some(struct partition *p)
         house_call(partitions_house); /* for the next that is LOADING */
         return;
     }
-    log_error("pith.conf:%u: partition %s cannot start: %s", p->conf->line, p->name, why);
+    log_error("pith.conf:%u: partition %s cannot start: its memory cannot be written", p->conf->line, p->name);
     p->end = END_FAULT;
     set_state(p, PARTITION_STOPPED);
     house_call(partitions_house);

@@ -4,6 +4,7 @@
 
 #include "hv/abi/handoff.h"
 #include "hv/abi/manifest.h"
+#include "hv/abi/plan.h"
 #include "hv/console.h"
 #include "hv/vcpu.h"
 #include "hv/vdev/vioapic.h"
@@ -12,7 +13,6 @@
 
 #define PARTITION_EXTENTS 32u
 #define PARTITION_INPUT   256u
-#define LOAD_COPIES       16u
 
 enum partition_state {
     PARTITION_STOPPED,  /* not running: never started, ended, or stopped */
@@ -43,7 +43,7 @@ struct partition {
     u32 nr_ram;
     struct arch_vm vm;
     struct vcpu *vcpus[16];
-    struct image_start start;           /* registers of vCPU 0 */
+    const struct load_plan *plan;       /* from the loader, checked */
 
     struct spinlock lock;               /* the devices below, input and start time */
     struct vioapic ioapic;
@@ -57,8 +57,8 @@ struct partition {
     u64 empty_bus;                      /* accesses to memory or ports that nobody gave it */
     struct {                            /* LOADING: how far it is */
         u64 scrubbed;                   /* bytes of RAM zeroed */
-        struct load_copy { gpa_t gpa; const u8 *from; u64 len; } copies[LOAD_COPIES];
-        u32 nr_copies;                  /* still to be done, last first */
+        u64 copied;                     /* bytes of copy number @copy */
+        u32 copy;
     } load;
     u32 restarts;                       /* since it last ran for a minute */
     struct timer restart;

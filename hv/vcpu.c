@@ -143,33 +143,39 @@ static void take_vectors(struct vcpu *v)
     v->irq_dirty = true;
 }
 
-static void set_flat_segment(struct vcpu *v, enum x86_seg seg, u16 selector, u32 attr)
+static void set_boot_segment(struct vcpu *v, enum x86_seg seg, u16 selector, u32 attr)
 {
-    struct x86_segment s = { .limit = ~0u, .attr = attr, .selector = selector };
+    bool real = v->part->plan->start.mode == PLAN_REAL;
+    struct x86_segment s = {
+        .base = real ? (u64)selector << 4 : 0, .limit = real ? 0xffff : ~0u, .attr = attr, .selector = selector,
+    };
 
     arch_vcpu_set_seg(&v->arch, seg, &s);
 }
 
-/* What the image asked for: flat segments, paging, the registers of its boot protocol. */
+/* What the image's boot protocol asks for. */
 static void set_boot_registers(struct vcpu *v)
 {
-    const struct image_start *s = &v->part->start;
+    static const u32 code[] = { [PLAN_REAL] = 0x9b, [PLAN_PROTECTED] = 0xc09b, [PLAN_LONG] = 0xa09b };
+    const struct plan_start *s = &v->part->plan->start;
     struct x86_segment gdtr = { .base = s->gdt, .limit = s->gdt_limit };
 
     arch_vcpu_set_reg(&v->arch, X86_CR4, s->cr4);
     arch_vcpu_set_reg(&v->arch, X86_CR3, s->cr3);
     arch_vcpu_set_reg(&v->arch, X86_EFER, s->efer);
     arch_vcpu_set_reg(&v->arch, X86_CR0, s->cr0);
-    set_flat_segment(v, X86_CS, s->cs, s->long_mode ? 0xa09b : 0xc09b);
+    set_boot_segment(v, X86_CS, s->cs, code[s->mode]);
     for (enum x86_seg seg = X86_ES; seg <= X86_GS; seg++)
         if (seg != X86_CS)
-            set_flat_segment(v, seg, s->ds, 0xc093);
-    arch_vcpu_set_seg(&v->arch, X86_GDTR, &gdtr);
+            set_boot_segment(v, seg, s->ds, s->mode == PLAN_REAL ? 0x93 : 0xc093);
+    if (s->mode != PLAN_REAL)
+        arch_vcpu_set_seg(&v->arch, X86_GDTR, &gdtr);
     arch_vcpu_set_reg(&v->arch, X86_RIP, s->rip);
     arch_vcpu_set_reg(&v->arch, X86_RSP, s->rsp);
     v->arch.gpr.rdi = s->rdi;
     v->arch.gpr.rsi = s->rsi;
     v->arch.gpr.rbx = s->rbx;
+    v->arch.gpr.rax = s->rax;
 }
 
 static void start(struct vcpu *v)

@@ -4,7 +4,6 @@
 
 #include "arch/x86/decode.h"
 #include "hv/cpu.h"
-#include "hv/image.h"
 #include "hv/vdev/vcpuid.h"
 #include "hv/vdev/vlapic.h"
 #include "hv/vdev/vmsr.h"

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "boot/config.h"
+#include "boot/plans.h"
 #include "hv/manifest.h"
 
 enum { EXIT_GOOD = 0,
@@ -18,7 +19,7 @@ enum { EXIT_GOOD = 0,
 
 static const char usage[] =
     "usage: pith-check [--no-files] FILE\n"
-    "Checks a pith.conf, and that the files it names stand beside it (not with --no-files).\n"
+    "Checks a pith.conf, and that the files it names stand beside it and can be loaded (not with --no-files).\n"
     "Exit status: 0 no mistakes, 1 mistakes, 2 FILE cannot be read or wrong arguments.\n";
 
 static const char *base_name(const char *path)
@@ -80,6 +81,9 @@ static const char *file_problem(const char *path)
     return st.st_size ? NULL : "is empty";
 }
 
+static struct image_file files[CONFIG_FILES];
+
+/* Reads them too. */
 static unsigned check_files(const char *path)
 {
     int dir = (int)(base_name(path) - path);
@@ -94,6 +98,11 @@ static unsigned check_files(const char *path)
             problem = "has too long a path";
         else
             problem = file_problem(full);
+        if (!problem) {
+            files[i].data = (u8 *)read_file(full, &files[i].size);
+            files[i].name = file->name;
+            problem = files[i].data ? NULL : strerror(errno);
+        }
         if (!problem)
             continue;
         fprintf(stderr, "%s:%u: file '%s' %s - put it beside %s or correct the name\n", path,
@@ -101,6 +110,21 @@ static unsigned check_files(const char *path)
         bad++;
     }
     return bad;
+}
+
+static const char *conf_path;
+
+static void print_unloadable(const struct manifest_partition *part, const char *why)
+{
+    fprintf(stderr, "%s:%u: partition %s: %s\n", conf_path, part->line, part->name, why);
+}
+
+static unsigned check_images(const char *path)
+{
+    struct image_out counted = { 0 };
+
+    conf_path = path;
+    return plans_make(&cfg.manifest, files, &counted, NULL, print_unloadable);
 }
 
 static void print_unsupported(void *ctx, const struct manifest_partition *part, const char *key, const char *text)
@@ -137,7 +161,11 @@ int main(int argc, char **argv)
         manifest_unsupported(&cfg.manifest, print_unsupported, &bad);
     if (with_files)
         bad += check_files(path);
+    if (with_files && !cfg.nr_errors)
+        bad += check_images(path);
     free(text);
+    for (unsigned i = 0; i < cfg.nr_files; i++)
+        free((void *)files[i].data);
     if (!bad)
         printf("%s: %u partitions, no mistakes\n", path, cfg.manifest.nr_partitions);
     return bad ? EXIT_MISTAKES : EXIT_GOOD;

@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 #define HANDOFF_MAGIC   0x46464f444e414856ull
-#define HANDOFF_VERSION 1u
+#define HANDOFF_VERSION 2u
 
 enum handoff_kind {
     HANDOFF_FREE = 1,        /* RAM nobody uses any more */
     HANDOFF_HV_IMAGE = 2,    /* the hypervisor, this page, its arrays, the manifest */
-    HANDOFF_MODULE = 3,      /* files that were read for partitions; free once they are copied */
+    HANDOFF_MODULE = 3,      /* what is copied into partitions at every start: files, and tables made by the loader */
     HANDOFF_ACPI = 4,        /* ACPI tables and NVS */
     HANDOFF_RESERVED = 5,    /* not RAM, or RAM that is the firmware's */
     HANDOFF_EFI_RUNTIME = 6, /* code and data of the firmware's runtime services */
@@ -26,7 +26,6 @@ enum handoff_fb_format { HANDOFF_FB_NONE = 0, HANDOFF_FB_BGRX = 1, HANDOFF_FB_RG
 struct handoff_array { uint64_t base; uint32_t count, stride; };                /* elements lie in HANDOFF_HV_IMAGE memory */
 struct handoff_range { uint64_t base, size; uint32_t kind; uint32_t pad; };     /* sorted, page-aligned, disjoint */
 struct handoff_cpu { uint32_t apic_id, flags; };                                /* boot core first, then in the firmware's order */
-struct handoff_module { char name[64]; uint64_t base, size; };                  /* page-aligned base */
 struct handoff_fb { uint64_t base; uint32_t width, height, pitch, format; };    /* pitch in bytes */
 
 struct handoff {
@@ -39,7 +38,8 @@ struct handoff {
     struct handoff_fb fb;                        /* format 0: no screen */
     struct handoff_array ranges;                 /* struct handoff_range */
     struct handoff_array cpus;                   /* struct handoff_cpu */
-    struct handoff_array modules;                /* struct handoff_module */
+    struct handoff_array plans;                  /* struct load_plan, one for each partition of the manifest */
+    struct handoff_array copies;                 /* struct plan_copy, of all of them */
     struct handoff_array efi_memory;             /* EFI_MEMORY_DESCRIPTORs of the runtime regions, stride from firmware */
     struct handoff_array efi_attributes;         /* the same from EFI_MEMORY_ATTRIBUTES_TABLE; count 0: none */
 };

@@ -25,7 +25,7 @@ struct manifest_range { uint64_t first, last; };     /* ports, or guest-physical
 struct manifest_partition {
     char name[16];                                   /* 1-15 of a-z 0-9 - */
     uint32_t line;                                   /* of its section in pith.conf, for messages */
-    uint32_t image, initrd;                          /* index into handoff.modules, or MANIFEST_NONE */
+    uint32_t image, initrd;                          /* number of a file, or MANIFEST_NONE: the loader's, for the load plan */
     uint32_t nr_modules, modules[MANIFEST_MODULES];  /* the same, in the order of pith.conf */
     uint32_t vcpus;                                  /* 1-16 */
     uint32_t flags;                                  /* enum manifest_flags */

@@ -2,9 +2,9 @@
 /* One I/O APIC with 24 pins (82093AA data sheet). */
 #pragma once
 
+#include "hv/abi/platform.h"
 #include "hv/lib/types.h"
 
-#define VIOAPIC_BASE 0xfec00000ull
 #define VIOAPIC_PINS 24u
 
 struct vioapic {

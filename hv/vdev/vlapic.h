@@ -2,9 +2,9 @@
 /* A local APIC: (state, access) -> effect. xAPIC, x2APIC, the timer in its three modes. */
 #pragma once
 
+#include "hv/abi/platform.h"
 #include "hv/lib/types.h"
 
-#define VLAPIC_BASE 0xfee00000ull
 #define VLAPIC_NONE (-1)
 
 struct vlapic {

@@ -2,10 +2,8 @@
 /* A 16550A with 16-byte FIFOs. Transmission takes no time. */
 #pragma once
 
+#include "hv/abi/platform.h"
 #include "hv/lib/types.h"
-
-#define VUART_BASE 0x3f8u
-#define VUART_IRQ  4u
 
 struct vuart {
     u8 ier, lcr, mcr, scr, dll, dlm, fcr;

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hv/abi/handoff.h"
 #include "hv/abi/hypercall.h"
+#include "hv/abi/plan.h"
 #include "hv/abi/start.h"
 #include "hv/abi/status.h"
 
@@ -103,3 +105,46 @@ FIELD(pith_module, base, 0, 8);
 FIELD(pith_module, size, 8, 8);
 FIELD(pith_module, name, 16, 64);
 GOLDEN(sizeof(struct pith_module), 80);
+
+/* Loader and hypervisor come in one file: what changes here needs another HANDOFF_VERSION */
+GOLDEN(HANDOFF_VERSION, 2);
+FIELD(handoff, version, 8, 4);
+FIELD(handoff, manifest_base, 48, 8);
+FIELD(handoff, plans, 128, 16);
+FIELD(handoff, copies, 144, 16);
+GOLDEN(sizeof(struct handoff), 192);
+GOLDEN(HANDOFF_MODULE, 3);
+
+GOLDEN(PLAN_REAL, 0);
+GOLDEN(PLAN_PROTECTED, 1);
+GOLDEN(PLAN_LONG, 2);
+GOLDEN(PLAN_NOWHERE, ~0ull);
+
+FIELD(plan_copy, gpa, 0, 8);
+FIELD(plan_copy, source, 8, 8);
+FIELD(plan_copy, size, 16, 8);
+GOLDEN(sizeof(struct plan_copy), 24);
+
+FIELD(plan_start, rip, 0, 8);
+FIELD(plan_start, rsp, 8, 8);
+FIELD(plan_start, rax, 16, 8);
+FIELD(plan_start, rbx, 24, 8);
+FIELD(plan_start, rsi, 32, 8);
+FIELD(plan_start, rdi, 40, 8);
+FIELD(plan_start, cr0, 48, 8);
+FIELD(plan_start, cr3, 56, 8);
+FIELD(plan_start, cr4, 64, 8);
+FIELD(plan_start, efer, 72, 8);
+FIELD(plan_start, gdt, 80, 8);
+FIELD(plan_start, gdt_limit, 88, 4);
+FIELD(plan_start, mode, 92, 4);
+FIELD(plan_start, cs, 96, 2);
+FIELD(plan_start, ds, 98, 2);
+GOLDEN(sizeof(struct plan_start), 104);
+
+FIELD(load_plan, format, 0, 24);
+FIELD(load_plan, first, 24, 4);
+FIELD(load_plan, count, 28, 4);
+FIELD(load_plan, tsc_khz, 32, 8);
+FIELD(load_plan, start, 40, 104);
+GOLDEN(sizeof(struct load_plan), 144);

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest images on changed ELF files (Pith PV, PVH) and bzImages, with any memory size, modules and command line. Nothing is
- * written outside the partition's RAM, nothing on top of the tables or of another module, and what starts lies in RAM.
- * LINK: hv/image.c hv/image_elf.c hv/image_pith.c hv/image_pvh.c hv/image_linux.c hv/vdev/vacpi.c hv/lib/str_copy.c
+ * Guest images on changed ELF files (Pith PV, PVH) and bzImages, with any memory size, modules and command line. No plan
+ * writes outside the partition's RAM, on top of the tables or of another module, or copies what is not there; what starts lies
+ * in RAM; the count that comes first is right to the byte.
+ * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/vacpi.c hv/lib/str_copy.c
  */
 #include <sanitizer/asan_interface.h>
 
-#include "hv/image.h"
+#include "boot/image/image.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { FILE_MAX = 8192, WRITES_MAX = 4096, SEGMENT = 0x200, NOTE = 0x300, NOTE_SIZE = 0x18 };
+enum { FILE_MAX = 8192, SEGMENT = 0x200, NOTE = 0x300, NOTE_SIZE = 0x18 };
 
-static u8 module_data[MIB(3)]; /* modules are slices of it: a write from there is a module's */
+static u8 module_data[MIB(3)]; /* modules are slices of it: a copy from there is a module's */
 static const struct image_request *request;
-static struct { gpa_t from, to; bool module; } writes[WRITES_MAX];
-static u32 nr_writes;
 
 static bool in_ram(gpa_t gpa, u64 len)
 {
@@ -23,20 +22,6 @@ static bool in_ram(gpa_t gpa, u64 len)
     if (gpa < GIB(4))
         return gpa <= low && len <= low - gpa;
     return gpa - GIB(4) <= high && len <= high - (gpa - GIB(4));
-}
-
-static enum pith_status on_write(void *ctx, gpa_t gpa, const void *buf, size_t len)
-{
-    const u8 *from = buf;
-
-    FUZZ_CHECK(ctx == writes && in_ram(gpa, len));
-    FUZZ_CHECK(!__asan_region_is_poisoned((void *)(size_t)buf, len)); /* every byte is there to be read */
-    if (nr_writes == WRITES_MAX || fuzz_below(20000) == 0)
-        return PITH_E_MEM;
-    writes[nr_writes].from = gpa;
-    writes[nr_writes].to = gpa + len;
-    writes[nr_writes++].module = from >= module_data && from < module_data + sizeof(module_data);
-    return PITH_OK;
 }
 
 static void put(u8 *file, size_t at, size_t size, u64 val)
@@ -122,17 +107,51 @@ static struct image_file make_module(void)
     return (struct image_file){ fuzz_below(4) ? module_data + fuzz_below(sizeof(module_data) - size) : NULL, size, "module" };
 }
 
-static void check_loaded(const struct image_start *start)
+static bool of_module(const struct plan_copy *c)
 {
-    fuzz_accepted++;
-    FUZZ_CHECK(start->format && in_ram(start->rip, 1) && in_ram(start->gdt, start->gdt_limit + 1ull));
-    FUZZ_CHECK(in_ram(start->rdi, 1) && in_ram(start->rsi, 1) && in_ram(start->rbx, 1) && in_ram(start->rsp, 0));
-    FUZZ_CHECK(start->cr3 % PAGE_SIZE == 0 && (start->cr3 || !start->long_mode) && in_ram(start->cr3, 2 * PAGE_SIZE));
-    FUZZ_CHECK((start->cs | 7) <= start->gdt_limit && (start->ds | 7) <= start->gdt_limit);
-    for (u32 i = 0; i < nr_writes; i++) {
-        for (u32 k = 0; writes[i].module && k < nr_writes; k++)
-            FUZZ_CHECK(i == k || writes[i].to <= writes[k].from || writes[k].to <= writes[i].from);
+    return c->source >= (u64)module_data && c->source < (u64)module_data + sizeof(module_data);
+}
+
+static void check_copies(const struct plan_copy *copies, u32 count)
+{
+    for (u32 i = 0; i < count; i++) {
+        const struct plan_copy *c = &copies[i];
+
+        FUZZ_CHECK(c->size > 0 && in_ram(c->gpa, c->size));
+        FUZZ_CHECK(!__asan_region_is_poisoned((void *)c->source, c->size)); /* every byte is there to be read */
+        for (u32 k = 0; of_module(c) && k < count; k++)
+            FUZZ_CHECK(i == k || c->gpa + c->size <= copies[k].gpa || copies[k].gpa + copies[k].size <= c->gpa);
     }
+}
+
+static void check_start(const struct load_plan *plan)
+{
+    const struct plan_start *start = &plan->start;
+
+    FUZZ_CHECK(plan->format[0] && in_ram(start->rip, 1) && in_ram(start->gdt, start->gdt_limit + 1ull));
+    FUZZ_CHECK(plan->tsc_khz == PLAN_NOWHERE || in_ram(plan->tsc_khz, 8));
+    FUZZ_CHECK(in_ram(start->rdi, 1) && in_ram(start->rsi, 1) && in_ram(start->rbx, 1) && in_ram(start->rsp, 0));
+    FUZZ_CHECK(start->cr3 % PAGE_SIZE == 0 && in_ram(start->cr3, 2 * PAGE_SIZE));
+    FUZZ_CHECK(start->cr3 || start->mode != PLAN_LONG);
+    FUZZ_CHECK((start->cs | 7u) <= start->gdt_limit && (start->ds | 7u) <= start->gdt_limit);
+}
+
+/* Once more, into memory of just the size that was counted. */
+static void check_plan(const struct image_request *rq, const struct image_out *counted)
+{
+    struct image_out out = {
+        .copies = malloc(counted->nr_copies * sizeof(struct plan_copy)), .max_copies = counted->nr_copies,
+        .arena = malloc(counted->arena_used), .arena_size = counted->arena_used,
+    };
+    struct load_plan plan;
+    const char *why;
+
+    FUZZ_CHECK(image_load(rq, &out, &plan, &why) == PITH_OK);
+    FUZZ_CHECK(plan.first == 0 && plan.count == counted->nr_copies && out.arena_used == counted->arena_used);
+    check_copies(out.copies, plan.count);
+    check_start(&plan);
+    free(out.copies);
+    free(out.arena);
 }
 
 static void one(void)
@@ -141,13 +160,13 @@ static void one(void)
     struct image_file modules[18];
     u8 file[FILE_MAX] = { 0 }, *exact;
     size_t len = make_file(file);
-    struct image_start start;
+    struct image_out counted = { 0 };
+    struct load_plan plan;
     const char *why = NULL;
     enum pith_status st;
     struct image_request rq = {
         .partition = "fuzz", .initrd = make_module(), .modules = modules, .nr_modules = (u32)(fuzz_below(4) ? 0 : fuzz_below(18)),
-        .nr_vcpus = 1 + (u32)fuzz_below(16), .cmdline = fuzz_below(8) ? cmdline : NULL, .memory = make_memory(), .tsc_khz = 1000000,
-        .write = on_write, .ctx = writes,
+        .nr_vcpus = 1 + (u32)fuzz_below(16), .cmdline = fuzz_below(8) ? cmdline : NULL, .memory = make_memory(),
     };
 
     for (u32 i = 0; i < rq.nr_modules; i++)
@@ -159,12 +178,13 @@ static void one(void)
     memcpy(exact, file, len);
     rq.image = (struct image_file){ exact, len, "image" };
     request = &rq;
-    nr_writes = 0;
-    st = image_load(&rq, &start, &why);
-    if (st == PITH_OK)
-        check_loaded(&start);
-    else
+    st = image_load(&rq, &counted, &plan, &why);
+    if (st == PITH_OK) {
+        fuzz_accepted++;
+        check_plan(&rq, &counted);
+    } else {
         FUZZ_CHECK(why && strstr(why, " - "));
+    }
     free(exact);
 }
 

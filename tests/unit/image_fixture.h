@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For the tests of hv/image.c: guest RAM as an array, a request, and a small file of each format. */
+/* For the tests of boot/image/: guest RAM as an array, a request, and a small file of each format. */
 #pragma once
 
 #include <setjmp.h>
@@ -12,17 +12,17 @@
 
 #include <cmocka.h>
 
+#include "boot/image/image.h"
+#include "boot/image/vacpi.h"
 #include "hv/abi/start.h"
-#include "hv/image.h"
-#include "hv/vdev/vacpi.h"
 
 #define RAM_MAX GIB(8)
 
 /* Guest RAM as an array indexed by guest-physical address; what is never touched costs nothing. */
 static u8 *ram;
 static u64 memory;
-static u32 nr_writes, failing_write;
-static struct image_start start;
+static struct load_plan plan;
+static struct plan_start start; /* of the plan */
 static const char *why;
 
 /* Recognisable instead of real: the tables' own content is tested elsewhere. */
@@ -44,14 +44,42 @@ static inline bool in_ram(gpa_t gpa, u64 len)
     return gpa >= GIB(4) && gpa - GIB(4) < high && len <= high - (gpa - GIB(4));
 }
 
-static inline enum pith_status write_ram(void *ctx, gpa_t gpa, const void *buf, size_t len)
+/* As the hypervisor does; every byte of the source must be there. */
+static inline void follow(const struct plan_copy *copies)
 {
-    assert_ptr_equal(ctx, &memory);
-    assert_true(in_ram(gpa, len));
-    if (++nr_writes == failing_write)
-        return PITH_E_MEM;
-    memcpy(ram + gpa, buf, len);
-    return PITH_OK;
+    for (u32 i = plan.first; i < plan.first + plan.count; i++) {
+        assert_true(copies[i].size > 0 && in_ram(copies[i].gpa, copies[i].size));
+        memcpy(ram + copies[i].gpa, (const void *)copies[i].source, copies[i].size);
+    }
+}
+
+/* Counts, makes the plan in memory of exactly that size, less @missing_copies and @missing_bytes, and follows it. */
+static inline enum pith_status load_into(const struct image_request *rq, u32 missing_copies, u64 missing_bytes)
+{
+    struct image_out counted = { 0 }, out;
+    enum pith_status st = image_load(rq, &counted, &plan, &why);
+
+    if (st != PITH_OK)
+        return st;
+    out = (struct image_out){
+        .copies = calloc(counted.nr_copies, sizeof(struct plan_copy)), .max_copies = counted.nr_copies - missing_copies,
+        .arena = malloc(counted.arena_used), .arena_size = counted.arena_used - missing_bytes,
+    };
+    st = image_load(rq, &out, &plan, &why);
+    if (st == PITH_OK) {
+        assert_int_equal(out.nr_copies, counted.nr_copies);
+        assert_int_equal(out.arena_used, counted.arena_used);
+        follow(out.copies);
+    }
+    start = plan.start;
+    free(out.copies);
+    free(out.arena);
+    return st;
+}
+
+static inline enum pith_status load(const struct image_request *rq)
+{
+    return load_into(rq, 0, 0);
 }
 
 static inline int setup(void **state)
@@ -59,7 +87,6 @@ static inline int setup(void **state)
     (void)state;
     ram = mmap(NULL, RAM_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     memory = MIB(16);
-    nr_writes = failing_write = 0;
     why = NULL;
     return ram == MAP_FAILED;
 }
@@ -87,7 +114,6 @@ static inline struct image_request request(const u8 *data, u64 size)
 {
     return (struct image_request){
         .partition = "test", .image = { data, size, "image" }, .nr_vcpus = 2, .cmdline = "a=1 b", .memory = memory,
-        .tsc_khz = 2000000, .write = write_ram, .ctx = &memory,
     };
 }
 
@@ -182,7 +208,7 @@ static inline u8 *make_bz(void)
 
 static inline void check_ok(const struct image_request *rq)
 {
-    enum pith_status st = image_load(rq, &start, &why);
+    enum pith_status st = load(rq);
 
     if (st != PITH_OK)
         fail_msg("image_load: %s", why);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest images: placement, start state and tables of all three formats.
- * LINK: hv/image.c hv/image_elf.c hv/image_pith.c hv/image_pvh.c hv/image_linux.c hv/lib/str_copy.c
+ * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c hv/lib/str_copy.c
  */
 #include "arch/x86/cpu/regs.h"
 #include "hv/abi/hypercall.h"
@@ -25,7 +25,7 @@ static void check_gdt(u16 cs, u16 ds, u64 code)
 {
     assert_int_equal(start.cs, cs);
     assert_int_equal(start.ds, ds);
-    assert_true(cs + 7 <= start.gdt_limit && ds + 7 <= start.gdt_limit);
+    assert_true(cs + 7u <= start.gdt_limit && ds + 7u <= start.gdt_limit);
     assert_int_equal(get(start.gdt, 8), 0);
     assert_int_equal(get(start.gdt + cs, 8), code);
     assert_int_equal(get(start.gdt + ds, 8), 0x00cf93000000ffff);
@@ -35,7 +35,7 @@ static void check_long_mode(void)
 {
     const u64 addresses[] = { 0, MIB(2) + 5, GIB(1) - 1, GIB(3), 0xfee00020, GIB(4) - 1 };
 
-    assert_true(start.long_mode);
+    assert_int_equal(start.mode, PLAN_LONG);
     assert_int_equal(start.cr0 & (CR0_PE | CR0_PG), CR0_PE | CR0_PG);
     assert_true(start.cr4 & CR4_PAE);
     assert_int_equal(start.efer & (EFER_LME | EFER_LMA), EFER_LME | EFER_LMA);
@@ -54,7 +54,7 @@ static void test_pith(void **state)
     make_elf(elf);
     rq = request(elf, sizeof(elf));
     check_ok(&rq);
-    assert_string_equal(start.format, "Pith PV");
+    assert_string_equal(plan.format, "Pith PV");
     assert_int_equal(start.rip, ELF_AT + 0x10);
     assert_memory_equal(ram + ELF_AT, elf + SEG_OFF, SEG_FILE);
     assert_int_equal(get(ELF_AT + SEG_FILE, 8), 0);
@@ -69,7 +69,8 @@ static void test_pith(void **state)
     assert_int_equal(s.size, sizeof(s));
     assert_int_equal(s.cpuid_base, PITH_CPUID_BASE);
     assert_int_equal(s.nr_vcpus, 2);
-    assert_int_equal(s.tsc_khz, 2000000);
+    assert_int_equal(s.tsc_khz, 0);
+    assert_int_equal(plan.tsc_khz, start.rdi + offsetof(struct pith_start, tsc_khz));
     assert_int_equal(s.nr_modules, 0);
     assert_string_equal(s.name, "test");
     assert_string_equal((char *)ram + s.cmdline, "a=1 b");
@@ -146,8 +147,8 @@ static void test_pvh(void **state)
         rq = request(elf, sizeof(elf));
         rq.initrd = (struct image_file){ initrd, sizeof(initrd), "i" };
         check_ok(&rq);
-        assert_string_equal(start.format, "PVH");
-        assert_false(start.long_mode);
+        assert_string_equal(plan.format, "PVH");
+        assert_int_equal(start.mode, PLAN_PROTECTED);
         assert_int_equal(start.rip, ELF_AT + 0x20);
         assert_int_equal(start.cr0 & (CR0_PE | CR0_PG), CR0_PE);
         assert_int_equal(start.cr4 | start.efer, 0);
@@ -186,7 +187,7 @@ static void test_pvh_modules_above_1m(void **state)
     assert_true(get(get(start.rbx + 16, 8), 8) >= MIB(1));
 
     rq.initrd.size = MIB(1);
-    assert_int_equal(image_load(&rq, &start, &why), PITH_E_MEM);
+    assert_int_equal(load(&rq), PITH_E_MEM);
     assert_memory_equal(ram + 0xf0000, "RSD PTR ", 8);
     assert_non_null(strstr(why, "raise memory"));
 }
@@ -203,7 +204,8 @@ static void test_linux(void **state)
     rq = request(bz, BZ_SIZE);
     rq.initrd = (struct image_file){ initrd, sizeof(initrd), "i" };
     check_ok(&rq);
-    assert_string_equal(start.format, "bzImage");
+    assert_string_equal(plan.format, "bzImage");
+    assert_true(plan.tsc_khz == PLAN_NOWHERE);
     assert_int_equal(start.rip, MIB(16) + 0x200);
     assert_memory_equal(ram + MIB(16), bz + BZ_SETUP, BZ_KERNEL);
     check_long_mode();
@@ -257,7 +259,7 @@ static void test_linux_limits(void **state)
     put(bz + 0x258, 8, MIB(16));
     for (lowest = 1; lowest < 64; lowest++) {
         memory = rq.memory = MIB(lowest);
-        if (image_load(&rq, &start, &why) == PITH_OK)
+        if (load(&rq) == PITH_OK)
             break;
         assert_non_null(strstr(why, "raise memory ="));
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest's ACPI tables, read back by offsets of the specification.
- * LINK: hv/vdev/vacpi.c
+ * LINK: boot/image/vacpi.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +10,9 @@
 
 #include <cmocka.h>
 
+#include "boot/image/vacpi.h"
+#include "hv/abi/platform.h"
 #include "hv/lib/types.h"
-#include "hv/vdev/vacpi.h"
 
 #define GPA 0xbfff0000ull
 

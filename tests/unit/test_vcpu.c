@@ -23,6 +23,7 @@
 
 static struct cpu core, other_core;
 static struct partition part;
+static const struct load_plan plan;
 static struct vcpu vcpu;
 
 /* --- the fake processor: a script of exits, and what was done to it */
@@ -108,6 +109,7 @@ static int set_up(void **state)
     other_core = (struct cpu){ .self = &other_core, .index = 1 };
     memset(&vcpu, 0, sizeof(vcpu));
     memset(&part, 0, sizeof(part));
+    part.plan = &plan;
     nr_steps = at = skips = resets = injected_vector = refused = left = stopped = failed = shown = rings = waits_done = 0;
     now = 100;
     cr8 = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* PVH guests: 32-bit protected-mode entry with a start info structure. Xen, x86/HVM direct boot ABI (hvm/start_info.h). */
-#include "hv/image_parts.h"
+#include "boot/image/parts.h"
 
 #include "arch/x86/cpu/regs.h"
 
@@ -66,7 +66,7 @@ static enum pith_status write_block(struct image_job *job, gpa_t gpa, gpa_t cmdl
 
 enum pith_status image_start_pvh(struct image_job *job, const struct image_elf *elf)
 {
-    struct image_start *start = job->start;
+    struct plan_start *start = &job->plan->start;
     gpa_t block = 0, cmdline = 0, rsdp = 0;
     enum pith_status st;
 
@@ -87,6 +87,7 @@ enum pith_status image_start_pvh(struct image_job *job, const struct image_elf *
     start->rip = elf->pvh_entry;
     start->rbx = block;
     start->cr0 = CR0_PE | CR0_ET;
-    start->format = "PVH";
+    start->mode = PLAN_PROTECTED;
+    image_format(job, "PVH");
     return st;
 }

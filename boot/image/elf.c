@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ELF64 guests: header, notes and segments. System V ABI, ELF-64 Object File Format. Nothing in the file is trusted. */
-#include "hv/image_parts.h"
+#include "boot/image/parts.h"
 
 #include "hv/lib/string.h"
 
@@ -138,7 +138,7 @@ static enum pith_status load_segment(struct image_job *job, const struct image_e
     job->image_end = MAX(job->image_end, seg->paddr + seg->memsz);
     if (seg->filesz == 0)
         return PITH_OK;
-    return image_write(job, seg->paddr, elf->data + seg->offset, seg->filesz);
+    return image_copy(job, seg->paddr, elf->data + seg->offset, seg->filesz);
 }
 
 enum pith_status image_elf_segments(struct image_job *job, const struct image_elf *elf, u64 entry)

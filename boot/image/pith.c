@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pith's own paravirtualized guests: entry state and start structure of hv/abi/start.h. */
-#include "hv/image_parts.h"
+#include "boot/image/parts.h"
 
 #include "arch/x86/cpu/regs.h"
 #include "hv/abi/hypercall.h"
@@ -60,7 +60,6 @@ static enum pith_status write_block(struct image_job *job, gpa_t gpa, gpa_t cmdl
     start->cpuid_base = PITH_CPUID_BASE;
     start->nr_vcpus = job->rq->nr_vcpus;
     start->cmdline = cmdline;
-    start->tsc_khz = job->rq->tsc_khz;
     start->nr_mem = image_memory_map(job, false, block.mem);
     start->mem = gpa + offsetof(struct start_block, mem);
     start->modules = gpa + offsetof(struct start_block, modules);
@@ -85,7 +84,7 @@ static enum pith_status take_tables(struct image_job *job, gpa_t *block, gpa_t *
 
 enum pith_status image_start_pith(struct image_job *job, const struct image_elf *elf)
 {
-    struct image_start *start = job->start;
+    struct plan_start *start = &job->plan->start;
     gpa_t block, cmdline, stack;
     enum pith_status st;
 
@@ -103,7 +102,8 @@ enum pith_status image_start_pith(struct image_job *job, const struct image_elf 
     start->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
     start->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     start->efer = EFER_LME | EFER_LMA;
-    start->long_mode = true;
-    start->format = "Pith PV";
+    start->mode = PLAN_LONG;
+    job->plan->tsc_khz = block + offsetof(struct start_block, start.tsc_khz);
+    image_format(job, "Pith PV");
     return st;
 }

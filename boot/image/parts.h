@@ -2,8 +2,8 @@
 /* What the guest formats share: a load under way, and the tables every guest finds at the top of its low RAM. */
 #pragma once
 
+#include "boot/image/image.h"
 #include "hv/abi/start.h"
-#include "hv/image.h"
 
 #define IMAGE_LOW_MAX  GIB(3) /* RAM from 0 to here, the rest from IMAGE_HIGH */
 #define IMAGE_HIGH     GIB(4)
@@ -17,7 +17,8 @@
  */
 struct image_job {
     const struct image_request *rq;
-    struct image_start *start;
+    struct image_out *out;
+    struct load_plan *plan;
     const char *why;  /* after a failure */
     gpa_t low_end;    /* of RAM below 3 GiB */
     gpa_t tables;     /* [tables, low_end) holds tables; grows down */
@@ -26,7 +27,11 @@ struct image_job {
 };
 
 enum pith_status image_fail(struct image_job *job, enum pith_status st, const char *why) MUST_CHECK;
+/* What was made here, into the arena. */
 enum pith_status image_write(struct image_job *job, gpa_t gpa, const void *buf, size_t len) MUST_CHECK;
+/* Part of a file, from where it lies. */
+enum pith_status image_copy(struct image_job *job, gpa_t gpa, const u8 *from, u64 len) MUST_CHECK;
+void image_format(struct image_job *job, const char *name); /* for the log */
 /* Whole pages at the top of low RAM. */
 enum pith_status image_take(struct image_job *job, u64 size, gpa_t *gpa) MUST_CHECK;
 /* Puts a file as high as it goes below @limit, above the image and below the tables; page-aligned. */
@@ -34,7 +39,7 @@ enum pith_status image_place(struct image_job *job, const struct image_file *fil
 
 /* Tables: each takes its pages and writes them. */
 enum pith_status image_gdt(struct image_job *job, u16 cs, u16 ds, bool code64) MUST_CHECK;
-enum pith_status image_paging(struct image_job *job) MUST_CHECK; /* identity map of RAM and of the first 4 GiB, into start->cr3 */
+enum pith_status image_paging(struct image_job *job) MUST_CHECK; /* identity map of RAM and of the first 4 GiB, into plan->start.cr3 */
 enum pith_status image_cmdline(struct image_job *job, gpa_t *gpa) MUST_CHECK;
 enum pith_status image_acpi(struct image_job *job, gpa_t *rsdp) MUST_CHECK;
 /* After the last image_take(). @pc: leaves out what a PC has between 640 KiB and 1 MiB. Returns the number of entries. */

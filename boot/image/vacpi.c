@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The guest's ACPI tables, written into one page. ACPI 6.5, ACPI Software Programming Model. */
-#include "hv/vdev/vacpi.h"
+#include "boot/image/vacpi.h"
 
+#include "hv/abi/platform.h"
 #include "hv/lib/string.h"
-#include "hv/vdev/vioapic.h"
-#include "hv/vdev/vlapic.h"
-#include "hv/vdev/vuart.h"
 
 #define PACKED __attribute__((packed))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Linux bzImages by their 64-bit entry. Linux, The Linux/x86 Boot Protocol and The "zero page". */
-#include "hv/image_parts.h"
+#include "boot/image/parts.h"
 
 #include "arch/x86/cpu/regs.h"
 #include "hv/lib/string.h"
@@ -80,7 +80,7 @@ static enum pith_status load_kernel(struct image_job *job, gpa_t *base)
 
     *base = load;
     job->image_end = load + need;
-    return image_write(job, load, file->data + offset, MIN(size, file->size - offset));
+    return image_copy(job, load, file->data + offset, MIN(size, file->size - offset));
 }
 
 static enum pith_status place_initrd(struct image_job *job, u8 *zero)
@@ -147,7 +147,7 @@ static enum pith_status take_tables(struct image_job *job, gpa_t *zero, gpa_t *c
 
 enum pith_status image_load_linux(struct image_job *job)
 {
-    struct image_start *start = job->start;
+    struct plan_start *start = &job->plan->start;
     const char *wrong = header_wrong(job->rq);
     gpa_t zero = 0, cmdline = 0, rsdp = 0, base = 0;
     enum pith_status st;
@@ -165,7 +165,7 @@ enum pith_status image_load_linux(struct image_job *job)
     start->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
     start->cr4 = CR4_PAE;
     start->efer = EFER_LME | EFER_LMA;
-    start->long_mode = true;
-    start->format = "bzImage";
+    start->mode = PLAN_LONG;
+    image_format(job, "bzImage");
     return st;
 }

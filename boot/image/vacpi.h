@@ -6,13 +6,6 @@
 
 #define VACPI_SIZE 4096u
 
-/* Sleep control and status register, reset register: ACPI, Sleep Control and Status Registers; Reset Register. */
-#define VACPI_SLEEP_PORT   0x600u
-#define VACPI_RESET_PORT   0x602u
-#define VACPI_S5           5u
-#define VACPI_RESET        1u
-#define VACPI_SLEEP_ENABLE 0x20u
-#define VACPI_SLEEP_TYPE(val) ((val) >> 2 & 7)
 /*
  * Builds the tables to stand at guest-physical @gpa (RSDP first, 16-byte aligned); buf has
  * VACPI_SIZE bytes. Returns bytes used; 0: more vCPUs than APIC ids of one byte (255).

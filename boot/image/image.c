@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Guest images: recognises the format; tables, modules and memory map that all formats share. */
-#include "hv/image.h"
+#include "boot/image/image.h"
 
-#include "arch/x86/cpu/regs.h"
-#include "hv/image_parts.h"
+#include "boot/image/parts.h"
+#include "boot/image/vacpi.h"
+#include "hv/abi/platform.h"
 #include "hv/lib/string.h"
-#include "hv/vdev/vacpi.h"
 
 /* Flat segments, already accessed: SDM 3, Segment Descriptors. */
 #define GDT_CODE64 0x00af9b000000ffffull
@@ -37,13 +37,47 @@ enum pith_status image_fail(struct image_job *job, enum pith_status st, const ch
     return st;
 }
 
+static enum pith_status add_copy(struct image_job *job, gpa_t gpa, u64 source, u64 size)
+{
+    struct image_out *out = job->out;
+
+    if (out->copies && out->nr_copies == out->max_copies)
+        return image_fail(job, PITH_E_MEM, "the load plan is too short - this is a fault of Pith, report it");
+    if (out->copies)
+        out->copies[out->nr_copies] = (struct plan_copy){ gpa, source, size };
+    out->nr_copies++;
+    out->end = PLAN_NOWHERE;
+    return PITH_OK;
+}
+
+/* What continues the last write is joined to it: page tables are written in pieces. */
 enum pith_status image_write(struct image_job *job, gpa_t gpa, const void *buf, size_t len)
 {
-    enum pith_status st = job->rq->write(job->rq->ctx, gpa, buf, len);
+    struct image_out *out = job->out;
+    u64 at = out->arena_used;
+    enum pith_status st = PITH_OK;
 
-    if (st != PITH_OK)
-        return image_fail(job, st, "the partition's memory cannot be written - this is a fault of Pith, report it");
-    return PITH_OK;
+    if (out->copies && len > out->arena_size - at)
+        return image_fail(job, PITH_E_MEM, "the load plan's memory is too small - this is a fault of Pith, report it");
+    if (out->copies)
+        memcpy(out->arena + at, buf, len);
+    if (gpa != out->end)
+        st = add_copy(job, gpa, (u64)(uintptr_t)out->arena + at, len);
+    else if (out->copies)
+        out->copies[out->nr_copies - 1].size += len;
+    out->arena_used += len;
+    out->end = gpa + len;
+    return st;
+}
+
+enum pith_status image_copy(struct image_job *job, gpa_t gpa, const u8 *from, u64 len)
+{
+    return len ? add_copy(job, gpa, (u64)(uintptr_t)from, len) : PITH_OK;
+}
+
+void image_format(struct image_job *job, const char *name)
+{
+    (void)str_copy(job->plan->format, name, sizeof(job->plan->format));
 }
 
 enum pith_status image_take(struct image_job *job, u64 size, gpa_t *gpa)
@@ -72,12 +106,12 @@ enum pith_status image_place(struct image_job *job, const struct image_file *fil
 
     job->free_end = base;
     *gpa = base;
-    return image_write(job, base, file->data, file->size);
+    return image_copy(job, base, file->data, file->size);
 }
 
 enum pith_status image_gdt(struct image_job *job, u16 cs, u16 ds, bool code64)
 {
-    struct image_start *start = job->start;
+    struct plan_start *start = &job->plan->start;
     u64 gdt[4] = { 0 };
     enum pith_status st;
 
@@ -124,7 +158,7 @@ enum pith_status image_paging(struct image_job *job)
         st = write_entries(job, root + PAGE_SIZE, nr_pds, pds | PT_TABLE, PAGE_SIZE);
     if (st == PITH_OK)
         st = write_entries(job, pds, nr_pds * PT_ENTRIES, PT_LEAF_2M, MIB(2));
-    job->start->cr3 = root;
+    job->plan->start.cr3 = root;
     return st;
 }
 
@@ -191,16 +225,18 @@ static enum pith_status load(struct image_job *job)
                       "the image is neither an ELF file nor a Linux bzImage - give an uncompressed ELF64 or a bzImage");
 }
 
-enum pith_status image_load(const struct image_request *rq, struct image_start *start, const char **why)
+enum pith_status image_load(const struct image_request *rq, struct image_out *out, struct load_plan *plan, const char **why)
 {
-    struct image_job job = { .rq = rq, .start = start };
+    struct image_job job = { .rq = rq, .out = out, .plan = plan };
     enum pith_status st;
 
     job.low_end = ALIGN_DOWN(MIN(rq->memory, IMAGE_LOW_MAX), PAGE_SIZE);
     job.tables = job.free_end = job.low_end;
-    memset(start, 0, sizeof(*start));
+    out->end = PLAN_NOWHERE;
+    *plan = (struct load_plan){ .first = out->nr_copies, .tsc_khz = PLAN_NOWHERE };
     st = load(&job);
     if (st != PITH_OK)
         *why = job.why;
+    plan->count = out->nr_copies - plan->first;
     return st;
 }
