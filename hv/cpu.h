@@ -13,8 +13,13 @@ struct cpu {
     u32 index, apic_id;
     struct vcpu *current;        /* between its load and the next; NULL when idle */
     struct vcpu *inbox;          /* posted vCPUs; others push with compare-and-exchange, this core takes the whole list */
-    bool attention;              /* set by this core's interrupt handler: inbox, timers or requests want a look */
-    bool resched;                /* the current vCPU shall give way */
+    union {
+        struct {
+            bool attention;      /* set by this core's interrupt handler: inbox, timers or requests want a look */
+            bool resched;        /* the current vCPU shall give way */
+        };
+        u16 wanted;              /* both, for one look */
+    };
     u32 joined;                  /* enum cpu_joined, written by this core when it has started */
     u32 parked;                  /* set by this core when it obeyed cpus_park() */
     struct vcpu *ready_first, *ready_last; /* runnable vCPUs, round robin */

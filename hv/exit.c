@@ -155,7 +155,15 @@ static exit_fn *const handler[VM_EXIT_KINDS] = {
     [VM_EXIT_ENTRY_FAILED] = on_fail,   [VM_EXIT_OTHER] = on_fail,
 };
 
-enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *exit)
+bool exit_handle(struct arch_vcpu *arch, struct vm_exit *exit)
 {
-    return handler[exit->kind](v, exit);
+    struct vcpu *v = vcpu_of(arch);
+    enum exit_action act;
+
+    v->exits[exit->kind]++;
+    act = handler[exit->kind](v, exit);
+    if (act == EXIT_SKIP && !vcpu_wanted(v, v->home))
+        return true;
+    v->action = (u8)act;
+    return false;
 }

@@ -5,7 +5,8 @@
 #include "arch/x86/cpu/regs.h"
 #include "hv/partition.h"
 
-typedef enum exit_action hc_fn(struct vcpu *v, struct hc_args *a, enum pith_status *st);
+/* Arguments are RBX RCX RDX RSI RDI; results go into RBX and RCX, the status into RAX. */
+typedef enum pith_status hc_fn(struct vcpu *v, struct x86_gprs *g);
 
 #define HC(nr, NAME, handler, nargs, cap) static hc_fn hc_##handler;
 #include "hv/abi/hypercalls.def"
@@ -18,33 +19,27 @@ static const struct { hc_fn *fn; u8 nargs, cap; } calls[] = {
 };
 
 /* All arguments from the @first on, in one word. */
-static u64 rest_of(const u64 in[5], u8 first)
+static u64 rest_of(const struct x86_gprs *g, u8 first)
 {
     u64 rest = 0;
 
     switch (first) {
-    case 0: rest |= in[0]; __attribute__((fallthrough));
-    case 1: rest |= in[1]; __attribute__((fallthrough));
-    case 2: rest |= in[2]; __attribute__((fallthrough));
-    case 3: rest |= in[3]; __attribute__((fallthrough));
-    case 4: rest |= in[4]; __attribute__((fallthrough));
+    case 0: rest |= g->rbx; __attribute__((fallthrough));
+    case 1: rest |= g->rcx; __attribute__((fallthrough));
+    case 2: rest |= g->rdx; __attribute__((fallthrough));
+    case 3: rest |= g->rsi; __attribute__((fallthrough));
+    case 4: rest |= g->rdi; __attribute__((fallthrough));
     default: return rest;
     }
 }
 
-static enum pith_status check(const struct vcpu *v, u64 nr, const struct hc_args *a)
+static enum pith_status dispatch(struct vcpu *v, u64 nr, struct x86_gprs *g)
 {
     if (nr >= ARRAY_SIZE(calls) || !calls[nr].fn)
         return PITH_E_CALL;
     if ((v->part->caps & calls[nr].cap) != calls[nr].cap)
         return PITH_E_PERM;
-    return rest_of(a->in, calls[nr].nargs) ? PITH_E_ARG : PITH_OK;
-}
-
-enum exit_action hypercall_dispatch(struct vcpu *v, u64 nr, struct hc_args *a, enum pith_status *st)
-{
-    *st = check(v, nr, a);
-    return *st == PITH_OK ? calls[nr].fn(v, a, st) : EXIT_SKIP;
+    return rest_of(g, calls[nr].nargs) ? PITH_E_ARG : calls[nr].fn(v, g);
 }
 
 u32 hypercall_insn(void)
@@ -64,71 +59,58 @@ static bool mode_allowed(const struct vm_exit *exit)
 enum exit_action on_hypercall(struct vcpu *v, struct vm_exit *exit)
 {
     struct x86_gprs *g = &v->arch.gpr;
-    struct hc_args a = { .in = { g->rbx, g->rcx, g->rdx, g->rsi, g->rdi }, .out = { g->rbx, g->rcx } };
-    enum pith_status st = PITH_OK;
-    enum exit_action act;
+    u64 nr = g->rax - PITH_CALL_BASE;
 
     if (!mode_allowed(exit))
         return exit_fault(v, X86_UD);
-    if ((g->rax & ~0xffffull) != PITH_CALL_BASE) {
-        g->rax = (u64)PITH_CALL_UNKNOWN;
-        return EXIT_SKIP;
-    }
-    act = hypercall_dispatch(v, g->rax & 0xffff, &a, &st);
-    g->rax = st;
-    g->rbx = a.out[0];
-    g->rcx = a.out[1];
-    return act;
-}
-
-static enum exit_action hc_version(struct vcpu *v, struct hc_args *a, enum pith_status *st)
-{
-    (void)v, (void)st;
-    a->out[0] = PITH_ABI_MAJOR << 16 | PITH_ABI_MINOR;
+    g->rax = nr <= 0xffff ? dispatch(v, nr, g) : (u64)PITH_CALL_UNKNOWN;
     return EXIT_SKIP;
 }
 
-static enum exit_action hc_features(struct vcpu *v, struct hc_args *a, enum pith_status *st)
+static enum pith_status hc_version(struct vcpu *v, struct x86_gprs *g)
 {
-    (void)st;
-    a->out[0] = v->cpuid.features;
-    return EXIT_SKIP;
+    (void)v;
+    g->rbx = PITH_ABI_MAJOR << 16 | PITH_ABI_MINOR;
+    return PITH_OK;
 }
 
-static enum exit_action hc_console_write(struct vcpu *v, struct hc_args *a, enum pith_status *st)
+static enum pith_status hc_features(struct vcpu *v, struct x86_gprs *g)
+{
+    g->rbx = v->cpuid.features;
+    return PITH_OK;
+}
+
+static bool readable(const struct vcpu *v, gpa_t gpa, u64 len)
+{
+    hpa_t hpa;
+
+    for (u64 at = gpa & ~PAGE_MASK; at < gpa + len; at += PAGE_SIZE)
+        if (!arch_vm_translate(&v->part->vm, at, S2_R, &hpa))
+            return false;
+    return true;
+}
+
+/* Nothing is printed unless all of it can be read. */
+static enum pith_status hc_console_write(struct vcpu *v, struct x86_gprs *g)
 {
     char chunk[256];
-    gpa_t gpa = a->in[0];
-    u64 left = a->in[1];
+    gpa_t gpa = g->rbx;
+    u64 left = g->rcx;
 
-    if (left > PITH_CONSOLE_MAX || gpa + left < gpa) {
-        *st = PITH_E_ARG;
-        return EXIT_SKIP;
-    }
-    a->out[0] = left;
-    if (!left)
-        return EXIT_SKIP;
-    /* Nothing is printed unless all of it can be read. */
-    for (u64 at = gpa & ~PAGE_MASK; at < gpa + left; at += PAGE_SIZE) {
-        hpa_t hpa;
-
-        if (!arch_vm_translate(&v->part->vm, at, S2_R, &hpa)) {
-            *st = PITH_E_ARG;
-            a->out[0] = gpa;
-            return EXIT_SKIP;
-        }
-    }
+    if (left > PITH_CONSOLE_MAX || gpa + left < gpa || !readable(v, gpa, left))
+        return PITH_E_ARG;
     while (left) {
         size_t n = MIN(left, sizeof(chunk));
+        enum pith_status st = arch_vm_read(&v->part->vm, gpa, chunk, n);
 
-        *st = arch_vm_read(&v->part->vm, gpa, chunk, n);
-        if (*st != PITH_OK)
-            return EXIT_SKIP;
+        if (st != PITH_OK)
+            return st;
         console_write(&v->part->console, chunk, n);
         gpa += n;
         left -= n;
     }
-    return EXIT_SKIP;
+    g->rbx = g->rcx;
+    return PITH_OK;
 }
 
 static u64 ns_since_start(const struct vcpu *v)
@@ -139,19 +121,18 @@ static u64 ns_since_start(const struct vcpu *v)
     return ticks / khz * 1000000 + ticks % khz * 1000000 / khz;
 }
 
-static enum exit_action hc_time(struct vcpu *v, struct hc_args *a, enum pith_status *st)
+static enum pith_status hc_time(struct vcpu *v, struct x86_gprs *g)
 {
-    (void)st;
-    a->out[0] = ns_since_start(v);
-    a->out[1] = arch_tsc_khz();
-    return EXIT_SKIP;
+    g->rbx = ns_since_start(v);
+    g->rcx = arch_tsc_khz();
+    return PITH_OK;
 }
 
-static enum exit_action hc_yield(struct vcpu *v, struct hc_args *a, enum pith_status *st)
+static enum pith_status hc_yield(struct vcpu *v, struct x86_gprs *g)
 {
-    (void)a, (void)st;
+    (void)g;
     v->home->resched = true; /* seen before the next entry, after this instruction was completed */
-    return EXIT_SKIP;
+    return PITH_OK;
 }
 
 /* Deadlines beyond what the TSC will ever reach are as none. */
@@ -165,13 +146,12 @@ static u64 deadline_tsc(const struct vcpu *v, u64 ns)
     return v->part->start_tsc + ms * khz + ns % 1000000 * khz / 1000000;
 }
 
-static enum exit_action hc_wait(struct vcpu *v, struct hc_args *a, enum pith_status *st)
+static enum pith_status hc_wait(struct vcpu *v, struct x86_gprs *g)
 {
-    (void)st;
     v->wait = WAIT_CALL;
-    v->wait_deadline = deadline_tsc(v, a->in[0]);
+    v->wait_deadline = deadline_tsc(v, g->rbx);
     timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
-    return EXIT_SKIP;
+    return PITH_OK;
 }
 
 void hypercall_wait_done(struct vcpu *v)
@@ -180,11 +160,10 @@ void hypercall_wait_done(struct vcpu *v)
     v->arch.gpr.rbx = ns_since_start(v);
 }
 
-static enum exit_action hc_exit(struct vcpu *v, struct hc_args *a, enum pith_status *st)
+static enum pith_status hc_exit(struct vcpu *v, struct x86_gprs *g)
 {
-    (void)st;
-    v->part->exit_status = a->in[0];
+    v->part->exit_status = g->rbx;
     if (partition_stop(v->part, END_EXIT) != PITH_OK)
         vcpu_post(v, VCPU_PEND_STOP); /* it is being stopped already; this call does not return all the same */
-    return EXIT_SKIP;
+    return PITH_OK;
 }

@@ -71,7 +71,8 @@ void report_registers(struct vcpu *v)
     log_error("%s:   rsi %lx rdi %lx rbp %lx", name, g->rsi, g->rdi, g->rbp);
     log_error("%s:   r8 %lx r9 %lx r10 %lx r11 %lx", name, g->r8, g->r9, g->r10, g->r11);
     log_error("%s:   r12 %lx r13 %lx r14 %lx r15 %lx", name, g->r12, g->r13, g->r14, g->r15);
-    log_error("%s:   cr0 %lx cr2 %lx cr3 %lx cr4 %lx cr8 %lx efer %lx", name, arch_vcpu_reg(&v->arch, X86_CR0), v->arch.cr2,
+    log_error("%s:   cr0 %lx cr2 %lx cr3 %lx cr4 %lx cr8 %lx efer %lx", name, arch_vcpu_reg(&v->arch, X86_CR0),
+              arch_vcpu_reg(&v->arch, X86_CR2),
               arch_vcpu_reg(&v->arch, X86_CR3), arch_vcpu_reg(&v->arch, X86_CR4), arch_vcpu_reg(&v->arch, X86_CR8),
               arch_vcpu_reg(&v->arch, X86_EFER));
     segments(v);

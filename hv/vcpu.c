@@ -345,14 +345,6 @@ enum vcpu_leave vcpu_fail(struct vcpu *v, const struct vm_exit *exit)
     return LEAVE_STOP;
 }
 
-/* Is there anything to do before the next entry? One test, since nearly always there is nothing. */
-static bool wanted(const struct vcpu *v, const struct cpu *cpu)
-{
-    /* ACQUIRE: take_pending() looks again. */
-    return __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) | cpu->attention | cpu->resched | v->irq_dirty |
-           v->wait | v->arch.interrupted.valid;
-}
-
 /* What interrupts and other cores have brought. False: the vCPU shall leave. */
 static bool look_around(struct vcpu *v, struct cpu *cpu)
 {
@@ -390,20 +382,14 @@ static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu)
     struct vm_exit exit;
 
     for (;;) {
-        if (wanted(v, cpu) && !attend(v, cpu, &why))
+        if ((vcpu_wanted(v, cpu) || v->arch.interrupted.valid) && !attend(v, cpu, &why))
             return why;
-        arch_vcpu_run(&v->arch, &exit);
-        v->exits[exit.kind]++;
-        switch (exit_dispatch(v, &exit)) {
-        case EXIT_RESUME:
-            break;
-        case EXIT_SKIP:
-            if (arch_vcpu_skip(&v->arch, &exit) != PITH_OK) {
-                v->why = "the instruction cannot be read back";
-                return vcpu_fail(v, &exit);
-            }
-            break;
-        case EXIT_FAIL:
+        if (arch_vcpu_run(&v->arch, &exit, exit_handle))
+            v->action = EXIT_SKIP;
+        if (v->action == EXIT_FAIL)
+            return vcpu_fail(v, &exit);
+        if (v->action == EXIT_SKIP && arch_vcpu_skip(&v->arch, &exit) != PITH_OK) {
+            v->why = "the instruction cannot be read back";
             return vcpu_fail(v, &exit);
         }
     }

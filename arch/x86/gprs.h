@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Offsets of struct x86_gprs for the entry code, asserted against the structure wherever C includes
- * this.
- */
+/* What the entry code of both vendors shares: offsets, asserted against the structures wherever C includes this, and its loop. */
 #pragma once
 
 #define GPR_RAX 0
@@ -20,6 +17,15 @@
 #define GPR_R13 104
 #define GPR_R14 112
 #define GPR_R15 120
+/* struct arch_vcpu, which begins with the general registers; struct arch_vm; struct arch_cpu */
+#define V_VM          136
+#define V_CPU         144
+#define V_HW          152
+#define V_HW_HPA      160
+#define V_PLAIN_EPOCH 168
+#define V_LAUNCHED    352
+#define VM_S2_EPOCH   16
+#define CPU_HOST_VMCB 16
 
 #ifdef __ASSEMBLER__
 /* All but RAX, RDI and RSP, whose turn depends on the vendor; RDI: struct x86_gprs. No flag changes. */
@@ -54,6 +60,69 @@
     mov %r14, GPR_R14(%rdi)
     mov %r15, GPR_R15(%rdi)
     .endm
+
+/*
+ * The rest of a round, from *_left() to the next entry at @again, as long as the handler says yes and the way past the instruction
+ * is short. On the stack: v, exit, handle. AL: what the handler said; falls through to the end of the run.
+ */
+    .macro exit_handle left, skip, again
+    mov (%rsp), %rdi
+    mov 8(%rsp), %rsi
+    call \left
+    mov (%rsp), %rdi
+    mov 8(%rsp), %rsi
+    call *16(%rsp)
+    test %al, %al
+    jz 9f
+    mov (%rsp), %rdi
+    mov 8(%rsp), %rsi
+    call \skip
+    test %al, %al
+    mov (%rsp), %rdi
+    jnz \again
+    mov $1, %eax
+9:
+    .endm
+
+    .macro run_begin /* RDI: v, RSI: exit, RDX: handle */
+    push %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    push %rdx
+    push %rsi
+    push %rdi
+    .endm
+
+    .macro run_end
+    add $24, %rsp
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+    ret
+    .endm
+
+/* All but RDI, RSI and RSP: nothing of the guest's choosing is left to speculate on. */
+    .macro gprs_clear
+    xor %eax, %eax
+    xor %ecx, %ecx
+    xor %edx, %edx
+    xor %ebx, %ebx
+    xor %ebp, %ebp
+    xor %r8d, %r8d
+    xor %r9d, %r9d
+    xor %r10d, %r10d
+    xor %r11d, %r11d
+    xor %r12d, %r12d
+    xor %r13d, %r13d
+    xor %r14d, %r14d
+    xor %r15d, %r15d
+    .endm
 #else
 #include "arch/x86/vm.h"
 
@@ -63,4 +132,13 @@ _Static_assert(offsetof(struct x86_gprs, rbp) == GPR_RBP, "entry code");
 _Static_assert(offsetof(struct x86_gprs, rdi) == GPR_RDI, "entry code");
 _Static_assert(offsetof(struct x86_gprs, r8) == GPR_R8, "entry code");
 _Static_assert(offsetof(struct x86_gprs, r15) == GPR_R15, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, gpr) == 0, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, vm) == V_VM, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, cpu) == V_CPU, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, hw) == V_HW, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, hw_hpa) == V_HW_HPA, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, plain_epoch) == V_PLAIN_EPOCH, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, launched) == V_LAUNCHED, "entry code");
+_Static_assert(offsetof(struct arch_vm, s2_epoch) == VM_S2_EPOCH, "entry code");
+_Static_assert(offsetof(struct arch_cpu, host_vmcb) == CPU_HOST_VMCB, "entry code");
 #endif

@@ -18,8 +18,6 @@
 #include "hv/lib/string.h"
 
 #define ASSERT_RESIDENT(v) ASSERT((v)->cpu && (v)->cpu->loaded == (v))
-/* On every exit's path: a vCPU that is loaded nowhere ends in the null pointer's page fault, as loud as the other. */
-#define ASSERT_RESIDENT_FAST(v) ASSERT((v)->cpu->loaded == (v))
 
 static const struct vm_ops *ops;
 static struct vm_caps found;
@@ -160,13 +158,13 @@ static void vcpu_reset(struct arch_vcpu *v, bool init_only)
 
     cpuid(1, 0, &signature, &b, &c, &d);
     v->gpr = (struct x86_gprs){ .rdx = signature };
-    v->cr2 = 0;
     v->interrupted.valid = false;
     v->nmi_masked = false;
     v->shutdown = false;
     memset(v->dr, 0, sizeof(v->dr));
     v->dr6 = DR6_RESET;
     ops->vcpu_reset(v, init_only);
+    ops->set_reg(v, X86_CR2, 0);
 }
 
 void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
@@ -178,6 +176,7 @@ void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
         arch_vcpu_unload(cpu->loaded, cpu);
     v->cpu = cpu;
     cpu->loaded = v;
+    v->plain_epoch = 0;
     v->fetch.epoch = 0; /* the window it was seen through has shown others' pages since */
     ops->vcpu_load(v, cpu);
     if (v->fresh) {
@@ -226,25 +225,19 @@ void vm_resolve_mov_cr(struct arch_vcpu *v, struct vm_exit *exit)
     }
 }
 
-/* Out of line: it does not belong on the way of every exit. */
-static __attribute__((noinline)) void end_in_shutdown(struct arch_vcpu *v, struct vm_exit *exit)
+bool arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle)
 {
+    ASSERT_RESIDENT(v);
+    if (!v->shutdown)
+        return ops->vcpu_run(v, exit, handle);
     v->shutdown = false;
     *exit = (struct vm_exit){ .kind = VM_EXIT_SHUTDOWN };
-}
-
-void arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
-{
-    ASSERT_RESIDENT_FAST(v);
-    if (v->shutdown)
-        end_in_shutdown(v, exit);
-    else
-        ops->vcpu_run(v, exit);
+    return handle(v, exit);
 }
 
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit)
 {
-    ASSERT_RESIDENT_FAST(v);
+    ASSERT_RESIDENT(v);
     return ops->skip(v, exit);
 }
 
@@ -285,6 +278,7 @@ static bool tpr_allows(const struct arch_vcpu *v, const struct x86_event *ev)
 bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 {
     ASSERT_RESIDENT(v);
+    v->plain_epoch = 0;
     if (ev->type != X86_EV_EXTINT && ev->type != X86_EV_NMI) {
         v->shutdown = !events_compose(&v->interrupted, ev) || v->shutdown;
         return true;
@@ -312,6 +306,7 @@ void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc)
 {
     ASSERT_RESIDENT(v);
     v->backstop = tsc;
+    v->plain_epoch = 0;
 }
 
 bool arch_xcr0_valid(u64 val)

@@ -17,7 +17,8 @@
 
 enum x86_reg {
     X86_RIP, X86_RSP, X86_RFLAGS, X86_CR0, X86_CR3, X86_CR4, X86_CR8 /* TPR >> 4 */, X86_EFER, X86_PAT,
-    X86_DR6, X86_DR7, X86_XCR0, X86_TSC_OFFSET, X86_SYSENTER_CS, X86_SYSENTER_ESP, X86_SYSENTER_EIP, X86_REGS
+    X86_DR6, X86_DR7, X86_XCR0, X86_TSC_OFFSET, X86_SYSENTER_CS, X86_SYSENTER_ESP, X86_SYSENTER_EIP,
+    X86_CR2, X86_REGS
 };
 enum x86_seg { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_LDTR, X86_TR, X86_GDTR, X86_IDTR, X86_SEGS };
 enum s2_prot { S2_NONE = 0, S2_R = 1, S2_W = 2, S2_X = 4, S2_RW = 3, S2_RWX = 7 };
@@ -70,11 +71,12 @@ struct arch_vm {               /* one guest-physical address space and its trap 
 
 struct arch_vcpu {             /* one virtual processor */
     struct x86_gprs gpr;       /* the only field hv/ touches directly; RSP: X86_RSP */
-    u64 cr2;
+    u64 cr2;                   /* VMX: while it is not resident */
     struct arch_vm *vm;
     struct arch_cpu *cpu;      /* resident there, or NULL */
     void *hw;                  /* VMCS or VMCB */
     hpa_t hw_hpa;
+    u64 plain_epoch;           /* vm->s2_epoch while an entry needs nothing but the general registers; 0: prepare it */
     /* TLB tag: per vCPU and per core, never per VM. Two vCPUs of one VM on one core have different CR3s. */
     struct arch_cpu *tag_cpu;  /* where tag is valid; another core: new tag and second-stage flush there */
     u64 tag_epoch, seen_s2_epoch;
@@ -133,6 +135,8 @@ struct vm_exit {
     };
 };
 
+typedef bool vm_exit_fn(struct arch_vcpu *v, struct vm_exit *exit);
+
 enum pith_status arch_vm_probe(struct vm_caps *caps) MUST_CHECK;             /* picks VMX or SVM, once */
 const struct vm_caps *arch_vm_caps(void);                                    /* what the probe found */
 /* On the core itself: turns VMX or SVM on. */
@@ -156,7 +160,11 @@ void           arch_vcpu_fini(struct arch_vcpu *v);                          /* 
 void           arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);    /* unloads cpu->loaded first; no-op if resident */
 void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);  /* on the core of the load: before move, stop or fini */
 void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* [R] power-on state; INIT keeps FPU, MSRs, TSC */
-void           arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit);     /* [R] enter, leave, decode */
+/*
+ * [R] Enters, leaves, decodes and calls @handle, again and again while that says that the instruction was completed and nothing
+ * else waits. Returns what it said last: true leaves it to the caller to arch_vcpu_skip() the instruction.
+ */
+bool           arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 u64            arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg);   /* [R] and so on to the end */
 /* The value as the guest shall see it: bits the processor or the hypervisor needs (CR4.VMXE, EFER.SVME, ...) are kept below. */
 void           arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);

@@ -21,7 +21,7 @@ static struct vm_exit decode(struct vmcb raw, u64 rcx, const struct svm_features
     struct vm_exit exit;
 
     memset(&exit, 0xa5, sizeof(exit)); /* nothing may be left unset */
-    svm_decode(&raw, rcx, f, &exit);
+    svm_decode(&raw, &exit, rcx, f);
     return exit;
 }
 

@@ -52,23 +52,30 @@ bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
     v->interrupted = *ev;
     return true;
 }
-void arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e)
+bool arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_fn *handle)
 {
-    v->interrupted.valid &= stuck;
-    assert_in_range(at, 0, nr_steps - 1); /* ran longer than the script */
-    if (steps[at].before)
-        steps[at].before();
-    *e = (struct vm_exit){ .kind = steps[at].kind };
+    do {
+        v->interrupted.valid &= stuck;
+        assert_in_range(at, 0, nr_steps - 1); /* ran longer than the script */
+        if (steps[at].before)
+            steps[at].before();
+        *e = (struct vm_exit){ .kind = steps[at].kind };
+    } while (handle(v, e) && arch_vcpu_skip(v, e) == PITH_OK);
+    return false;
 }
-enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
+bool exit_handle(struct arch_vcpu *arch, struct vm_exit *e)
 {
+    struct vcpu *v = vcpu_of(arch);
+
+    v->exits[e->kind]++;
     if (e->kind == VM_EXIT_HLT) {
         v->wait = WAIT_HLT;
         v->irq_dirty = true;
     }
     if (e->kind == VM_EXIT_WINDOW)
         v->irq_dirty = true;
-    return steps[at++].act;
+    v->action = (u8)steps[at++].act;
+    return v->action == EXIT_SKIP && !vcpu_wanted(v, v->home);
 }
 u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return 1000; }

@@ -43,11 +43,13 @@ static u64 get_reg(const struct arch_vcpu *c, enum x86_reg r) { (void)c; assert_
 static bool ready(const struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; return is_ready; }
 static void window(struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; windows++; }
 static void tpr_window(struct arch_vcpu *c, u8 t) { (void)c; threshold = t; }
-static void run(struct arch_vcpu *c, struct vm_exit *exit) { (void)c; runs++; exit->kind = VM_EXIT_HLT; }
+static bool run(struct arch_vcpu *c, struct vm_exit *exit, vm_exit_fn *fn) { runs++; exit->kind = VM_EXIT_HLT; return fn(c, exit); }
+static bool enough(struct arch_vcpu *c, struct vm_exit *exit) { (void)c, (void)exit; return false; }
+static void set_reg(struct arch_vcpu *c, enum x86_reg r, u64 val) { (void)c, (void)r, (void)val; }
 
 const struct vm_ops vmx_ops = { .probe = vmx_probe };
 const struct vm_ops svm_ops = {
-    .probe = svm_probe, .reg = get_reg, .ready = ready, .window = window, .tpr_window = tpr_window, .vcpu_run = run,
+    .probe = svm_probe, .reg = get_reg, .set_reg = set_reg, .ready = ready, .window = window, .tpr_window = tpr_window, .vcpu_run = run,
 };
 
 hpa_t virt_to_phys(const void *va) { return (hpa_t)va; }
@@ -162,11 +164,11 @@ static void test_exceptions_compose(void **state)
     assert_true(inject(X86_EV_EXCEPTION, X86_UD)); /* too late */
     assert_true(v.shutdown);
 
-    arch_vcpu_run(&v, &exit);
+    arch_vcpu_run(&v, &exit, enough);
     assert_int_equal(exit.kind, VM_EXIT_SHUTDOWN);
     assert_int_equal(runs, 0);
     assert_false(v.shutdown);
-    arch_vcpu_run(&v, &exit);
+    arch_vcpu_run(&v, &exit, enough);
     assert_int_equal(exit.kind, VM_EXIT_HLT);
     assert_int_equal(runs, 1);
 }
@@ -184,7 +186,7 @@ static void test_residency(void **state)
         caught++;
     other.cpu = &cpu; /* it says so, but another one is loaded there */
     if (setjmp(panicked) == 0)
-        arch_vcpu_run(&other, &exit);
+        arch_vcpu_run(&other, &exit, enough);
     else
         caught++;
     assert_int_equal(caught, 2);

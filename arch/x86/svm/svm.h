@@ -155,9 +155,8 @@ void svm_tpr_window(struct arch_vcpu *v, u8 threshold);
 void svm_put_event(struct arch_vcpu *v);  /* v->interrupted becomes the event of this entry */
 void svm_window_seen(struct arch_vcpu *v); /* after an exit that a window or the end of an NMI caused */
 
-/*
- * Enters the guest of @vmcb with v->gpr (all but RAX and RSP, which are the VMCB's); at its exit goes on in svm_left().
- * svm_vcpu_run(), svm_enter() and svm_left() are one straight line: each ends by jumping to the next.
- */
-void svm_enter(struct arch_vcpu *v, struct vm_exit *exit, hpa_t vmcb, hpa_t host_vmcb);
+/* svm_enter.S, and what it calls: before an entry that is not plain, after an exit, past an instruction. */
+bool svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
+void svm_prepare(struct arch_vcpu *v);
 void svm_left(struct arch_vcpu *v, struct vm_exit *exit);
+bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit); /* false: svm_skip() has more to do */

@@ -12,9 +12,9 @@
     (BIT(X86_DF) | BIT(X86_TS) | BIT(X86_NP) | BIT(X86_SS_FAULT) | BIT(X86_GP) | BIT(X86_PF) | \
      BIT(X86_AC) | BIT(X86_CP))
 
-typedef void detail_fn(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit);
+typedef void detail_fn(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f);
 
-static void cr_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void cr_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     u32 code = (u32)vmcb->exit_code;
     u64 info = vmcb->exit_info1;
@@ -26,7 +26,7 @@ static void cr_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_feature
     exit->cr.known = f->decode_assists && (info & MOV_CR_VALID); /* else LMSW, CLTS or no assists */
 }
 
-static void dr_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void dr_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     u32 code = (u32)vmcb->exit_code;
 
@@ -37,7 +37,7 @@ static void dr_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_feature
     exit->dr.known = f->decode_assists;
 }
 
-static void exception_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void exception_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     u8 vector = (u8)(vmcb->exit_code - SVM_EXIT_EXCP_BASE);
 
@@ -52,14 +52,14 @@ static void exception_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_
         exit->exception.info = (vmcb->dr6 ^ DR6_ACTIVE_LOW) & (DR6_ACTIVE_LOW | 0xe00f);
 }
 
-static void machine_check_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void machine_check_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     (void)rcx, (void)f;
     exit->failed.what = "machine check while the guest ran";
     exit->failed.detail = vmcb->exit_info1;
 }
 
-static void pio_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void pio_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     u64 info = vmcb->exit_info1;
 
@@ -77,20 +77,20 @@ static void pio_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_featur
     exit->pio.seg = f->decode_assists ? IOIO_SEG(info) : 0xff;
 }
 
-static void msr_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void msr_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     (void)f;
     exit->msr.index = (u32)rcx;
     exit->msr.write = vmcb->exit_info1 & 1;
 }
 
-static void hypercall_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void hypercall_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     (void)rcx, (void)f;
     exit->hypercall.real = !(vmcb->cr0 & CR0_PE);
 }
 
-static void npf_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void npf_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     u64 info = vmcb->exit_info1;
 
@@ -102,7 +102,7 @@ static void npf_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_featur
     exit->s2.walk = info & NPF_TABLE;
 }
 
-static void invalid_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void invalid_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     (void)rcx, (void)f;
     exit->failed.what = "VMEXIT_INVALID: illegal guest state in the VMCB";
@@ -160,7 +160,7 @@ static const struct row npf = { VM_EXIT_S2_FAULT, 0, false, npf_detail };
 static const struct row invalid = { VM_EXIT_ENTRY_FAILED, 0, false, invalid_detail };
 static const struct row other = OTHER;
 
-static void insn_detail(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+static void insn_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     (void)rcx, (void)f;
     exit->insn.which = by_code[vmcb->exit_code].which;
@@ -175,7 +175,7 @@ static const struct row *row_of(u32 code)
     return code == SVM_EXIT_INVALID ? &invalid : &other;
 }
 
-void svm_decode(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit)
+void svm_decode(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     u32 code = (u32)vmcb->exit_code;
     const struct row *row = row_of(code);
@@ -191,7 +191,7 @@ void svm_decode(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, 
     if (f->nrips && row->nrip)
         exit->insn_len = (u8)(vmcb->nrip - vmcb->rip);
     if (row->detail)
-        row->detail(vmcb, rcx, f, exit);
+        row->detail(vmcb, exit, rcx, f);
 }
 
 u64 svm_event_encode(const struct x86_event *ev, bool real)

@@ -8,7 +8,7 @@
  * @rcx: the guest's; @f: what this processor fills in. Reads only the fields that the exit code
  * defines.
  */
-void svm_decode(const struct vmcb *vmcb, u64 rcx, const struct svm_features *f, struct vm_exit *exit);
+void svm_decode(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f);
 
 /* In @real mode no exception pushes an error code. */
 u64 svm_event_encode(const struct x86_event *ev, bool real);

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * void svm_enter(struct arch_vcpu *v, struct vm_exit *exit, hpa_t vmcb, hpa_t host_vmcb): into the guest and back, then
- * svm_left(v, exit). APM 2, "VMRUN Instruction". The general registers are the first of what *v holds.
+ * bool svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle): into the guest and back, and again as
+ * long as nothing but plain instructions ends its run. APM 2, "VMRUN Instruction". Nothing is kept in registers from one entry
+ * to the next: saving and restoring what C functions preserve would cost a tenth of a round.
  */
 #include "arch/x86/gprs.h"
 
+    .set VMCB_RAX, 0x5f8
+
     .text
-    .globl svm_enter
-    .type svm_enter, @function
-svm_enter:
-    push %rbp
-    push %rbx
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    push %rcx                       /* host_vmcb */
-    push %rsi                       /* exit */
-    push %rdi                       /* v */
-    mov %rdx, %rax
+    .globl svm_vcpu_run
+    .type svm_vcpu_run, @function
+svm_vcpu_run:
+    run_begin
+1:  mov V_VM(%rdi), %rax
+    mov V_PLAIN_EPOCH(%rdi), %rdx
+    cmp VM_S2_EPOCH(%rax), %rdx
+    jne 3f
+2:  mov V_HW(%rdi), %rax
+    mov GPR_RAX(%rdi), %rcx
+    mov %rcx, VMCB_RAX(%rax)
+    mov V_HW_HPA(%rdi), %rax
     gprs_load
     mov GPR_RDI(%rdi), %rdi
 
@@ -38,29 +40,17 @@ svm_enter:
     mov 8(%rsp), %rdi
     gprs_save
     pop GPR_RDI(%rdi)
-    pop %rdi                        /* v */
-    pop %rsi                        /* exit */
-    pop %rax                        /* host_vmcb */
+    mov V_CPU(%rdi), %rax
+    mov CPU_HOST_VMCB(%rax), %rax
     vmload %rax
     cli
     stgi
+    gprs_clear
+    exit_handle svm_left, svm_skip_short, 1b
+    run_end
 
-    /*
-     * What the callee-saved ones below do not overwrite: nothing of the guest's choosing feeds
-     * speculation.
-     */
-    xor %ecx, %ecx
-    xor %edx, %edx
-    xor %r8d, %r8d
-    xor %r9d, %r9d
-    xor %r10d, %r10d
-    xor %r11d, %r11d
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
-    jmp svm_left
-    .size svm_enter, . - svm_enter
+3:  call svm_prepare
+    mov (%rsp), %rdi
+    jmp 2b
+    .size svm_vcpu_run, . - svm_vcpu_run
     .section .note.GNU-stack, "", @progbits

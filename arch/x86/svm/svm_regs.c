@@ -18,7 +18,7 @@ static const u16 reg_field[X86_REGS] = {
     [X86_CR0] = FIELD(cr0), [X86_CR3] = FIELD(cr3), [X86_CR4] = FIELD(cr4),
     [X86_PAT] = FIELD(g_pat), [X86_DR6] = FIELD(dr6), [X86_DR7] = FIELD(dr7),
     [X86_TSC_OFFSET] = FIELD(tsc_offset), [X86_SYSENTER_CS] = FIELD(sysenter_cs), [X86_SYSENTER_ESP] = FIELD(sysenter_esp),
-    [X86_SYSENTER_EIP] = FIELD(sysenter_eip),
+    [X86_SYSENTER_EIP] = FIELD(sysenter_eip), [X86_CR2] = FIELD(cr2),
 };
 
 static const u16 seg_field[X86_SEGS] = {
@@ -51,6 +51,7 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
 static void drop_translations(struct arch_vcpu *v)
 {
     v->tag_cpu = NULL;
+    v->plain_epoch = 0;
 }
 
 void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
@@ -70,6 +71,9 @@ void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
     case X86_CR4:
     case X86_PAT:
         drop_translations(v);
+        break;
+    case X86_DR7:
+        v->plain_epoch = 0;
         break;
     default:
         break;
@@ -112,7 +116,7 @@ void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment
 }
 
 /* Without nRIP most exits leave it to the bytes at RIP how long the instruction is. */
-enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit)
+bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
     u64 rip = vmcb->rip;
@@ -120,11 +124,27 @@ enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit)
 
     if (!len)
         len = skip_cached_len(v, exit, rip, vmcb->cr3);
-    if (!len)
-        return skip_walked(v, exit, rip, vmcb->cr3);
+    if (!len || skip_has_rest(rip, rip + len, vmcb->rflags))
+        return false;
     vmcb->rip = rip + len;
     vmcb->int_state &= ~INTERRUPT_SHADOW;
-    return skip_has_rest(rip, rip + len, vmcb->rflags) ? skip_rest(v, rip + len, vmcb->rflags) : PITH_OK;
+    return true;
+}
+
+enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit)
+{
+    struct vmcb *vmcb = v->hw;
+    u64 rip = vmcb->rip;
+    u8 len = exit->insn_len;
+
+    if (svm_skip_short(v, exit))
+        return PITH_OK;
+    if (!len)
+        len = skip_cached_len(v, exit, rip, vmcb->cr3);
+    if (!len)
+        return skip_walked(v, exit, rip, vmcb->cr3);
+    vmcb->int_state &= ~INTERRUPT_SHADOW;
+    return skip_rest(v, rip + len, vmcb->rflags);
 }
 
 static void reset_segments(struct vmcb *vmcb)

@@ -2,6 +2,7 @@
 /* A virtual processor under AMD-V: what is intercepted, and the way in and out. */
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
+#include "arch/x86/gprs.h"
 #include "arch/x86/host.h"
 #include "arch/x86/svm/svm.h"
 #include "arch/x86/svm/svm_decode.h"
@@ -122,7 +123,8 @@ static __attribute__((noinline)) void left_with_care(struct arch_vcpu *v, struct
 
     if (vmcb->exit_int_info & EVENT_V)
         (void)svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
-    svm_decode(vmcb, v->gpr.rcx, &svm_features, exit);
+    v->plain_epoch = 0;
+    svm_decode(vmcb, exit, v->gpr.rcx, &svm_features);
     if (exit->hw_reason == SVM_EXIT_MC)
         __asm__ volatile("int $18" : : : "memory"); /* the host's handler reports it and does not come back */
     else if (exit->kind == VM_EXIT_WINDOW)
@@ -131,7 +133,7 @@ static __attribute__((noinline)) void left_with_care(struct arch_vcpu *v, struct
         vm_resolve_mov_cr(v, exit);
 }
 
-_Static_assert(offsetof(struct arch_vcpu, gpr) == 0, "svm_enter.S");
+_Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "svm_enter.S");
 
 void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
 {
@@ -143,40 +145,30 @@ void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
         code == SVM_EXIT_VINTR || code == SVM_EXIT_IRET)
         left_with_care(v, exit);
     else
-        svm_decode(vmcb, v->gpr.rcx, &svm_features, exit);
+        svm_decode(vmcb, exit, v->gpr.rcx, &svm_features);
 }
 
-static inline void enter(struct arch_vcpu *v, struct vm_exit *exit)
+/* What this entry writes into the VMCB for itself alone, the next one takes out again: only then it is a plain one. */
+void svm_prepare(struct arch_vcpu *v)
 {
     struct vmcb *vmcb = v->hw;
-
-    vmcb->rax = v->gpr.rax;
-    svm_enter(v, exit, v->hw_hpa, v->cpu->host_vmcb);
-}
-
-static __attribute__((noinline)) void prepare_and_enter(struct arch_vcpu *v, struct vm_exit *exit)
-{
-    struct vmcb *vmcb = v->hw;
-
-    if (!tags_current(v->cpu, v))
-        renew_tag(v, vmcb);
-    if (v->interrupted.valid)
-        svm_put_event(v);
-    if (vmcb->dr7 & DR7_ENABLES)
-        load_breakpoints(v);
-    enter(v, exit);
-}
-
-static void svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
-{
-    struct vmcb *vmcb = v->hw;
+    bool plain = true;
 
     vmcb->tlb_control = TLB_CONTROL_NONE;
     vmcb->event_inj = 0;
-    if (v->interrupted.valid || (vmcb->dr7 & DR7_ENABLES) || !tags_current(v->cpu, v))
-        prepare_and_enter(v, exit);
-    else
-        enter(v, exit);
+    if (!tags_current(v->cpu, v)) {
+        renew_tag(v, vmcb);
+        plain = false;
+    }
+    if (v->interrupted.valid) {
+        svm_put_event(v);
+        plain = false;
+    }
+    if (vmcb->dr7 & DR7_ENABLES) {
+        load_breakpoints(v);
+        plain = false;
+    }
+    v->plain_epoch = plain ? v->seen_s2_epoch : 0;
 }
 
 /*

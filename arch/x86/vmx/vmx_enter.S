@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The world switch: unsigned vmx_enter(struct x86_gprs *gpr, bool launched, u64 *host_rsp). */
+/*
+ * bool vmx_enter(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, u64 *host_rsp): into the guest and back, and again
+ * as long as nothing but plain instructions ends its run. SDM 3, "VM Entries". Nothing is kept in registers from one entry to
+ * the next: saving and restoring what C functions preserve would cost a tenth of a round.
+ */
 #include "arch/x86/gprs.h"
 
     .set FIELD_HOST_RSP, 0x6c14     /* VMCS_HOST_RSP */
@@ -7,32 +11,44 @@
     .text
     .globl vmx_enter
     .type vmx_enter, @function
-vmx_enter:                          /* 0: there was a VM exit; 1: VMfailInvalid; 2: VMfailValid */
-    push %rbp
-    push %rbx
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    push %rdi
-    cmp (%rdx), %rsp                /* the stack is nearly always as deep as last time: one VMWRITE saved */
+vmx_enter:
+    run_begin
+    cmp (%rcx), %rsp                /* the stack is nearly always as deep as last time: one VMWRITE saved */
     je 1f
-    mov %rsp, (%rdx)
+    mov %rsp, (%rcx)
     mov $FIELD_HOST_RSP, %eax
     vmwrite %rsp, %rax
-1:  test %sil, %sil                 /* nothing below changes ZF before the jump */
+1:  mov V_VM(%rdi), %rax
+    mov V_PLAIN_EPOCH(%rdi), %rdx
+    cmp VM_S2_EPOCH(%rax), %rdx
+    jne 3f
     mov GPR_RAX(%rdi), %rax
     gprs_load
     mov GPR_RDI(%rdi), %rdi
-    jz 2f
     vmresume
-    jmp 3f
-2:  vmlaunch
-3:  mov $1, %eax                    /* still here: it failed, CF or ZF says how; MOV keeps them */
+2:  mov $1, %edx                    /* still here: it failed, CF or ZF says how; MOV keeps them */
     jc 4f
-    mov $2, %eax
-4:  pop %rdi
-    jmp 5f
+    mov $2, %edx
+4:  mov (%rsp), %rdi
+    mov 8(%rsp), %rsi
+    call vmx_refused
+    mov (%rsp), %rdi
+    mov 8(%rsp), %rsi
+    call *16(%rsp)
+    run_end
+
+3:  call vmx_prepare
+    mov (%rsp), %rdi
+    cmpb $0, V_LAUNCHED(%rdi)
+    movb $1, V_LAUNCHED(%rdi)
+    mov GPR_RAX(%rdi), %rax
+    gprs_load                       /* no flag changes */
+    mov GPR_RDI(%rdi), %rdi
+    je 5f
+    vmresume
+    jmp 2b
+5:  vmlaunch
+    jmp 2b
 
     .globl vmx_exit_point
 vmx_exit_point:                     /* HOST_RIP; RSP is what HOST_RSP says, all other registers are the guest's */
@@ -40,23 +56,9 @@ vmx_exit_point:                     /* HOST_RIP; RSP is what HOST_RSP says, all 
     mov 8(%rsp), %rdi
     mov %rax, GPR_RAX(%rdi)
     gprs_save
-    pop %rax
-    mov %rax, GPR_RDI(%rdi)
-    pop %rdi
-    xor %eax, %eax
-    xor %ecx, %ecx                  /* no value of the guest's is left for us to speculate on */
-    xor %edx, %edx
-    xor %esi, %esi
-    xor %r8d, %r8d
-    xor %r9d, %r9d
-    xor %r10d, %r10d
-    xor %r11d, %r11d
-5:  pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
-    ret
+    pop GPR_RDI(%rdi)
+    gprs_clear
+    exit_handle vmx_left, vmx_skip_short, 1b
+    run_end
     .size vmx_enter, . - vmx_enter
     .section .note.GNU-stack, "", @progbits

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupts and exceptions on their way in: SDM 3, VM Entries, Event Injection; Interruptibility State. */
+#include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/skip.h"
 #include "arch/x86/vmx/vmx.h"
@@ -16,16 +17,27 @@ void vmx_end_shadow(struct arch_vcpu *v)
 }
 
 /* The processor tells every length but that of a memory access, which who emulates it has decoded. */
-enum pith_status vmx_skip(struct arch_vcpu *v, const struct vm_exit *exit)
+bool vmx_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
 {
-    u64 rip = vmread(VMCS_GUEST_RIP), rflags = vmread(VMCS_GUEST_RFLAGS);
-    u64 next = rip + exit->insn_len;
+    u64 rip = vmread(VMCS_GUEST_RIP), next = rip + exit->insn_len;
 
-    if (next == rip)
-        return skip_walked(v, exit, rip, vmread(VMCS_GUEST_CR3));
+    if (next == rip || skip_has_rest(rip, next, vmread(VMCS_GUEST_RFLAGS)))
+        return false;
     vmwrite(VMCS_GUEST_RIP, next);
     vmx_end_shadow(v);
-    return skip_has_rest(rip, next, rflags) ? skip_rest(v, next, rflags) : PITH_OK;
+    return true;
+}
+
+enum pith_status vmx_skip(struct arch_vcpu *v, const struct vm_exit *exit)
+{
+    u64 rip = vmread(VMCS_GUEST_RIP);
+
+    if (vmx_skip_short(v, exit))
+        return PITH_OK;
+    if (!exit->insn_len)
+        return skip_walked(v, exit, rip, vmread(VMCS_GUEST_CR3));
+    vmx_end_shadow(v);
+    return skip_rest(v, rip + exit->insn_len, vmread(VMCS_GUEST_RFLAGS));
 }
 
 /* An NMI waits for the end of an STI shadow too: some processors refuse an entry that injects it there. */
@@ -71,6 +83,7 @@ void vmx_tpr_update(struct arch_vcpu *v)
 void vmx_tpr_window(struct arch_vcpu *v, u8 threshold)
 {
     vmx_state(v)->tpr_wanted = threshold;
+    v->plain_epoch = 0;
     vmx_tpr_update(v);
 }
 
@@ -88,7 +101,7 @@ void vmx_write_event(struct arch_vcpu *v)
     if (ev->type >= X86_EV_SOFT_INT)
         vmwrite(VMCS_ENTRY_INSN_LEN, ev->insn_len);
     if (ev->type == X86_EV_EXCEPTION && ev->vector == X86_PF)
-        v->cr2 = ev->cr2;
+        write_cr2(ev->cr2);
     if (ev->type == X86_EV_NMI) /* its first delivery, cut short, had blocked NMIs already; the entry checks that none are */
         vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~BLOCKING_NMI);
     vmwrite(VMCS_ENTRY_INTR_INFO, info);

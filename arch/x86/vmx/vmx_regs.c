@@ -3,6 +3,7 @@
  * Registers and segments of the resident vCPU. In CR0 and CR4 the guest owns the bits outside the guest/host masks: they are read
  * from the hardware field; masked bits are what the guest last wrote, in the read shadow.
  */
+#include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/vmx/vmx.h"
 
@@ -63,6 +64,8 @@ u64 vmx_reg(const struct arch_vcpu *v, enum x86_reg reg)
         return *(const u32 *)((const u8 *)v->vapic + VAPIC_TPR) >> 4;
     case X86_DR6:
         return v->dr6;
+    case X86_CR2:
+        return read_cr2();
     case X86_DR7:
         return vmx_state(v)->dr7;
     default:
@@ -125,6 +128,7 @@ static void set_paging(struct arch_vcpu *v, enum x86_reg reg, u64 val)
     if (reg != X86_EFER)
         update_pdptes(v);
     vmx_state(v)->flush_linear = true;
+    v->plain_epoch = 0;
 }
 
 /* What DR7 arms gets to the hardware at entry: that depends on the breakpoint addresses. */
@@ -144,7 +148,11 @@ void vmx_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
     case X86_DR6:
         v->dr6 = val;
         return;
+    case X86_CR2:
+        write_cr2(val);
+        return;
     case X86_DR7:
+        v->plain_epoch = 0;
         vmx_state(v)->dr7 = val;
         vmwrite(VMCS_GUEST_DR7, val & ~DR7_ENABLES);
         return;

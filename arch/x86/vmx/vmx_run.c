@@ -10,8 +10,6 @@
 
 #define DR7_ENABLE(n) (3ull << (2 * (n))) /* L and G */
 
-unsigned vmx_enter(struct x86_gprs *gpr, bool launched, u64 *host_rsp);
-
 static bool is_hypervisor(u64 linear)
 {
     return linear >= HOST_DIRECT_BASE - 8 && linear < HOST_IMAGE_BASE + GIB(1);
@@ -56,8 +54,8 @@ static __attribute__((noinline)) void move_backstop(struct arch_vcpu *v)
     vmwrite(VMCS_PREEMPTION_TIMER, MIN(left, 0xffffffffull));
 }
 
-/* The rare work before an entry; a plain one falls through. */
-static void prepare_entry(struct arch_vcpu *v)
+/* What is still to be looked at before the next entry keeps that from being a plain one. */
+void vmx_prepare(struct arch_vcpu *v)
 {
     struct vmx_state *s = vmx_state(v);
 
@@ -71,7 +69,7 @@ static void prepare_entry(struct arch_vcpu *v)
         load_breakpoints(v);
     if (s->backstop != v->backstop)
         move_backstop(v);
-    write_cr2(v->cr2);
+    v->plain_epoch = s->tpr_wanted || (s->dr7 & DR7_ENABLES) ? 0 : v->seen_s2_epoch;
 }
 
 static void read_vectoring(struct vmx_raw *raw)
@@ -137,10 +135,11 @@ static void settle_exception(struct arch_vcpu *v, const struct vmx_raw *raw, con
         vmx_end_shadow(v); /* the trap came after it; an entry with TF would find shadow without pending single step */
 }
 
-static void settle(struct arch_vcpu *v, const struct vmx_raw *raw, const struct vm_exit *exit)
+static __attribute__((noinline)) void settle(struct arch_vcpu *v, const struct vmx_raw *raw, const struct vm_exit *exit)
 {
     struct vmx_state *s = vmx_state(v);
 
+    v->plain_epoch = 0;
     switch (raw->reason & 0xffff) {
     case VMX_EXCEPTION_OR_NMI:
         settle_exception(v, raw, exit);
@@ -158,38 +157,35 @@ static void settle(struct arch_vcpu *v, const struct vmx_raw *raw, const struct 
         break;
     }
     if (vmx_decode_vectoring(raw, &v->interrupted))
-        v->interrupted.cr2 = v->cr2;
+        v->interrupted.cr2 = read_cr2();
     if (vmx_nmi_unblocked(raw))
         vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
 }
 
 /* VMLAUNCH or VMRESUME itself failed: no exit took place. */
-static void entry_refused(unsigned how, struct vm_exit *exit)
+void vmx_refused(struct arch_vcpu *v, struct vm_exit *exit, unsigned how)
 {
     u64 number = how == 2 ? vmread(VMCS_INSTRUCTION_ERROR) : 0;
 
+    v->launched = false;
     *exit = (struct vm_exit){ .kind = VM_EXIT_ENTRY_FAILED, .hw_reason = (u32)number };
     exit->failed.what = how == 2 ? vmx_instruction_error(number) : "VMfailInvalid: no current VMCS";
     exit->failed.detail = number;
 }
 
-void vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit)
+void vmx_left(struct arch_vcpu *v, struct vm_exit *exit)
 {
-    struct vmx_state *s = vmx_state(v);
     struct vmx_raw raw;
-    unsigned failed, needs;
+    unsigned needs = read_raw(v, &raw);
 
-    prepare_entry(v);
-    failed = vmx_enter(&v->gpr, v->launched, &s->host_rsp);
-    v->cr2 = read_cr2();
-    if (failed) {
-        entry_refused(failed, exit);
-        return;
-    }
-    needs = read_raw(v, &raw);
-    if (!(raw.reason & VMX_REASON_ENTRY_FAILED))
-        v->launched = true;
+    if (raw.reason & VMX_REASON_ENTRY_FAILED)
+        v->launched = false; /* the launch state is clear unless an entry came through */
     vmx_decode(&raw, exit);
     if (needs & VMX_NEED_CARE)
         settle(v, &raw, exit);
+}
+
+bool vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle)
+{
+    return vmx_enter(v, exit, handle, &vmx_state(v)->host_rsp);
 }

@@ -140,11 +140,13 @@ static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
     if (v->fresh)
         write_controls(v); /* vm.c resets it next */
     load_msrs(v);
+    write_cr2(v->cr2); /* the hypervisor has no page faults: it stays there until the unload */
 }
 
 static void vmx_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     (void)cpu;
+    v->cr2 = read_cr2();
     save_msrs(v);
     vmclear(v->hw_hpa);
     v->launched = false;
