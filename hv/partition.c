@@ -186,10 +186,8 @@ static void begin(struct partition *p)
     p->in_count = 0;
     p->start_tsc = arch_tsc();
     p->live = p->nr_vcpus;
-    for (u32 i = 0; i < p->nr_vcpus; i++)
-        vcpu_prepare(p->vcpus[i]);
-    set_state(p, PARTITION_RUNNING); /* from here on any of them may end it again */
-    for (u32 i = 0; i < p->nr_vcpus; i++)
+    set_state(p, PARTITION_RUNNING);
+    for (u32 i = p->nr_vcpus; i-- > 0;) /* vCPU 0 last: only it does anything by itself, and it may end all of them again */
         vcpu_start(p->vcpus[i]);
 }
 

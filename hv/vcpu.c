@@ -99,14 +99,10 @@ void vcpu_post(struct vcpu *v, u64 what)
         notify(v);
 }
 
-void vcpu_prepare(struct vcpu *v)
+void vcpu_start(struct vcpu *v)
 {
     vlapic_reset(&v->lapic, v->index, v->index == 0);
     __atomic_store_n(&v->inbox.pending, VCPU_PEND_START, __ATOMIC_SEQ_CST);
-}
-
-void vcpu_start(struct vcpu *v)
-{
     notify(v);
 }
 
@@ -399,11 +395,13 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
 {
     struct cpu *cpu = v->home;
     u64 from = arch_tsc();
+    u64 seen = __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE);
     enum vcpu_leave leave;
 
-    if (!v->live && !(__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) & VCPU_PEND_START)) {
-        /* Events for one that is stopped are dropped; a START that comes meanwhile stays and is queued again. */
-        __atomic_fetch_and(&v->inbox.pending, VCPU_PEND_START, __ATOMIC_RELAXED);
+    if (!v->live && !(seen & VCPU_PEND_START)) {
+        /* Events for one that is stopped are dropped. What comes meanwhile stays: a START, which queues it again, and a STOP
+         * behind that. */
+        __atomic_compare_exchange_n(&v->inbox.pending, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
         return LEAVE_STOP;
     }
     arch_vcpu_load(&v->arch, &cpu->arch);

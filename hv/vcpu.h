@@ -98,8 +98,7 @@ enum vcpu_leave { LEAVE_YIELD, LEAVE_BLOCK, LEAVE_STOP };
 enum vcpu_leave vcpu_run(struct vcpu *v);
 /* From any core. */
 void vcpu_post(struct vcpu *v, u64 what);
-/* Of a stopped one, core 0: first prepare all of a partition (drops what was posted before), then start them. */
-void vcpu_prepare(struct vcpu *v);
+/* Of one that has left, core 0: drops what was posted before. It may run before this returns. */
 void vcpu_start(struct vcpu *v);
 void vcpu_post_irq(struct vcpu *v, u8 vector, bool level);
 /* On the home core: after changes of the vLAPIC timer. */

@@ -126,7 +126,6 @@ static int set_up(void **state)
     timer_tsc = TIMER_NEVER;
     sched_init(&core);
     vcpu_init(&vcpu, &part, 0, &core);
-    vcpu_prepare(&vcpu);
     vcpu_start(&vcpu);
     syscall(SYS_arch_prctl, ARCH_SET_GS, &core);
     return 0;
@@ -170,7 +169,6 @@ static void start_after_stop_drops_the_stop(void **state)
     step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
     assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
     vcpu_post(&vcpu, VCPU_PEND_STOP);
-    vcpu_prepare(&vcpu);
     vcpu_start(&vcpu);
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
@@ -408,7 +406,7 @@ static void a_paused_one_can_be_stopped(void **state)
     ask_stop();
     assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
     assert_int_equal(left, 1);
-    vcpu_prepare(&vcpu);
+    vcpu_start(&vcpu);
     part.state = PARTITION_RUNNING;
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK); /* and starts afresh without it */

@@ -1,0 +1,771 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of partitions under every order of events. The cores of a small machine are coroutines that run the real
+ * cpu_main(), and may be interrupted by one another at every atomic access and every call below the seam; a fourth one types
+ * the monitor's commands. For each script, every schedule with one preemption is tried, then random ones. What they must
+ * never do is in check_run() and settle(). LIFECYCLE_RUNS=N in the environment: random schedules a script.
+ * LINK: hv/timer.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sanitizer/asan_interface.h>
+#include <cmocka.h>
+
+static void point(void);
+static void spin(void);
+/* Another core may come between any two of these. */
+#define __atomic_load_n(p, o) (point(), __atomic_load_n(p, o))
+#define __atomic_store_n(p, v, o) (point(), __atomic_store_n(p, v, o))
+#define __atomic_exchange_n(p, v, o) (point(), __atomic_exchange_n(p, v, o))
+#define __atomic_fetch_or(p, v, o) (point(), __atomic_fetch_or(p, v, o))
+#define __atomic_fetch_and(p, v, o) (point(), __atomic_fetch_and(p, v, o))
+#define __atomic_fetch_add(p, v, o) (point(), __atomic_fetch_add(p, v, o))
+#define __atomic_sub_fetch(p, v, o) (point(), __atomic_sub_fetch(p, v, o))
+#define __atomic_compare_exchange_n(p, e, v, w, s, f) (point(), __atomic_compare_exchange_n(p, e, v, w, s, f))
+#define __builtin_ia32_pause() spin()
+
+#include "hv/cpu.h"
+static struct cpu *here; /* the core that runs now */
+#define this_cpu() here
+
+#include "hv/sched.c"
+#include "hv/vcpu.c"
+#include "hv/partition.c"
+#define start cpu_start_one
+#include "hv/cpu.c"
+#undef start
+
+#define CORES    3u
+#define KEYBOARD CORES /* the coroutine that types */
+#define ACTORS   (CORES + 1)
+#define STACK    (64u << 10)
+#define ENOUGH   40000u /* points: whoever needs more does not come to rest */
+#define VECTOR   0x41u
+
+struct actor {
+    void *sp;
+    struct cpu cpu;
+    bool ipi;      /* a doorbell that was not answered yet */
+    u64 timer;
+    enum { GOES, IDLES, WAITS_CONSUMED, WAITS_SETTLED, WAITS_PROGRESS, WAITS_STOPPED, WAITS_QUIET } does;
+};
+enum program { SPINS, HALTS, WAITS, TICKS, EXITS, FAILS, RESETS, STORMS, PROGRAMS };
+struct guest { u32 step, taken; bool up, left; };
+struct scene { const char *script; enum program program; const u8 *homes; u8 restart; };
+
+static struct actor actors[ACTORS];
+static char stacks[ACTORS][STACK] __attribute__((aligned(64)));
+static void *main_sp;
+static u32 me, points, progress[2], loads_left, mark[2];
+static u64 now;
+static const char *wrong;
+static struct scene scene;
+static char key;
+static bool quiet, was_stopped;
+static u32 stalled, stall_end; /* an actor that gets nothing for a while, as one in an SMI */
+/* The schedule: in the one place where it differs from the plain one, or at random. */
+static u32 differ_at, differ_to, odds;
+static u64 seed;
+
+static struct partition parts[2];  /* the one that is tried, and its neighbour */
+static struct vcpu vcpus[3];       /* two of the first, one of the second, on core 1 */
+static struct guest guests[3];
+static struct manifest_partition confs[2];
+
+/* --- coroutines --- */
+
+void switch_stacks(void **from, void *to);
+__asm__(".text\nswitch_stacks:\n"
+        "    push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15\n"
+        "    mov %rsp, (%rdi); mov %rsi, %rsp\n"
+        "    pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp\n"
+        "    ret\n");
+
+static void go(u32 to)
+{
+    u32 from = me;
+
+    if (to == from)
+        return;
+    me = to;
+    if (to < CORES)
+        here = &actors[to].cpu;
+    switch_stacks(&actors[from].sp, actors[to].sp);
+}
+
+/* Back to the test, for good. */
+static __attribute__((noipa)) void done(const char *why)
+{
+    void *unused;
+
+    wrong = why;
+    switch_stacks(&unused, main_sp);
+    abort();
+}
+
+static bool interrupted(u32 a)
+{
+    return actors[a].ipi || actors[a].timer <= now;
+}
+
+static bool stopped(void)
+{
+    return parts[0].state == PARTITION_STOPPED && !parts[0].live;
+}
+
+static bool restarts(void)
+{
+    switch (scene.program) {
+    case EXITS: return scene.restart == MANIFEST_RESTART_ALWAYS;
+    case FAILS: return scene.restart != MANIFEST_RESTART_NEVER;
+    default: return true;
+    }
+}
+
+/* Who runs gets on, who ends by itself has ended or starts again, and the neighbour gets on anyway. */
+static bool goes_on(void)
+{
+    bool it = parts[0].state == PARTITION_RUNNING && progress[0] > mark[0] + 3;
+
+    if (scene.program == EXITS || scene.program == FAILS || scene.program == RESETS)
+        it = restarts() ? progress[0] > mark[0] : stopped();
+    return (it || (was_stopped && stopped())) && progress[1] > mark[1] + 3;
+}
+
+static bool settled(void)
+{
+    return parts[0].state == PARTITION_RUNNING || parts[0].state == PARTITION_STOPPED;
+}
+
+static bool can_go(u32 a)
+{
+    if (a == stalled && points < stall_end)
+        return false;
+    switch (actors[a].does) {
+    case IDLES: return interrupted(a);
+    case WAITS_CONSUMED: return !key;
+    case WAITS_SETTLED: return settled();
+    case WAITS_PROGRESS: return goes_on();
+    case WAITS_STOPPED: return stopped();
+    case WAITS_QUIET: return quiet;
+    default: return true;
+    }
+}
+
+static u32 next_able(u32 after)
+{
+    for (u32 i = 1; i <= ACTORS; i++)
+        if (can_go((after + i) % ACTORS))
+            return (after + i) % ACTORS;
+    return ACTORS;
+}
+
+/* Everybody waits: for time, or for ever. */
+static void let_time_pass(void)
+{
+    u64 first = TIMER_NEVER;
+
+    if (points < stall_end) {
+        stall_end = 0;
+        return;
+    }
+    for (u32 i = 0; i < CORES; i++)
+        first = MIN(first, actors[i].timer);
+    if (first == TIMER_NEVER && actors[KEYBOARD].does == WAITS_QUIET)
+        quiet = true;
+    else if (first == TIMER_NEVER)
+        done("everybody waits for ever");
+    else
+        now = MAX(now, first);
+}
+
+static u32 random_below(u32 n)
+{
+    seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (u32)(seed >> 33) % n;
+}
+
+static void point(void)
+{
+    u32 to = me;
+
+    if (!points)
+        return; /* setting up */
+    now++;
+    if (++points > ENOUGH)
+        done("does not come to rest");
+    if (points == differ_at)
+        to = differ_to;
+    else if (odds && random_below(odds) == 0)
+        to = random_below(ACTORS);
+    if (odds && points >= stall_end && random_below(100) == 0) {
+        stalled = me;
+        stall_end = points + random_below(200);
+        spin();
+        return;
+    }
+    if (can_go(to))
+        go(to);
+}
+
+/* Gives way in every schedule. */
+static void spin(void)
+{
+    u32 to;
+
+    point();
+    while ((to = next_able(me)) == ACTORS)
+        let_time_pass();
+    go(to);
+}
+
+static void wait_until(u32 what)
+{
+    actors[me].does = what;
+    do
+        spin();
+    while (!can_go(me));
+    actors[me].does = GOES;
+}
+
+/* --- what lies below the seam --- */
+
+void panic(const char *fmt, ...)
+{
+    static char text[200];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    done(text);
+    abort();
+}
+
+static void take_interrupts(void)
+{
+    if (!interrupted(me))
+        return;
+    actors[me].ipi = false;
+    if (actors[me].timer <= now)
+        actors[me].timer = TIMER_NEVER;
+    here->attention = true;
+}
+
+void arch_irq_window(void) { point(); take_interrupts(); }
+void arch_idle(void) { wait_until(IDLES); take_interrupts(); }
+void arch_ipi(u32 apic_id, u8 vector) { (void)vector; point(); actors[apic_id].ipi = true; }
+void arch_timer_set(u64 tsc) { actors[me].timer = tsc; }
+u64 arch_tsc(void) { return now; }
+u64 arch_tsc_khz(void) { return 5; }
+void arch_halt(void) { done("a core was halted"); abort(); }
+enum pith_status arch_cpu_enable(struct arch_cpu *c, struct frame_pool *f) { (void)c, (void)f; return PITH_OK; }
+void arch_cpu_disable(struct arch_cpu *c) { (void)c; }
+u32 arch_cpu_apic_id(void) { return 0; }
+void arch_cpu_stop(u32 i) { (void)i; }
+enum pith_status arch_cpu_start(u32 i, u32 a, void *s, void (*e)(u32)) { (void)i, (void)a, (void)s, (void)e; return PITH_E_HW; }
+hpa_t frames_alloc(struct frame_pool *p, u64 n, u64 align) { (void)p, (void)n, (void)align; return 0; }
+
+void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *c)
+{
+    ASSERT(v->cpu == c && c->loaded == v && c == &here->arch);
+    v->cpu = NULL;
+    c->loaded = NULL;
+}
+void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *c)
+{
+    if (c->loaded == v)
+        return;
+    ASSERT(c == &here->arch && !v->cpu);
+    if (c->loaded)
+        arch_vcpu_unload(c->loaded, c);
+    v->cpu = c;
+    c->loaded = v;
+}
+static struct vcpu *owner(const struct arch_vcpu *v)
+{
+    struct vcpu *whole = (struct vcpu *)((u8 *)(uintptr_t)v - offsetof(struct vcpu, arch));
+
+    ASSERT(v->cpu == &here->arch && v->cpu->loaded == v && whole->home == here);
+    return whole;
+}
+static struct guest *guest_of(const struct vcpu *v) { return &guests[v - vcpus]; }
+void arch_vcpu_reset(struct arch_vcpu *v, bool init_only)
+{
+    (void)init_only;
+    *guest_of(owner(v)) = (struct guest){ 0 };
+    v->interrupted.valid = false;
+}
+void arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg r, u64 val) { (void)owner(v), (void)r, (void)val; }
+u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg r) { (void)owner(v), (void)r; return 0; }
+void arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg s, const struct x86_segment *in) { (void)owner(v), (void)s, (void)in; }
+void arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold) { (void)owner(v), (void)threshold; }
+void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc) { (void)owner(v), (void)tsc; }
+enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *e) { (void)owner(v), (void)e; return PITH_OK; }
+bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
+{
+    (void)owner(v);
+    if (v->interrupted.valid)
+        return false;
+    v->interrupted = *ev;
+    return true;
+}
+
+/* Whoever enters a guest has asked itself all this. */
+static void check_run(const struct vcpu *v)
+{
+    const struct partition *p = v->part;
+
+    if (p->state == PARTITION_STOPPED || p->state == PARTITION_LOADING || p->state == PARTITION_DELAYED)
+        done("a guest runs although its partition is not");
+    if (!p->live || p->live > p->nr_vcpus || !v->live)
+        done("a vCPU runs that has left");
+    if (v->paused)
+        done("a paused vCPU runs");
+    if (v->wait != WAIT_NONE)
+        done("a vCPU runs that waits");
+    if (guest_of(v)->left)
+        done("a guest runs behind its own end");
+    for (u32 i = 0; i < CORES; i++) {
+        u32 n = 0;
+
+        for (const struct vcpu *r = actors[i].cpu.ready_first; r; r = r->next_ready)
+            if (++n > 3 || r->home != &actors[i].cpu)
+                done("a core's queue is broken");
+    }
+}
+
+void arch_vcpu_run(struct arch_vcpu *a, struct vm_exit *e)
+{
+    struct vcpu *v = owner(a);
+
+    check_run(v);
+    *e = (struct vm_exit){ .kind = interrupted(me) ? VM_EXIT_HOST_IRQ : VM_EXIT_CPUID };
+    guest_of(v)->taken += a->interrupted.valid;
+    a->interrupted.valid = false;
+    if (e->kind == VM_EXIT_CPUID) {
+        spin();
+        check_run(v);
+    }
+}
+
+/* --- guests --- */
+
+static enum exit_action halt(struct vcpu *v)
+{
+    v->wait = WAIT_HLT;
+    v->irq_dirty = true;
+    return EXIT_SKIP;
+}
+
+static void lapic(struct vcpu *v, u32 reg, u32 val)
+{
+    struct vlapic_effect e = { 0 };
+
+    vlapic_write(&v->lapic, reg, val, vcpu_guest_tsc(v), &e);
+    v->irq_dirty = true;
+}
+
+static enum exit_action end(struct vcpu *v, enum partition_end why)
+{
+    if (partition_stop(v->part, why) != PITH_OK)
+        vcpu_post(v, VCPU_PEND_STOP); /* as hc_exit() and the ACPI registers do */
+    guest_of(v)->left = true;
+    return EXIT_SKIP;
+}
+
+/* A ball between two that halt in between: where one interrupt is lost, both sleep for ever. */
+static enum exit_action play(struct vcpu *v, struct guest *g, struct vcpu *other)
+{
+    if (!g->taken)
+        return halt(v);
+    g->taken--;
+    lapic(v, 0xb, 0);
+    progress[0]++;
+    vcpu_post_irq(other, VECTOR, false);
+    return EXIT_SKIP;
+}
+
+/* vCPU 0 starts the other as kernels do, then throws the ball. */
+static enum exit_action first_steps(struct vcpu *v, struct guest *g)
+{
+    switch (g->step++) {
+    case 0:
+        lapic(v, 0xf, 0x1ff);
+        vcpu_post(&vcpus[1], VCPU_PEND_INIT);
+        return EXIT_SKIP;
+    case 1:
+    case 2:
+        vcpu_post(&vcpus[1], VCPU_PEND_SIPI);
+        return EXIT_SKIP;
+    default:
+        if (guests[1].up)
+            g->up = true;
+        if (g->up)
+            vcpu_post_irq(&vcpus[1], VECTOR, false);
+        return EXIT_SKIP;
+    }
+}
+
+static enum exit_action wait_a_little(struct vcpu *v, struct guest *g)
+{
+    progress[0]++;
+    v->wait = WAIT_CALL;
+    v->wait_deadline = now + (g->step++ % 2 ? 7 : 300);
+    timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
+    return EXIT_SKIP;
+}
+
+static enum exit_action tick(struct vcpu *v, struct guest *g)
+{
+    if (!g->step++)
+        lapic(v, 0xf, 0x1ff);
+    if (g->taken || g->step == 1) {
+        progress[0]++;
+        g->taken = 0;
+        lapic(v, 0xb, 0);
+        v->lapic.lvt[0] = VECTOR;
+        v->lapic.deadline = vcpu_guest_tsc(v) + 9;
+        vcpu_arm_timer(v);
+    }
+    return halt(v);
+}
+
+static enum exit_action storm(struct vcpu *v, struct guest *g)
+{
+    static const u64 what[] = { VCPU_PEND_INIT, VCPU_PEND_SIPI, VCPU_PEND_NMI, VCPU_PEND_SIPI };
+
+    progress[0]++;
+    vcpu_post(&vcpus[1], what[g->step++ % ARRAY_SIZE(what)]);
+    if (v == &vcpus[1] && g->step % 3 == 0)
+        return halt(v);
+    return EXIT_SKIP;
+}
+
+static enum exit_action end_soon(struct vcpu *v, struct guest *g)
+{
+    progress[0] += g->step == 0;
+    if (g->step++ < 3)
+        return EXIT_SKIP;
+    if (scene.program == FAILS)
+        return EXIT_FAIL;
+    return end(v, scene.program == EXITS ? END_EXIT : END_RESET);
+}
+
+static enum exit_action second_vcpu(struct vcpu *v, struct guest *g)
+{
+    if (scene.program == STORMS)
+        return storm(v, g);
+    if (scene.program != HALTS)
+        return halt(v);
+    if (!g->up)
+        lapic(v, 0xf, 0x1ff);
+    g->up = true;
+    return play(v, g, &vcpus[0]);
+}
+
+static enum exit_action act(struct vcpu *v)
+{
+    struct guest *g = guest_of(v);
+
+    if (v->part == &parts[1]) {
+        progress[1]++;
+        return EXIT_SKIP;
+    }
+    if (v == &vcpus[1])
+        return second_vcpu(v, g);
+    switch (scene.program) {
+    case HALTS: return g->up ? play(v, g, &vcpus[1]) : first_steps(v, g);
+    case WAITS: return wait_a_little(v, g);
+    case TICKS: return tick(v, g);
+    case STORMS: return storm(v, g);
+    case EXITS:
+    case FAILS:
+    case RESETS:
+        return end_soon(v, g);
+    default: progress[0]++; return EXIT_SKIP;
+    }
+}
+
+enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
+{
+    if (e->kind != VM_EXIT_HOST_IRQ)
+        return act(v);
+    arch_irq_window();
+    return EXIT_RESUME;
+}
+
+void hypercall_wait_done(struct vcpu *v) { (void)owner(&v->arch); }
+void report_vcpu(struct vcpu *v, const struct vm_exit *e) { (void)owner(&v->arch), (void)e; guest_of(v)->left = true; }
+void report_registers(struct vcpu *v) { (void)owner(&v->arch); }
+u64 vmsr_store_reset(u32 i) { (void)i; return 0; }
+void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; point(); }
+void console_end(struct console_source *s) { (void)s; point(); }
+const char *audit_check(void) { return NULL; }
+bool power_off_wanted(void) { return false; }
+void power_off(void) { done("power off"); abort(); }
+enum pith_status load_step(struct partition *p, const char **why)
+{
+    (void)why;
+    for (u32 i = 0; i < p->nr_vcpus; i++)
+        *guest_of(p->vcpus[i]) = (struct guest){ 0 };
+    if (!loads_left)
+        return PITH_OK;
+    loads_left--;
+    return PITH_E_BUSY;
+}
+
+/* --- the monitor --- */
+
+static void command(char c)
+{
+    struct partition *p = &parts[0];
+    enum pith_status st = PITH_OK;
+
+    /* Nobody who stands still goes on because the end is near. */
+    for (u32 i = 0; i < p->nr_vcpus && (c == 's' || c == 'r'); i++)
+        guests[i].left |= p->state == PARTITION_PAUSED && vcpus[i].paused;
+    switch (c) {
+    case 's': st = partition_end(p, false); break;
+    case 'r': st = partition_end(p, true); break;
+    case 'b': loads_left = 2; st = partition_start(p); break;
+    case 'p': st = partition_pause(p); break;
+    case 'u': st = partition_resume(p); break;
+    case 'k': partition_input(p, 'x'); break;
+    case 'n': st = partition_end(&parts[1], false); break;
+    case 'g': vcpu_post(p->vcpus[1], VCPU_PEND_REGS); break;
+    }
+    if (st != PITH_OK && st != PITH_E_STATE)
+        done("a command failed");
+}
+
+/* On core 0 from cpu_attend(), whatever it does: between vCPUs, or in the middle of an exit. */
+void irq_house(void)
+{
+    char c = key;
+
+    if (c) {
+        command(c);
+        key = 0;
+    }
+}
+
+static void type(char c)
+{
+    key = c;
+    actors[0].ipi = true;
+    wait_until(WAITS_CONSUMED);
+}
+
+/* Whatever was done to it: a partition that runs does run, its neighbour too, and what is stopped leaves nothing behind. */
+static void settle(void)
+{
+    type('u');
+    wait_until(WAITS_SETTLED);
+    was_stopped = stopped();
+    memcpy(mark, progress, sizeof(mark));
+    wait_until(WAITS_PROGRESS);
+    type('s');
+    wait_until(WAITS_STOPPED);
+    type('n');
+    wait_until(WAITS_QUIET);
+    for (u32 i = 0; i < ARRAY_SIZE(vcpus); i++)
+        if (vcpus[i].state != VCPU_STOPPED || vcpus[i].live || vcpus[i].lapic_timer.deadline != TIMER_NEVER ||
+            vcpus[i].wait_timer.deadline != TIMER_NEVER || vcpus[i].arch.cpu)
+            done("a stopped vCPU left something behind");
+    if (!stopped() || parts[1].live)
+        done("it is not stopped any more");
+}
+
+static void keyboard(void)
+{
+    for (const char *c = scene.script; *c; c++)
+        type(*c);
+    settle();
+    done(NULL);
+}
+
+/* --- schedules --- */
+
+static void set_up_actor(u32 i, void (*fn)(void))
+{
+    u64 *top = (u64 *)(void *)(stacks[i] + STACK) - 8; /* six registers, where to go, and where that would return to */
+
+    ASAN_UNPOISON_MEMORY_REGION(stacks[i], STACK); /* the last run's frames were left where they were */
+    memset(top, 0, 8 * sizeof(*top));
+    top[6] = (uintptr_t)fn;
+    actors[i].sp = top;
+}
+
+static void set_up_partition(struct partition *p, const char *name, u32 n, struct vcpu *v, const u8 *homes)
+{
+    confs[p - parts].restart = scene.restart;
+    *p = (struct partition){ .conf = &confs[p - parts], .name = name, .nr_vcpus = n, .restart = { .deadline = TIMER_NEVER } };
+    partition_register(p);
+    for (u32 i = 0; i < n; i++) {
+        p->vcpus[i] = &v[i];
+        vcpu_init(&v[i], p, i, &actors[homes[i]].cpu);
+    }
+}
+
+static void set_up(void)
+{
+    memset(actors, 0, sizeof(actors));
+    memset(vcpus, 0, sizeof(vcpus));
+    memset(guests, 0, sizeof(guests));
+    memset(progress, 0, sizeof(progress));
+    memset(mark, 0, sizeof(mark));
+    nr_partitions = points = me = house_wanted = 0;
+    house_fn = NULL;
+    wrong = NULL;
+    key = 0;
+    quiet = was_stopped = false;
+    stall_end = 0;
+    now = 1000;
+    loads_left = 4;
+    nr_cpus = CORES;
+    for (u32 i = 0; i < ACTORS; i++) {
+        actors[i].cpu = (struct cpu){ .self = &actors[i].cpu, .index = i, .apic_id = i };
+        actors[i].timer = TIMER_NEVER;
+        set_up_actor(i, i == KEYBOARD ? keyboard : cpu_main);
+        if (i < CORES)
+            cpus[i] = &actors[i].cpu;
+        sched_init(&actors[i].cpu);
+    }
+    here = &actors[0].cpu;
+    set_up_partition(&parts[0], "tried", 2, vcpus, scene.homes);
+    set_up_partition(&parts[1], "neighbour", 1, vcpus + 2, (const u8[]){ 1 });
+    assert_int_equal(partition_start(&parts[1]), PITH_OK);
+    assert_int_equal(partition_start(&parts[0]), PITH_OK);
+}
+
+static u32 runs;
+
+/* What went wrong, or NULL; all there is to say to do it again is printed. */
+static const char *try(void)
+{
+    struct scene kept = scene;
+    u64 first = seed;
+
+    set_up();
+    points = 1;
+    runs++;
+    switch_stacks(&main_sp, actors[0].sp);
+    for (u32 i = 0; wrong && i < ARRAY_SIZE(vcpus); i++)
+        printf("vCPU %u: state %u wait %u live %d paused %d pending %llx; ", i, vcpus[i].state, vcpus[i].wait, vcpus[i].live,
+               vcpus[i].paused, (unsigned long long)vcpus[i].inbox.pending);
+    if (wrong)
+        printf("\npartition %u with %u live, neighbour %u; keyboard waits for %d, key %c\n", parts[0].state, parts[0].live,
+               parts[1].state, (int)actors[KEYBOARD].does, key ? key : '-');
+    if (wrong)
+        printf("script %s program %d homes %d%d restart %d differs at %u to %u odds %u seed %llx: %s\n", kept.script,
+               (int)kept.program, kept.homes[0], kept.homes[1], kept.restart, differ_at, differ_to, odds,
+               (unsigned long long)first, wrong);
+    scene = kept;
+    return wrong;
+}
+
+static bool try_random(u32 n)
+{
+    bool ok = true;
+
+    differ_at = 0;
+    for (u32 i = 0; i < n && ok; i++) {
+        odds = 2 + i % 13;
+        ok = !try();
+    }
+    odds = 0;
+    return ok;
+}
+
+static bool try_all_with_one_preemption(void)
+{
+    u32 length;
+    bool ok;
+
+    odds = differ_at = 0;
+    ok = !try();
+    length = points;
+    for (differ_at = 2; differ_at < length && ok; differ_at++)
+        for (differ_to = 0; differ_to < ACTORS && ok; differ_to++)
+            ok = !try();
+    return ok;
+}
+
+static u32 wanted_runs(u32 usual)
+{
+    const char *n = getenv("LIFECYCLE_RUNS");
+
+    return n ? (u32)strtoul(n, NULL, 10) : usual;
+}
+
+static const u8 apart[] = { 1, 2 }, with_house[] = { 0, 1 }, together[] = { 1, 1 };
+static const u8 *const all_homes[] = { apart, with_house, together };
+
+static void one_preemption(void **state)
+{
+    static const struct { const char *script; enum program program; u8 restart; } plays[] = {
+        { "ps", HALTS, 0 }, { "pus", HALTS, 0 }, { "rp", TICKS, 0 }, { "psb", WAITS, 0 }, { "pr", SPINS, 1 }, { "p", EXITS, 0 },
+        { "s", FAILS, 2 },
+    };
+
+    (void)state;
+    for (u32 i = 0; i < ARRAY_SIZE(plays); i++) {
+        scene = (struct scene){ plays[i].script, plays[i].program, all_homes[i % 3], plays[i].restart };
+        assert_true(try_all_with_one_preemption());
+    }
+}
+
+/* Every script of up to three commands, every program, every place, every policy. */
+static void random_schedules(void **state)
+{
+    static const char commands[] = "srbpukg";
+    u32 each = wanted_runs(2);
+    char script[4] = "";
+
+    (void)state;
+    seed = 4711;
+    for (u32 i = 0; i < 7 * 7 * 7; i++) {
+        script[0] = commands[i % 7];
+        script[1] = commands[i / 7 % 7];
+        script[2] = commands[i / 49];
+        for (u32 k = 0; k < PROGRAMS * 3; k++) {
+            scene = (struct scene){ script, (enum program)(k % PROGRAMS), all_homes[k / PROGRAMS], (u8)((i + k) % 3) };
+            assert_true(try_random(each));
+        }
+    }
+    printf("%u runs\n", runs);
+}
+
+/* Where mistakes need more than that to show: commands against what the guest does to itself, and against each other. */
+static void close_calls(void **state)
+{
+    static const struct { const char *script; enum program program; u8 restart; } plays[] = {
+        { "pupupu", EXITS, 0 }, { "pupupu", FAILS, 0 }, { "pupupups", SPINS, 0 }, { "pupr", HALTS, 0 }, { "srsr", RESETS, 1 },
+        { "pukpkr", TICKS, 0 },
+    };
+
+    (void)state;
+    seed = 42;
+    for (u32 i = 0; i < ARRAY_SIZE(plays) * 3; i++) {
+        scene = (struct scene){ plays[i / 3].script, plays[i / 3].program, all_homes[i % 3], plays[i / 3].restart };
+        assert_true(try_random(wanted_runs(2) * 1000));
+    }
+    printf("%u runs\n", runs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_preemption),
+        cmocka_unit_test(random_schedules),
+        cmocka_unit_test(close_calls),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
