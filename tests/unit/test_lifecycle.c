@@ -340,7 +340,7 @@ static void check_run(const struct vcpu *v)
     }
 }
 
-void arch_vcpu_run(struct arch_vcpu *a, struct vm_exit *e)
+static void run_once(struct arch_vcpu *a, struct vm_exit *e)
 {
     struct vcpu *v = owner(a);
 
@@ -352,6 +352,14 @@ void arch_vcpu_run(struct arch_vcpu *a, struct vm_exit *e)
         spin();
         check_run(v);
     }
+}
+
+bool arch_vcpu_run(struct arch_vcpu *a, struct vm_exit *e, vm_exit_fn *handle)
+{
+    do
+        run_once(a, e);
+    while (handle(a, e));
+    return false;
 }
 
 /* --- guests --- */
@@ -492,12 +500,16 @@ static enum exit_action act(struct vcpu *v)
     }
 }
 
-enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
+bool exit_handle(struct arch_vcpu *a, struct vm_exit *e)
 {
-    if (e->kind != VM_EXIT_HOST_IRQ)
-        return act(v);
-    arch_irq_window();
-    return EXIT_RESUME;
+    struct vcpu *v = owner(a);
+
+    v->action = EXIT_RESUME;
+    if (e->kind == VM_EXIT_HOST_IRQ)
+        arch_irq_window();
+    else
+        v->action = (u8)act(v);
+    return v->action == EXIT_SKIP && !vcpu_wanted(v, v->home);
 }
 
 void hypercall_wait_done(struct vcpu *v) { (void)owner(&v->arch); }
@@ -509,9 +521,8 @@ void console_end(struct console_source *s) { (void)s; point(); }
 const char *audit_check(void) { return NULL; }
 bool power_off_wanted(void) { return false; }
 void power_off(void) { done("power off"); abort(); }
-enum pith_status load_step(struct partition *p, const char **why)
+enum pith_status load_step(struct partition *p)
 {
-    (void)why;
     for (u32 i = 0; i < p->nr_vcpus; i++)
         *guest_of(p->vcpus[i]) = (struct guest){ 0 };
     if (!loads_left)
@@ -604,8 +615,11 @@ static void set_up_actor(u32 i, void (*fn)(void))
 
 static void set_up_partition(struct partition *p, const char *name, u32 n, struct vcpu *v, const u8 *homes)
 {
+    static const struct load_plan plan;
+
     confs[p - parts].restart = scene.restart;
-    *p = (struct partition){ .conf = &confs[p - parts], .name = name, .nr_vcpus = n, .restart = { .deadline = TIMER_NEVER } };
+    *p = (struct partition){ .conf = &confs[p - parts], .plan = &plan, .name = name, .nr_vcpus = n };
+    p->restart.deadline = TIMER_NEVER;
     partition_register(p);
     for (u32 i = 0; i < n; i++) {
         p->vcpus[i] = &v[i];
