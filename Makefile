@@ -152,6 +152,12 @@ $(LINUX)/initrd.img: guests/linux/init $(LINUX)/busybox tools/make-initrd
 	$(call say,CPIO,$@)
 	$(Q)tools/make-initrd $@ guests/linux/init $(LINUX)/busybox
 
+# --- other kernels of Debian's, for tests
+KERNELS := $(addprefix $(LINUX)/,gnumach.elf memtest.bin ipxe.lkrn)
+$(KERNELS): tools/get-linux
+	$(call say,GET,$@)
+	$(Q)tools/get-linux $(basename $(@F)) $@
+
 # --- the disk image: what a USB stick needs. KERNEL=FILE and INITRD=FILE take the place of Debian's.
 VOLUME := EFI/BOOT/BOOTX64.EFI=$(BUILD)/BOOTX64.EFI pith.conf=guests/demo/pith.conf hello.elf=$(BUILD)/guests/hello.elf \
           clock.elf=$(BUILD)/guests/clock.elf vmlinuz=$(or $(KERNEL),$(LINUX)/vmlinuz) initrd.img=$(or $(INITRD),$(LINUX)/initrd.img)
@@ -210,13 +216,13 @@ check:
 fuzz:
 	@tools/check --fuzz $(FUZZ)
 
-test: all guests
+test: all guests $(KERNELS)
 	@tests/boot/run.py --with-check test
 
 bench: all guests
 	@tests/bench/run.py
 
-test-all: all guests $(BUILD)/acpishim.efi
+test-all: all guests $(KERNELS) $(BUILD)/acpishim.efi
 	@tests/boot/run.py --with-check all
 
 # Everything once more, with gcc's counters, in a directory of its own; stream.c, which brings them out, is not counted.

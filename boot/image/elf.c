@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ELF64 guests: header, notes and segments. System V ABI, ELF-64 Object File Format. Nothing in the file is trusted. */
+/* ELF guests: header, notes and segments. System V ABI, Object Files; ELF-64 Object File Format. Nothing in the file is trusted. */
 #include "boot/image/parts.h"
 
 #include "hv/lib/string.h"
@@ -8,6 +8,7 @@
 #define ELFCLASS64 2u
 #define ELFDATA2LSB 1u
 #define ET_EXEC    2u
+#define EM_386     3u
 #define EM_X86_64  62u
 #define PT_LOAD    1u
 #define PT_NOTE    4u
@@ -26,11 +27,22 @@ struct elf_header {
 };
 _Static_assert(sizeof(struct elf_header) == 64, "ELF-64 file header");
 
+struct elf32_header {
+    u8 ident[16];
+    u16 type, machine;
+    u32 version, entry, phoff, shoff, flags;
+    u16 ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+_Static_assert(sizeof(struct elf32_header) == 52, "ELF-32 file header");
+
 struct elf_segment {
     u32 type, flags;
     u64 offset, vaddr, paddr, filesz, memsz, align;
 };
 _Static_assert(sizeof(struct elf_segment) == 56, "ELF-64 program header");
+
+struct elf32_segment { u32 type, offset, vaddr, paddr, filesz, memsz, flags, align; };
+_Static_assert(sizeof(struct elf32_segment) == 32, "ELF-32 program header");
 
 struct elf_note { u32 namesz, descsz, type; };
 
@@ -39,17 +51,43 @@ bool image_is_elf(const struct image_file *file)
     return file->size >= 4 && memcmp(file->data, "\177ELF", 4) == 0;
 }
 
+static u64 segment_size(bool is32)
+{
+    return is32 ? sizeof(struct elf32_segment) : sizeof(struct elf_segment);
+}
+
+/* Both kinds come out as ELF-64. */
+static bool read_header(const struct image_file *file, struct elf_header *h)
+{
+    struct elf32_header h32;
+
+    if (file->size < sizeof(h32))
+        return false;
+    memcpy(&h32, file->data, sizeof(h32));
+    if (h32.ident[4] != ELFCLASS32) {
+        if (file->size >= sizeof(*h))
+            memcpy(h, file->data, sizeof(*h));
+        return file->size >= sizeof(*h);
+    }
+    *h = (struct elf_header){
+        .type = h32.type, .machine = h32.machine, .entry = h32.entry, .phoff = h32.phoff,
+        .phentsize = h32.phentsize, .phnum = h32.phnum,
+    };
+    memcpy(h->ident, h32.ident, sizeof(h->ident));
+    return true;
+}
+
 static const char *header_wrong(const struct elf_header *h, u64 size)
 {
-    if (h->ident[4] == ELFCLASS32)
-        return "the image is a 32-bit ELF - build it for x86-64 (gcc -m64), or give a bzImage";
-    if (h->ident[4] != ELFCLASS64 || h->ident[5] != ELFDATA2LSB || h->machine != EM_X86_64)
-        return "the image is an ELF for another processor - build it for x86-64";
+    bool is32 = h->ident[4] == ELFCLASS32;
+
+    if ((!is32 && h->ident[4] != ELFCLASS64) || h->ident[5] != ELFDATA2LSB || h->machine != (is32 ? EM_386 : EM_X86_64))
+        return "the image is an ELF for another processor - build it for x86";
     if (h->type != ET_EXEC)
         return "the image is not an executable at fixed addresses - link it with -static -no-pie";
-    if (h->phentsize != sizeof(struct elf_segment) || h->phnum == 0 || h->phnum > PHNUM_MAX)
+    if (h->phentsize != segment_size(is32) || h->phnum == 0 || h->phnum > PHNUM_MAX)
         return "the image's program headers are damaged or too many (64) - link it again";
-    if (h->phoff > size || h->phnum * sizeof(struct elf_segment) > size - h->phoff)
+    if (h->phoff > size || h->phnum * segment_size(is32) > size - h->phoff)
         return "the image is truncated: its program headers are missing - copy the file again";
     return NULL;
 }
@@ -57,7 +95,15 @@ static const char *header_wrong(const struct elf_header *h, u64 size)
 /* False: the segment claims bytes that the file does not have. */
 static bool read_segment(const struct image_elf *elf, u32 i, struct elf_segment *seg)
 {
-    memcpy(seg, elf->data + elf->phoff + i * sizeof(*seg), sizeof(*seg));
+    const u8 *at = elf->data + elf->phoff + i * segment_size(elf->is32);
+    struct elf32_segment s;
+
+    if (!elf->is32) {
+        memcpy(seg, at, sizeof(*seg));
+    } else {
+        memcpy(&s, at, sizeof(s));
+        *seg = (struct elf_segment){ s.type, s.flags, s.offset, s.vaddr, s.paddr, s.filesz, s.memsz, s.align };
+    }
     return seg->offset <= elf->size && seg->filesz <= elf->size - seg->offset;
 }
 
@@ -105,15 +151,15 @@ static enum pith_status open_elf(struct image_job *job, struct image_elf *elf)
     struct elf_header h;
     const char *wrong;
 
-    if (file->size < sizeof(h))
+    if (!read_header(file, &h))
         return image_fail(job, PITH_E_ARG, "the image is truncated: less than an ELF header - copy the file again");
-    memcpy(&h, file->data, sizeof(h));
     wrong = header_wrong(&h, file->size);
     if (wrong)
         return image_fail(job, PITH_E_ARG, wrong);
 
     *elf = (struct image_elf){
         .data = file->data, .size = file->size, .entry = h.entry, .phoff = h.phoff, .phnum = h.phnum,
+        .is32 = h.ident[4] == ELFCLASS32,
     };
     for (u32 i = 0; i < elf->phnum; i++) {
         struct elf_segment seg;
@@ -161,6 +207,16 @@ enum pith_status image_elf_segments(struct image_job *job, const struct image_el
     return PITH_OK;
 }
 
+u64 image_elf_physical(const struct image_elf *elf, u64 va)
+{
+    struct elf_segment seg;
+
+    for (u32 i = 0; i < elf->phnum; i++)
+        if (read_segment(elf, i, &seg) && seg.type == PT_LOAD && va >= seg.vaddr && va - seg.vaddr < seg.filesz)
+            return va - seg.vaddr + seg.paddr;
+    return va;
+}
+
 enum pith_status image_load_elf(struct image_job *job)
 {
     struct image_elf elf;
@@ -168,10 +224,14 @@ enum pith_status image_load_elf(struct image_job *job)
 
     if (st != PITH_OK)
         return st;
+    if (elf.has_pith && elf.is32)
+        return image_fail(job, PITH_E_ARG, "the image has Pith's note and is a 32-bit ELF - build it for x86-64 (gcc -m64)");
     if (elf.has_pith)
         return image_start_pith(job, &elf);
     if (elf.has_pvh)
         return image_start_pvh(job, &elf);
-    return image_fail(job, PITH_E_ARG,
-                      "the ELF has neither a Pith nor a PVH note - link it with guests/lib, or give a bzImage");
+    if (image_is_multiboot(&job->rq->image))
+        return image_start_multiboot(job, &elf);
+    return image_fail(job, PITH_E_ARG, "the ELF has no Pith note, PVH note or multiboot header - link it with guests/lib, "
+                                       "or give another kernel");
 }

@@ -221,8 +221,10 @@ static enum pith_status load(struct image_job *job)
         return image_load_elf(job);
     if (image_is_linux(file))
         return image_load_linux(job);
-    return image_fail(job, PITH_E_ARG,
-                      "the image is neither an ELF file nor a Linux bzImage - give an uncompressed ELF64 or a bzImage");
+    if (image_is_multiboot(file))
+        return image_start_multiboot(job, NULL);
+    return image_fail(job, PITH_E_ARG, "the image is neither an ELF file nor a bzImage nor a multiboot kernel - give one of "
+                                       "these, not compressed");
 }
 
 enum pith_status image_load(const struct image_request *rq, struct image_out *out, struct load_plan *plan, const char **why)

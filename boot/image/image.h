@@ -30,7 +30,8 @@ struct image_out {
 };
 
 /*
- * Recognises ELF64 with Pith's note (Pith PV), ELF with a PVH note, bzImage with the 64-bit entry. On failure *why says what is
+ * Recognises ELF64 with Pith's note (Pith PV), ELF with a PVH note or a multiboot header, bzImage with the 64-bit entry, and
+ * multiboot kernels in other files. On failure *why says what is
  * wrong and what to do ("image 'x' is an ELF for 32-bit ... - build it ..."), static text, and @plan is worth nothing.
  */
 enum pith_status image_load(const struct image_request *rq, struct image_out *out, struct load_plan *plan,

@@ -49,7 +49,7 @@ struct image_elf {
     const u8 *data;
     u64 size, entry, phoff;
     u32 phnum;
-    bool has_pith, has_pvh;
+    bool is32, has_pith, has_pvh;
     u32 pith_version;
     u64 pvh_entry;
 };
@@ -57,8 +57,14 @@ bool image_is_elf(const struct image_file *file);
 enum pith_status image_load_elf(struct image_job *job) MUST_CHECK;
 /* Copies the segments to where p_paddr says; the entry point must lie in one of them. */
 enum pith_status image_elf_segments(struct image_job *job, const struct image_elf *elf, u64 entry) MUST_CHECK;
+/* Where the segments put what is linked at virtual address @va; @va itself when they do not. */
+u64 image_elf_physical(const struct image_elf *elf, u64 va);
 enum pith_status image_start_pith(struct image_job *job, const struct image_elf *elf) MUST_CHECK;
 enum pith_status image_start_pvh(struct image_job *job, const struct image_elf *elf) MUST_CHECK;
+
+bool image_is_multiboot(const struct image_file *file);
+/* @elf NULL: the file is no ELF, and the header itself says where things go. */
+enum pith_status image_start_multiboot(struct image_job *job, const struct image_elf *elf) MUST_CHECK;
 
 bool image_is_linux(const struct image_file *file);
 enum pith_status image_load_linux(struct image_job *job) MUST_CHECK;

@@ -69,6 +69,15 @@ def said_attacks(which, ticks, line):
 
 
 GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm'] for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
+# Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
+def kernel(name, file, memory, cmdline=''):
+    return f'[pith]\npoweroff = when-done\n[partition {name}]\nimage = {file}\nmemory = {memory}\ncmdline = {cmdline}\n'
+
+
+def kernel_file(file):
+    return ['--file', f'{file}=@ROOT@/build/linux/{file}', '--cpus', '1']
+
+
 TYPED = 'echo pi$((1+1))th; poweroff\n' # one line: what is typed ahead would be echoed into the answer
 
 MONITOR = CLOCK.replace('when-done', 'never').replace('ticks=3', 'ticks=0')
@@ -86,6 +95,7 @@ SAID_GUESTS = [
       for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]
+SAID_MACH = r'^\[gnumach\] .*No bootstrap code loaded with the kernel'
 SAID_LINUX = [r'^\[linux\] ready$', r'^\[linux\] pi2th$']
 
 
@@ -154,6 +164,9 @@ CASES = [
     Case('strict', QEMU, STRICT, [r'^\[pith\] isolate: vCPU 0 failed: access to memory that nobody gave it'], args=GUEST_FILES),
     Case('linux-reboots', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: reboots$'], typed='reboot\n', until=r'^\[pith\] linux: restart 1 '),
     Case('linux-powers-off', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: '], typed='poweroff\n'),
+
+    *(Case(f'gnumach-{m}', m, kernel('gnumach', 'gnumach.elf', '32M', 'console=com0'), args=kernel_file('gnumach.elf'), until=SAID_MACH, timeout=120)
+      for m in (QEMU, INTEL)),
 
     Case('screen-bochs-intel', INTEL, STAY, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], until=SAID_HELLO[1],
          look='screen', on_screen=SAID_HELLO),

@@ -37,7 +37,7 @@ def mappings(_case, _tmp, lines):
 
 
 def command(case, tmp):
-    fill = {'@TMP@': str(tmp), '@BUILD@': str(BUILD)}
+    fill = {'@TMP@': str(tmp), '@BUILD@': str(BUILD), '@ROOT@': str(ROOT)}
     argv = [str(ROOT / 'tools/pith-run'), '--machine', case.machine, '--timeout', str(case.timeout)]
     for arg in case.args:
         for mark, value in fill.items():

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest images on changed ELF files (Pith PV, PVH) and bzImages, with any memory size, modules and command line. No plan
- * writes outside the partition's RAM, on top of the tables or of another module, or copies what is not there; what starts lies
- * in RAM; the count that comes first is right to the byte.
- * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/vacpi.c hv/lib/str_copy.c
+ * Guest images on changed ELF files (Pith PV, PVH, multiboot), bzImages and flat multiboot kernels, with any memory size,
+ * modules and command line. No plan writes outside the partition's RAM, on top of the tables or of another module, or copies
+ * what is not there; what starts lies in RAM; the count that comes first is right to the byte.
+ * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/multiboot.c
+ * LINK: boot/image/vacpi.c hv/lib/str_copy.c
  */
 #include <sanitizer/asan_interface.h>
 
 #include "boot/image/image.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { FILE_MAX = 8192, SEGMENT = 0x200, NOTE = 0x300, NOTE_SIZE = 0x18 };
+enum { FILE_MAX = 8192, SEGMENT = 0x200, MULTIBOOT = 0x240, NOTE = 0x300, NOTE_SIZE = 0x18 };
 
 static u8 module_data[MIB(3)]; /* modules are slices of it: a copy from there is a module's */
 static const struct image_request *request;
@@ -73,17 +74,71 @@ static size_t make_linux(u8 *file)
     return FILE_MAX;
 }
 
+static void put_multiboot(u8 *file)
+{
+    const u64 at = MIB(1) * (1 + fuzz_below(4));
+    const u32 flags = (u32)(fuzz_below(8) | fuzz_below(2) << 16);
+    const u32 header[] = { 0x1badb002, flags, 0u - 0x1badb002u - flags, (u32)at + MULTIBOOT, (u32)at,
+                           (u32)(fuzz_below(2) * (at + 0x700)), (u32)(fuzz_below(2) * (at + MIB(fuzz_below(8)))),
+                           (u32)at + 0x280, (u32)fuzz_below(2) };
+
+    memcpy(file + MULTIBOOT, header, sizeof(header));
+}
+
+static size_t make_elf32(u8 *file)
+{
+    const u32 at = (u32)(MIB(1) * (1 + fuzz_below(4)));
+    const u32 segment[] = { 1, SEGMENT, at + 0xc0000000u, at, 0x100, 0x3000, 5, 4 };
+
+    memcpy(file, "\177ELF\1\1\1", 7);
+    put(file, 16, 8, 2 | 3 << 16 | 1ull << 32);
+    put(file, 24, 4, at + (fuzz_below(2) ? 0xc0000000u : 0) + 0x10);
+    put(file, 28, 4, 52);
+    put(file, 42, 4, 32 | 1 << 16);
+    memcpy(file + 52, segment, sizeof(segment));
+    put_multiboot(file);
+    return NOTE;
+}
+
+static size_t make_flat(u8 *file)
+{
+    put_multiboot(file);
+    return 0x800;
+}
+
+enum { PITH, PVH, LINUX, ELF32, ELF64, FLAT, FORMATS };
+
+static size_t make_format(u8 *file, u64 format)
+{
+    size_t len;
+
+    switch (format) {
+    case LINUX: return make_linux(file);
+    case ELF32: return make_elf32(file);
+    case FLAT: return make_flat(file);
+    default:
+        len = make_elf(file, format == PITH);
+        if (format == ELF64) {
+            put(file, 64 + 56, 4, 0); /* no notes */
+            put_multiboot(file);
+        }
+        return len;
+    }
+}
+
 /* Most changes where the loader looks: headers and notes, or the setup header. */
 static size_t make_file(u8 *file)
 {
-    u64 format = fuzz_below(3);
-    size_t len = format < 2 ? make_elf(file, format == 0) : make_linux(file);
+    u64 format = fuzz_below(FORMATS);
+    size_t len = make_format(file, format);
 
     for (u64 n = fuzz_below(4); n > 0; n--) {
         if (fuzz_below(4) == 0)
             fuzz_poke(file, len);
-        else if (format == 2)
+        else if (format == LINUX)
             fuzz_poke(file + 0x1f1, 0x264 - 0x1f1);
+        else if (format >= ELF32 && fuzz_below(2))
+            fuzz_poke(file + MULTIBOOT + 12, 24);
         else
             fuzz_poke(fuzz_below(3) ? file : file + NOTE, fuzz_below(3) ? 64 + 3 * 56 : NOTE_SIZE);
     }

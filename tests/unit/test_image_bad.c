@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest images that are wrong, damaged or hostile: every complaint, every truncation, random bytes.
- * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c hv/lib/str_copy.c
+ * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/multiboot.c
+ * LINK: hv/lib/str_copy.c
  */
 #include "tests/unit/image_fixture.h"
 
@@ -52,7 +53,7 @@ static void test_linux_complaints(void **state)
 static void test_elf_complaints(void **state)
 {
     static const struct { unsigned at, size; u64 value; const char *says; } cases[] = {
-        { 0, 1, 'x', "neither an ELF" },                  { 4, 1, 1, "32-bit ELF" },
+        { 0, 1, 'x', "neither an ELF" },                  { 4, 1, 1, "another processor" },
         { 5, 1, 2, "another processor" },                 { 18, 2, 183, "another processor" },
         { 16, 2, 3, "-no-pie" },                          { 54, 2, 55, "program headers" },
         { 56, 2, 0, "program headers" },                  { 56, 2, 65535, "program headers" },
@@ -62,10 +63,10 @@ static void test_elf_complaints(void **state)
         { LOAD_PH + 40, 8, SEG_FILE - 1, "larger in the file" },
         { LOAD_PH + 24, 8, MIB(16), "outside" },          { LOAD_PH + 24, 8, ~0ull - 100, "outside" },
         { LOAD_PH + 40, 8, ~0ull, "outside" },            { LOAD_PH + 24, 8, GIB(4), "outside" },
-        { LOAD_PH, 4, 2, "entry point" },                 { NOTE_PH, 4, 0, "neither a Pith nor" },
-        { NOTE_OFF + 8, 4, 2, "neither a Pith nor" },     { NOTE_OFF + 20, 4, 2, "another version" },
-        { NOTE_OFF + 4, 4, 3, "neither a Pith nor" },     { NOTE_OFF, 4, 4, "neither a Pith nor" },
-        { NOTE_PH + 32, 8, 11, "neither a Pith nor" },    { NOTE_OFF, 4, 0xffffffff, "neither a Pith nor" },
+        { LOAD_PH, 4, 2, "entry point" },                 { NOTE_PH, 4, 0, "no Pith note" },
+        { NOTE_OFF + 8, 4, 2, "no Pith note" },     { NOTE_OFF + 20, 4, 2, "another version" },
+        { NOTE_OFF + 4, 4, 3, "no Pith note" },     { NOTE_OFF, 4, 4, "no Pith note" },
+        { NOTE_PH + 32, 8, 11, "no Pith note" },    { NOTE_OFF, 4, 0xffffffff, "no Pith note" },
         { NOTE_PH + 8, 8, ELF_SIZE + 1, "truncated" },
     };
     struct image_request rq;
