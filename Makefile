@@ -3,11 +3,12 @@
 
 BUILD ?= build
 V ?= 0
+DEBUG ?= 1
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 Q := $(if $(filter 0,$(V)),@,)
 say = $(if $(filter 0,$(V)),@printf '  %-6s %s\n' $(1) $(2),@:)
 
-all: $(BUILD)/BOOTX64.EFI $(BUILD)/pith.img $(BUILD)/pith.elf $(BUILD)/tools/pith-check
+all: $(BUILD)/BOOTX64.EFI $(BUILD)/pith.img $(BUILD)/pith.elf $(BUILD)/tools/pith-check $(BUILD)/tools/pith-trace
 
 help:
 	@echo 'make              $(BUILD)/BOOTX64.EFI, and $(BUILD)/pith.img to write to a USB stick'
@@ -18,7 +19,7 @@ help:
 	@echo 'make bench        instructions that exits cost, on three machines, against the budgets'
 	@echo 'make format       clang-format over all sources    make setup     install the packages all this needs'
 	@echo 'make clean        remove what was built; make distclean also removes the unpacked Linux kernel'
-	@echo 'Variables: CC=gcc|clang  V=1 shows commands  KERNEL=FILE INITRD=FILE  BUILD=DIR'
+	@echo 'Variables: CC=gcc|clang  V=1 shows commands  KERNEL=FILE INITRD=FILE  BUILD=DIR  DEBUG=0 leaves the trace out'
 
 # --- set-up: an included makefile is remade before anything else, so every goal but these finds its packages installed
 NO_SETUP := help clean distclean setup
@@ -52,6 +53,8 @@ $(SETTINGS): FORCE
 
 # --- the hypervisor
 HV_SRC := $(sort $(foreach d,hv hv/lib hv/vdev arch/x86 arch/x86/vmx arch/x86/svm drivers,$(wildcard $(d)/*.c $(d)/*.S)))
+# A choice is another file: without DEBUG there is no trace.
+HV_SRC := $(filter-out $(if $(filter 0,$(DEBUG)),hv/trace.c hv/trace_dump.c,hv/trace_none.c),$(HV_SRC))
 HV_OBJ := $(HV_SRC:%=$(BUILD)/obj/hv/%.o)
 
 $(BUILD)/obj/hv/%.c.o: %.c $(SETTINGS)
@@ -199,6 +202,11 @@ fuzzers: $(FUZZERS)
 
 PITH_CHECK_SRC := tools/pith-check.c $(wildcard boot/config*.c) $(IMAGE_SRC) $(CONFIG_LIB)
 $(BUILD)/tools/pith-check: $(PITH_CHECK_SRC:%.c=$(BUILD)/obj/host/%.o)
+	$(call say,HOSTLD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTED) $^ -o $@
+
+$(BUILD)/tools/pith-trace: $(BUILD)/obj/host/tools/pith-trace.o $(BUILD)/obj/host/tools/trace_log.o
 	$(call say,HOSTLD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOSTED) $^ -o $@

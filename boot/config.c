@@ -150,7 +150,7 @@ static void unknown_key(struct parser *p, const struct config_key *keys, u32 n, 
     else if (near)
         parser_error(p, "there is no key '%s' - did you mean '%s'?", quote, near);
     else if (in_pith)
-        parser_error(p, "there is no key '%s' - [pith] has focus, poweroff and log", quote);
+        parser_error(p, "there is no key '%s' - [pith] has focus, poweroff, log and trace", quote);
     else
         parser_error(p,
                      "there is no key '%s' - a partition has image, initrd, modules, cmdline, "

@@ -17,7 +17,7 @@ enum config_section {
     SECTION_PARTITION,
 };
 
-#define CONFIG_PITH_KEYS 3
+#define CONFIG_PITH_KEYS 4
 #define CONFIG_QUOTE     40
 
 struct parser {

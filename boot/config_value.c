@@ -168,6 +168,30 @@ static void set_memory(struct parser *p, struct slice v)
         p->part->memory = n * unit;
 }
 
+#define TRACE_YES KIB(256) /* bytes a core */
+
+static void set_trace(struct parser *p, struct slice v)
+{
+    struct slice digits = { v.at, v.len - 1 };
+    u64 unit = unit_size(v.at[v.len - 1]);
+    char quote[CONFIG_QUOTE];
+    u64 n;
+
+    if (slice_is(v, "no"))
+        return;
+    if (slice_is(v, "yes"))
+        n = TRACE_YES;
+    else if (!unit || !slice_number(digits, &n) || n > MANIFEST_TRACE_MAX / unit)
+        n = 0;
+    else
+        n *= unit;
+    if (n < MANIFEST_TRACE_MIN || n > MANIFEST_TRACE_MAX || (n & (n - 1)))
+        parser_error(p, "trace = %s is no size of a ring - write no, yes, or 4K, 8K, 16K and so on to 16M",
+                     slice_quote(v, quote));
+    else
+        p->cfg->manifest.trace = (u32)n;
+}
+
 static void set_vcpus(struct parser *p, struct slice v)
 {
     char quote[CONFIG_QUOTE];
@@ -312,6 +336,7 @@ const struct config_key config_pith_keys[CONFIG_PITH_KEYS] = {
     { "focus", false, set_pith_focus },
     { "poweroff", false, set_poweroff },
     { "log", false, set_log },
+    { "trace", false, set_trace },
 };
 
 const struct config_key config_partition_keys[CONFIG_KEYS] = {

@@ -6,6 +6,7 @@
 #include "arch/x86/vm.h"
 #include "hv/timer.h"
 
+struct pith_trace_ring;
 struct vcpu;
 
 struct cpu {
@@ -29,6 +30,7 @@ struct cpu {
     struct timer slice;
     struct arch_cpu arch;
     u64 since;                   /* host TSC at which it began to look for work */
+    struct pith_trace_ring *trace; /* NULL: none */
     u64 idle_tsc, idle_since;    /* ticks spent without a vCPU; when the present stretch began, 0: it works */
 };
 

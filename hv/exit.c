@@ -155,7 +155,7 @@ static exit_fn *const handler[VM_EXIT_KINDS] = {
     [VM_EXIT_ENTRY_FAILED] = on_fail,   [VM_EXIT_OTHER] = on_fail,
 };
 
-bool exit_handle(struct arch_vcpu *arch, struct vm_exit *exit)
+enum vm_exit_next exit_handle(struct arch_vcpu *arch, struct vm_exit *exit)
 {
     struct vcpu *v = vcpu_of(arch);
     enum exit_action act;
@@ -163,7 +163,7 @@ bool exit_handle(struct arch_vcpu *arch, struct vm_exit *exit)
     v->exits[exit->kind]++;
     act = handler[exit->kind](v, exit);
     if (act == EXIT_SKIP && !vcpu_wanted(v, v->home))
-        return true;
+        return VM_SKIP;
     v->action = (u8)act;
-    return false;
+    return VM_LEAVE;
 }

@@ -10,8 +10,8 @@ enum exit_action {
     EXIT_FAIL,   /* the partition ends; v->why */
 };
 
-/* Of a resident vCPU, for arch_vcpu_run(): counts the exit and handles it. True: past the instruction and on; else v->action. */
-bool exit_handle(struct arch_vcpu *arch, struct vm_exit *exit);
+/* Of a resident vCPU, for arch_vcpu_run(): counts the exit and handles it. VM_LEAVE: v->action says for what. */
+enum vm_exit_next exit_handle(struct arch_vcpu *arch, struct vm_exit *exit);
 extern const char *const exit_names[VM_EXIT_KINDS];
 
 /* The larger handlers stand in files of their own. */

@@ -19,6 +19,7 @@
 #include "hv/power.h"
 #include "hv/ram.h"
 #include "hv/terminal.h"
+#include "hv/trace.h"
 
 #define HOST_PAGES_BASE     1024u /* the hypervisor's own tables, with room to spare */
 #define READING_S           60u
@@ -67,7 +68,8 @@ static const struct manifest *manifest_of(const struct handoff *h, u32 nr_cores)
 static void host_pool_init(const struct handoff *h)
 {
     const struct manifest *m = manifest_of(h, MANIFEST_CORES); /* the cores are not counted yet */
-    u64 pages = HOST_PAGES_BASE + HOST_PAGES_PER_CORE * h->cpus.count + h->fb.height + partitions_frames(m);
+    u64 pages = HOST_PAGES_BASE + HOST_PAGES_PER_CORE * h->cpus.count + h->fb.height + partitions_frames(m) +
+                trace_frames(m, h->cpus.count + 1);
     u64 bitmap_pages = pages / (8 * PAGE_SIZE - 1) + 1; /* its own bits included */
     u64 bytes = ALIGN_UP((pages + bitmap_pages) * PAGE_SIZE, MIB(2));
     hpa_t base = ram_take(bytes, MIB(2), GIB(4));
@@ -135,6 +137,7 @@ void hv_main(const struct handoff *h)
     partitions_set_clock(h->boot_seconds);
     if (partitions_create(m, &host_pool) != PITH_OK)        /* manifest -> partitions, all stopped */
         stop("a partition of pith.conf cannot be built");
+    trace_init(m, &host_pool);                              /* a ring a core, if pith.conf wants any */
     focus_first(m);
     partitions_begin();
     terminal_start();                                       /* nobody waits for the serial line any more */

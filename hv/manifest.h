@@ -9,6 +9,8 @@
 #define MANIFEST_MEMORY_MIN MIB(1)
 #define MANIFEST_MEMORY_MAX GIB(1024)
 #define MANIFEST_VCPUS_MAX  16u
+#define MANIFEST_TRACE_MIN  KIB(4)
+#define MANIFEST_TRACE_MAX  MIB(16)
 #define MANIFEST_IRQ_MAX    255u
 #define MANIFEST_MMIO_MAX   (BIT(52) - 1) /* the widest physical address x86-64 allows */
 

@@ -9,6 +9,7 @@
 #include "hv/lib/string.h"
 #include "hv/power.h"
 #include "hv/ram.h"
+#include "hv/trace.h"
 
 #define PROMPT "> "
 
@@ -16,6 +17,7 @@ static struct console_source self = { .name = "monitor" };
 static struct partition *focus;   /* NULL: the monitor */
 static char line[80];
 static u32 len;
+static char *arg, *rest;          /* the word behind the command, and what follows it */
 static u32 number;                /* what stands behind the name, 0 when nothing does */
 
 static void say(const char *fmt, ...) PRINTF(1, 2);
@@ -209,6 +211,12 @@ static void cmd_mem(struct partition *p)
     list_pool(p->name, &p->frames, p->conf->memory);
 }
 
+static void cmd_trace(struct partition *p)
+{
+    (void)p;
+    trace_command(arg, rest);
+}
+
 static void cmd_help(struct partition *p);
 
 enum args { NOTHING, NAME, NAME_OR_NOTHING, NAME_VCPU };
@@ -227,6 +235,7 @@ static const struct { const char *name; void (*run)(struct partition *p); u8 arg
     { "mem", cmd_mem, NAME_OR_NOTHING, "its memory, or everybody's" },
     { "cores", cmd_cores, NOTHING, "cores, who lives there and who runs" },
     { "log", cmd_log, NOTHING, "the hypervisor's last lines" },
+    { "trace", cmd_trace, NOTHING, "what guests did: trace dump, on, off [NAME], or clear, show" },
     { "poweroff", cmd_poweroff, NOTHING, "stop everything and power the machine off" },
     { "crash", cmd_crash, NOTHING, "make the hypervisor fail, to see its report" },
 };
@@ -265,10 +274,12 @@ static void execute(void)
 {
     char *at = line;
     char *name = word(&at);
-    char *arg = word(&at);
-    struct partition *p = *arg ? partition_find(arg) : NULL;
+    struct partition *p;
 
-    number = number_of(at);
+    arg = word(&at);
+    rest = at;
+    number = number_of(rest);
+    p = *arg ? partition_find(arg) : NULL;
     for (u32 i = 0; i < ARRAY_SIZE(commands); i++) {
         if (strcmp(name, commands[i].name) != 0)
             continue;

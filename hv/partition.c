@@ -8,6 +8,7 @@
 #include "hv/lib/string.h"
 #include "hv/load.h"
 #include "hv/power.h"
+#include "hv/trace.h"
 
 #define RESTART_FIRST_MS 100ull
 #define RESTART_LAST_MS  30000ull
@@ -105,6 +106,7 @@ enum pith_status partition_stop(struct partition *p, enum partition_end why)
         if (state_of(p) != PARTITION_RUNNING && state_of(p) != PARTITION_PAUSED)
             return PITH_E_STATE;
     p->end = why;
+    trace_event(p, 0, PITH_TRACE_STOP, why, p->exit_status);
     post_all(p, VCPU_PEND_STOP);
     return PITH_OK;
 }
@@ -125,6 +127,7 @@ enum pith_status partition_pause(struct partition *p)
 {
     if (!state_change(p, PARTITION_RUNNING, PARTITION_PAUSED))
         return PITH_E_STATE;
+    trace_event(p, 0, PITH_TRACE_PAUSE, 0, 0);
     post_all(p, VCPU_PEND_STATE);
     return PITH_OK;
 }
@@ -133,6 +136,7 @@ enum pith_status partition_resume(struct partition *p)
 {
     if (!state_change(p, PARTITION_PAUSED, PARTITION_RUNNING))
         return PITH_E_STATE;
+    trace_event(p, 0, PITH_TRACE_RESUME, 0, 0);
     post_all(p, VCPU_PEND_STATE);
     return PITH_OK;
 }
@@ -186,6 +190,7 @@ static void begin(struct partition *p)
     p->in_count = 0;
     p->start_tsc = arch_tsc();
     p->live = p->nr_vcpus;
+    trace_event(p, 0, PITH_TRACE_START, 0, 0);
     set_state(p, PARTITION_RUNNING);
     for (u32 i = p->nr_vcpus; i-- > 0;) /* vCPU 0 last: only it does anything by itself, and it may end all of them again */
         vcpu_start(p->vcpus[i]);
@@ -259,6 +264,7 @@ static void restart_later(struct partition *p)
     ms = p->restarts ? MIN(RESTART_FIRST_MS << MIN(p->restarts - 1, 16u), RESTART_LAST_MS) : 0;
     p->restarts++;
     log_info("%s: restart %u in %lu ms", p->name, p->restarts, ms);
+    trace_event(p, 0, PITH_TRACE_RESTART, p->restarts, ms);
     set_state(p, PARTITION_DELAYED);
     p->restart.expired = restart_due;
     timer_set(&this_cpu()->timers, &p->restart, arch_tsc() + ms * arch_tsc_khz());
@@ -272,6 +278,7 @@ static void finish(struct partition *p)
 
     audit();
     console_end(&p->console);
+    trace_event(p, 0, PITH_TRACE_END, p->end, p->exit_status);
     if (p->end == END_EXIT)
         log_info("%s: exited with status %lu", p->name, p->exit_status);
     else

@@ -33,6 +33,7 @@ struct partition {
     u32 index, nr_vcpus;
     u32 state;                          /* enum partition_state; atomics: written by core 0, and by the last vCPU to leave */
     u32 live;                           /* vCPUs that have not left yet */
+    bool traced;                        /* core 0 writes it */
     u32 end;                            /* enum partition_end, why it is stopped */
     u8 wish;                            /* enum partition_wish, for when its vCPUs have left; core 0 only */
     u64 exit_status;

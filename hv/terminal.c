@@ -156,6 +156,13 @@ bool terminal_admit(struct terminal_account *a, size_t len)
     return false;
 }
 
+bool terminal_has_room(const struct terminal_account *a)
+{
+    u32 room = RING - (__atomic_load_n(&head, __ATOMIC_RELAXED) - __atomic_load_n(&tail, __ATOMIC_ACQUIRE));
+
+    return room > 2 * RESERVE && (a->epoch != __atomic_load_n(&epoch, __ATOMIC_RELAXED) || a->bytes < SHARE / 2);
+}
+
 void terminal_charge(struct terminal_account *a)
 {
     a->bytes += head - a->from;

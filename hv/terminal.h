@@ -24,6 +24,7 @@ void terminal_put(const char *text, size_t len);
  */
 bool terminal_admit(struct terminal_account *a, size_t len);
 void terminal_charge(struct terminal_account *a);
+bool terminal_has_room(const struct terminal_account *a); /* any core: would terminal_admit() take more, after the next few lines too? */
 u32 terminal_take_lost(void);                    /* bytes lost since the last call */
 void terminal_kick(void);                        /* any core, after terminal_put(): has core 0 look */
 void terminal_drain(void);                       /* core 0: some of it; comes again by itself while there is more */

@@ -10,6 +10,7 @@
 #include "hv/partition.h"
 #include "hv/report.h"
 #include "hv/sched.h"
+#include "hv/trace.h"
 
 #define SHORTEST_PERIOD_US 200u
 
@@ -369,10 +370,14 @@ static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, en
     if (v->wait == WAIT_CALL && !v->paused)
         check_wait_call(v);
     *why = v->wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
-    return *why == LEAVE_YIELD && !cpu->resched;
+    if (*why == LEAVE_BLOCK || cpu->resched || v->traced != v->part->traced)
+        return false;
+    if (v->traced && v->arch.interrupted.valid)
+        trace_inject(v);
+    return true;
 }
 
-static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu)
+static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
 {
     enum vcpu_leave why;
     struct vm_exit exit;
@@ -380,7 +385,7 @@ static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu)
     for (;;) {
         if ((vcpu_wanted(v, cpu) || v->arch.interrupted.valid) && !attend(v, cpu, &why))
             return why;
-        if (arch_vcpu_run(&v->arch, &exit, exit_handle))
+        if (arch_vcpu_run(&v->arch, &exit, handle))
             v->action = EXIT_SKIP;
         if (v->action == EXIT_FAIL)
             return vcpu_fail(v, &exit);
@@ -407,9 +412,11 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
     arch_vcpu_load(&v->arch, &cpu->arch);
     vcpu_set_backstop(v);
     v->run_since = from;
-    leave = run(v, cpu);
+    leave = run(v, cpu, trace_begin(v) ? trace_handle : exit_handle);
     v->run_since = 0;
-    v->run_tsc += arch_tsc() - from;
+    from = arch_tsc() - from;
+    v->run_tsc += from;
+    trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave, from);
     if (leave != LEAVE_STOP)
         return leave;
     arch_vcpu_unload(&v->arch, &cpu->arch);

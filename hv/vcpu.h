@@ -61,6 +61,8 @@ struct vcpu {
     bool live;                 /* between START and leaving */
     bool paused;               /* stands still; irq_dirty is set, so that this is looked at before an entry */
     bool nmi_pending, tpr_armed;
+    bool traced;               /* since it got its core */
+    u32 trace_word;            /* the last four bytes of a new record */
     const char *why;           /* set by a handler that returns EXIT_FAIL */
     struct vcpu *next_ready;
     struct vcpu_inbox inbox;

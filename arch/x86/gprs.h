@@ -63,7 +63,7 @@
 
 /*
  * The rest of a round, from *_left() to the next entry at @again, as long as the handler says yes and the way past the instruction
- * is short. On the stack: v, exit, handle. AL: what the handler said; falls through to the end of the run.
+ * is short. On the stack: v, exit, handle, which says enum vm_exit_next. AL: is it VM_SKIP; falls through to the end of the run.
  */
     .macro exit_handle left, skip, again
     mov (%rsp), %rdi
@@ -73,15 +73,18 @@
     mov 8(%rsp), %rsi
     call *16(%rsp)
     test %al, %al
-    jz 9f
+    jle 9f
     mov (%rsp), %rdi
     mov 8(%rsp), %rsi
     call \skip
     test %al, %al
     mov (%rsp), %rdi
     jnz \again
-    mov $1, %eax
-9:
+    mov $1, %eax                    /* flags: as after a handler that wants to leave */
+9:  jns 8f
+    mov (%rsp), %rdi
+    jmp \again
+8:
     .endm
 
     .macro run_begin /* RDI: v, RSI: exit, RDX: handle */

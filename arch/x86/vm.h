@@ -135,7 +135,12 @@ struct vm_exit {
     };
 };
 
-typedef bool vm_exit_fn(struct arch_vcpu *v, struct vm_exit *exit);
+enum vm_exit_next {
+    VM_LEAVE = 0,              /* something else is to be done first */
+    VM_SKIP = 1,               /* the instruction was completed: past it, and enter again */
+    VM_AGAIN = -1,             /* enter again */
+};
+typedef enum vm_exit_next vm_exit_fn(struct arch_vcpu *v, struct vm_exit *exit);
 
 enum pith_status arch_vm_probe(struct vm_caps *caps) MUST_CHECK;             /* picks VMX or SVM, once */
 const struct vm_caps *arch_vm_caps(void);                                    /* what the probe found */
@@ -161,11 +166,14 @@ void           arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);    /* 
 void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);  /* on the core of the load: before move, stop or fini */
 void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* [R] power-on state; INIT keeps FPU, MSRs, TSC */
 /*
- * [R] Enters, leaves, decodes and calls @handle, again and again while that says that the instruction was completed and nothing
- * else waits. Returns what it said last: true leaves it to the caller to arch_vcpu_skip() the instruction.
+ * [R] Enters, leaves, decodes and calls @handle, again and again while that says so. True: it said VM_SKIP, and it is left to the
+ * caller to arch_vcpu_skip() the instruction.
  */
 bool           arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 u64            arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg);   /* [R] and so on to the end */
+/* For handlers that trace: RIP, and what arch_vcpu_run() does at VM_SKIP: the length, or 0 when it is for arch_vcpu_skip(). */
+u64            arch_vcpu_rip(const struct arch_vcpu *v);
+u8             arch_vcpu_skip_short(struct arch_vcpu *v, const struct vm_exit *exit);
 /* The value as the guest shall see it: bits the processor or the hypervisor needs (CR4.VMXE, EFER.SVME, ...) are kept below. */
 void           arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
 void           arch_vcpu_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);

@@ -44,7 +44,7 @@ struct manifest {
     uint32_t nr_partitions;
     uint32_t focus;                                  /* index of the partition that gets the keyboard, or MANIFEST_NONE */
     uint32_t poweroff, log_level;                    /* enum manifest_poweroff; 0 error, 1 warn, 2 info, 3 debug */
-    uint32_t pad;
+    uint32_t trace;                                  /* bytes of records a core, a power of two; 0: none */
     struct manifest_partition partitions[MANIFEST_PARTITIONS];
 };
 _Static_assert(sizeof(struct manifest_partition) % 8 == 0, "no tail padding");

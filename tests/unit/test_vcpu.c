@@ -60,10 +60,10 @@ bool arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_fn *handle)
         if (steps[at].before)
             steps[at].before();
         *e = (struct vm_exit){ .kind = steps[at].kind };
-    } while (handle(v, e) && arch_vcpu_skip(v, e) == PITH_OK);
+    } while (handle(v, e) == VM_SKIP && arch_vcpu_skip(v, e) == PITH_OK);
     return false;
 }
-bool exit_handle(struct arch_vcpu *arch, struct vm_exit *e)
+enum vm_exit_next exit_handle(struct arch_vcpu *arch, struct vm_exit *e)
 {
     struct vcpu *v = vcpu_of(arch);
 
@@ -75,7 +75,7 @@ bool exit_handle(struct arch_vcpu *arch, struct vm_exit *e)
     if (e->kind == VM_EXIT_WINDOW)
         v->irq_dirty = true;
     v->action = (u8)steps[at++].act;
-    return v->action == EXIT_SKIP && !vcpu_wanted(v, v->home);
+    return v->action == EXIT_SKIP && !vcpu_wanted(v, v->home) ? VM_SKIP : VM_LEAVE;
 }
 u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return 1000; }

@@ -44,6 +44,11 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
     return vmcb->int_ctl & V_TPR_MASK;
 }
 
+u64 svm_rip(const struct arch_vcpu *v)
+{
+    return ((const struct vmcb *)v->hw)->rip;
+}
+
 /*
  * The tag's translations were made under other paging rules: the next entry takes a new tag. VMRUN
  * itself flushes nothing.
@@ -116,7 +121,7 @@ void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment
 }
 
 /* Without nRIP most exits leave it to the bytes at RIP how long the instruction is. */
-bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
+u8 svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
     u64 rip = vmcb->rip;
@@ -125,10 +130,10 @@ bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
     if (!len)
         len = skip_cached_len(v, exit, rip, vmcb->cr3);
     if (!len || skip_has_rest(rip, rip + len, vmcb->rflags))
-        return false;
+        return 0;
     vmcb->rip = rip + len;
     vmcb->int_state &= ~INTERRUPT_SHADOW;
-    return true;
+    return len;
 }
 
 enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit)

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing records: a ring a core, its core the only writer, interrupts off. */
+#include "hv/trace.h"
+
+#include "arch/x86/cpu/insn.h"
+#include "arch/x86/cpu/regs.h"
+#include "hv/abi/hypercall.h"
+#include "hv/lib/log.h"
+#include "hv/lib/string.h"
+#include "hv/manifest.h"
+
+#define KIND(nr, name) _Static_assert((u32)VM_EXIT_##name == (nr), "hv/abi/trace.h has the same numbers");
+PITH_TRACE_EXITS(KIND)
+#undef KIND
+_Static_assert((u32)VM_EXIT_KINDS <= PITH_TRACE_INJECT, "every exit has its kind");
+_Static_assert(offsetof(struct pith_trace, source) == offsetof(struct pith_trace, kind) + 3, "trace_word");
+_Static_assert(MANIFEST_PARTITIONS <= 16 && MANIFEST_VCPUS_MAX <= 16, "both fit into source");
+
+static u64 ring_frames(const struct manifest *m)
+{
+    return ALIGN_UP(sizeof(struct pith_trace_ring) + m->trace, PAGE_SIZE) / PAGE_SIZE;
+}
+
+u64 trace_frames(const struct manifest *m, u64 nr_cores)
+{
+    return m->trace ? ring_frames(m) * nr_cores : 0;
+}
+
+void trace_init(const struct manifest *m, struct frame_pool *pool)
+{
+    for (u32 i = 0; m->trace && i < nr_cpus; i++) {
+        hpa_t hpa = frames_alloc(pool, ring_frames(m), 1);
+        struct pith_trace_ring *r = hpa ? phys_to_virt(hpa) : NULL;
+
+        if (!r) {
+            log_warn("no memory for the trace of core %u - make trace = in pith.conf smaller", i);
+            return;
+        }
+        *r = (struct pith_trace_ring){ .magic = PITH_TRACE_MAGIC, .core = i, .khz = (u32)arch_tsc_khz() };
+        r->records = m->trace / (u32)sizeof(struct pith_trace);
+        cpu_get(i)->trace = r;
+    }
+    for (u32 i = 0; m->trace && i < nr_partitions; i++)
+        partition_get(i)->traced = true;
+}
+
+/* The next record, which is the core's alone: what is written before this one is done goes behind it. */
+static inline struct pith_trace *reserve(struct pith_trace_ring *r)
+{
+    struct pith_trace *t = &r->at[r->head & (r->records - 1)];
+
+    r->head++;
+    return t;
+}
+
+/* RELEASE: pairs with the ACQUIRE of who reads it; with its kind all of it is there. */
+static inline void commit(struct pith_trace *t, u8 kind)
+{
+    __atomic_store_n(&t->kind, kind, __ATOMIC_RELEASE);
+}
+
+static inline u8 source_of(u32 partition, u32 vcpu)
+{
+    return (u8)(partition << 4 | vcpu);
+}
+
+bool trace_begin(struct vcpu *v)
+{
+    v->traced = v->part->traced;
+    v->trace_word = PITH_TRACE_PENDING | (u32)source_of(v->part->index, v->index) << 24;
+    trace_event(v->part, v->index, PITH_TRACE_SCHED_IN, 0, 0);
+    return v->traced;
+}
+
+static void detail_failed(struct pith_trace *t, const struct vm_exit *exit)
+{
+    t->operand = exit->hw_reason;
+    t->value = exit->failed.detail;
+}
+
+static void detail_exception(struct pith_trace *t, const struct vm_exit *exit)
+{
+    t->operand = exit->exception.vector | exit->exception.error << 16;
+    t->value = exit->exception.info;
+    t->flags = exit->exception.has_error ? PITH_TRACE_ERROR : 0;
+}
+
+static void detail_pio(struct pith_trace *t, const struct vm_exit *exit, u64 rax)
+{
+    t->operand = exit->pio.port | (u32)exit->pio.size << 16;
+    t->value = exit->pio.string ? 0 : rax & (~0ull >> (64 - 8 * exit->pio.size));
+    t->flags = (u8)(!exit->pio.in * PITH_TRACE_WRITE | exit->pio.string * PITH_TRACE_STRING | exit->pio.rep * PITH_TRACE_REP);
+}
+
+static void detail_s2(struct pith_trace *t, const struct vm_exit *exit)
+{
+    t->value = exit->s2.gpa;
+    t->flags = (u8)(exit->s2.write * PITH_TRACE_WRITE | exit->s2.fetch * PITH_TRACE_FETCH |
+                    exit->s2.mapped * PITH_TRACE_MAPPED | exit->s2.walk * PITH_TRACE_WALK);
+}
+
+/* Before the call: its result takes the place of its number. */
+static __attribute__((noinline)) void detail_hypercall(struct pith_trace *t, const struct x86_gprs *g)
+{
+    bool ours = (g->rax & ~0xffffull) == PITH_CALL_BASE;
+
+    t->operand = ours ? (u16)g->rax : 0xffffu;
+    t->value = ours ? g->rbx : g->rax;
+}
+
+static __attribute__((noinline)) void detail(struct pith_trace *t, const struct arch_vcpu *v, const struct vm_exit *exit)
+{
+    t->operand = 0;
+    t->value = 0;
+    switch (exit->kind) {
+    case VM_EXIT_CR:
+        t->operand = exit->cr.cr | (u32)exit->cr.gpr << 8;
+        t->flags = exit->cr.write;
+        break;
+    case VM_EXIT_DR:
+        t->operand = exit->dr.dr | (u32)exit->dr.gpr << 8;
+        t->flags = exit->dr.write;
+        break;
+    case VM_EXIT_XSETBV:
+        t->operand = (u32)v->gpr.rcx;
+        t->value = (u32)v->gpr.rax | v->gpr.rdx << 32;
+        break;
+    case VM_EXIT_PIO:
+        detail_pio(t, exit, v->gpr.rax);
+        break;
+    case VM_EXIT_S2_FAULT:
+        detail_s2(t, exit);
+        break;
+    case VM_EXIT_INSN:
+        t->operand = exit->insn.which;
+        break;
+    case VM_EXIT_EXCEPTION:
+        detail_exception(t, exit);
+        break;
+    case VM_EXIT_ENTRY_FAILED:
+    case VM_EXIT_OTHER:
+        detail_failed(t, exit);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Where the short way is none, or something else is to be done before the next entry. */
+static __attribute__((noinline)) enum vm_exit_next skip_all(struct vcpu *v, struct pith_trace *t, const struct vm_exit *exit)
+{
+    u64 moved = 0 - arch_vcpu_rip(&v->arch);
+
+    v->action = EXIT_RESUME;
+    if (arch_vcpu_skip(&v->arch, exit) != PITH_OK) {
+        v->why = "the instruction cannot be read back";
+        v->action = EXIT_FAIL;
+    }
+    moved += arch_vcpu_rip(&v->arch);
+    t->len = moved > 15 ? 255 : (u8)moved;
+    return VM_LEAVE;
+}
+
+/* Goes past the instruction too, so that the record says how far. */
+enum vm_exit_next trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
+{
+    struct vcpu *v = vcpu_of(arch);
+    struct pith_trace *t = reserve(v->home->trace);
+    enum vm_exit_next next;
+
+    t->tsc = rdtsc();
+    t->rip = (u32)arch_vcpu_rip(arch);
+    t->operand = (u32)arch->gpr.rax;
+    t->value = (u32)arch->gpr.rcx;
+    memcpy(&t->kind, &v->trace_word, sizeof(v->trace_word));
+    if (exit->kind == VM_EXIT_HYPERCALL)
+        detail_hypercall(t, &arch->gpr);
+
+    next = exit_handle(arch, exit);
+    if (next == VM_SKIP && (t->len = arch_vcpu_skip_short(arch, exit)) != 0)
+        next = VM_AGAIN;
+    else if (next == VM_SKIP || v->action == EXIT_SKIP)
+        next = skip_all(v, t, exit);
+
+    if (exit->kind == VM_EXIT_MSR) {
+        t->operand = exit->msr.index;
+        t->value = (u32)arch->gpr.rax | arch->gpr.rdx << 32;
+        t->flags = exit->msr.write;
+    } else if (exit->kind == VM_EXIT_HYPERCALL) {
+        t->operand |= (u32)arch->gpr.rax << 16;
+    } else if (exit->kind != VM_EXIT_CPUID) {
+        detail(t, arch, exit);
+    }
+    t->ticks = (u32)rdtsc() - (u32)t->tsc;
+    commit(t, exit->kind);
+    return next;
+}
+
+void trace_inject(const struct vcpu *v)
+{
+    const struct x86_event *ev = &v->arch.interrupted;
+
+    trace_event(v->part, v->index, PITH_TRACE_INJECT, ev->vector | (ev->has_error ? ev->error << 16 : 0), ev->type);
+}
+
+void trace_event(const struct partition *p, u32 vcpu, enum pith_trace_kind kind, u32 operand, u64 value)
+{
+    struct pith_trace_ring *r = this_cpu()->trace;
+    struct pith_trace *t;
+
+    if (!p->traced || !r)
+        return;
+    t = reserve(r);
+    *t = (struct pith_trace){ .tsc = rdtsc(), .value = value, .operand = operand, .kind = PITH_TRACE_PENDING,
+                              .source = source_of(p->index, vcpu) };
+    commit(t, (u8)kind);
+}
