@@ -127,7 +127,7 @@ enum pith_status partition_pause(struct partition *p)
 {
     if (!state_change(p, PARTITION_RUNNING, PARTITION_PAUSED))
         return PITH_E_STATE;
-    trace_event(p, 0, PITH_TRACE_PAUSE, 0, 0);
+    trace_event(p, 0, PITH_TRACE_PAUSED, 0, 0);
     post_all(p, VCPU_PEND_STATE);
     return PITH_OK;
 }
@@ -136,7 +136,7 @@ enum pith_status partition_resume(struct partition *p)
 {
     if (!state_change(p, PARTITION_PAUSED, PARTITION_RUNNING))
         return PITH_E_STATE;
-    trace_event(p, 0, PITH_TRACE_RESUME, 0, 0);
+    trace_event(p, 0, PITH_TRACE_RESUMED, 0, 0);
     post_all(p, VCPU_PEND_STATE);
     return PITH_OK;
 }

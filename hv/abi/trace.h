@@ -14,7 +14,7 @@
     KIND(14, HYPERCALL) KIND(15, INSN) KIND(16, TASK_SWITCH) KIND(17, SHUTDOWN) KIND(18, ENTRY_FAILED) KIND(19, OTHER)
 #define PITH_TRACE_EVENTS(KIND)                                                                                   \
     KIND(32, INJECT) KIND(33, SCHED_IN) KIND(34, SCHED_OUT) KIND(35, START) KIND(36, STOP) KIND(37, END) KIND(38, RESTART) \
-    KIND(39, PAUSE) KIND(40, RESUME)
+    KIND(39, PAUSED) KIND(40, RESUMED)
 
 enum pith_trace_kind {
 #define KIND(nr, name) PITH_TRACE_##name = nr,

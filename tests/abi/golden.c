@@ -11,6 +11,7 @@
 #include "hv/abi/plan.h"
 #include "hv/abi/start.h"
 #include "hv/abi/status.h"
+#include "hv/abi/trace.h"
 
 #ifdef __cplusplus
 #define GOLDEN(what, value) static_assert((what) == (value), "hv/abi changed: " #what)
@@ -148,3 +149,59 @@ FIELD(load_plan, count, 28, 4);
 FIELD(load_plan, tsc_khz, 32, 8);
 FIELD(load_plan, start, 40, 104);
 GOLDEN(sizeof(struct load_plan), 144);
+
+/* Trace records: tools read logs of older versions too. */
+FIELD(pith_trace, tsc, 0, 8);
+FIELD(pith_trace, value, 8, 8);
+FIELD(pith_trace, operand, 16, 4);
+FIELD(pith_trace, rip, 20, 4);
+FIELD(pith_trace, ticks, 24, 4);
+FIELD(pith_trace, kind, 28, 1);
+FIELD(pith_trace, flags, 29, 1);
+FIELD(pith_trace, len, 30, 1);
+FIELD(pith_trace, source, 31, 1);
+GOLDEN(sizeof(struct pith_trace), 32);
+FIELD(pith_trace_ring, magic, 0, 4);
+FIELD(pith_trace_ring, core, 4, 4);
+FIELD(pith_trace_ring, records, 8, 4);
+FIELD(pith_trace_ring, khz, 12, 4);
+FIELD(pith_trace_ring, head, 16, 8);
+FIELD(pith_trace_ring, from, 24, 8);
+GOLDEN(sizeof(struct pith_trace_ring), 32);
+GOLDEN(PITH_TRACE_MAGIC, 0x43525450);
+GOLDEN(PITH_TRACE_HOST_IRQ, 0);
+GOLDEN(PITH_TRACE_NMI, 1);
+GOLDEN(PITH_TRACE_PREEMPT, 2);
+GOLDEN(PITH_TRACE_WINDOW, 3);
+GOLDEN(PITH_TRACE_EXCEPTION, 4);
+GOLDEN(PITH_TRACE_HLT, 5);
+GOLDEN(PITH_TRACE_PAUSE, 6);
+GOLDEN(PITH_TRACE_CPUID, 7);
+GOLDEN(PITH_TRACE_MSR, 8);
+GOLDEN(PITH_TRACE_CR, 9);
+GOLDEN(PITH_TRACE_DR, 10);
+GOLDEN(PITH_TRACE_XSETBV, 11);
+GOLDEN(PITH_TRACE_PIO, 12);
+GOLDEN(PITH_TRACE_S2_FAULT, 13);
+GOLDEN(PITH_TRACE_HYPERCALL, 14);
+GOLDEN(PITH_TRACE_INSN, 15);
+GOLDEN(PITH_TRACE_TASK_SWITCH, 16);
+GOLDEN(PITH_TRACE_SHUTDOWN, 17);
+GOLDEN(PITH_TRACE_ENTRY_FAILED, 18);
+GOLDEN(PITH_TRACE_OTHER, 19);
+GOLDEN(PITH_TRACE_INJECT, 32);
+GOLDEN(PITH_TRACE_SCHED_IN, 33);
+GOLDEN(PITH_TRACE_SCHED_OUT, 34);
+GOLDEN(PITH_TRACE_START, 35);
+GOLDEN(PITH_TRACE_STOP, 36);
+GOLDEN(PITH_TRACE_END, 37);
+GOLDEN(PITH_TRACE_RESTART, 38);
+GOLDEN(PITH_TRACE_PAUSED, 39);
+GOLDEN(PITH_TRACE_RESUMED, 40);
+GOLDEN(PITH_TRACE_WRITE, 1);
+GOLDEN(PITH_TRACE_STRING, 2);
+GOLDEN(PITH_TRACE_REP, 4);
+GOLDEN(PITH_TRACE_FETCH, 2);
+GOLDEN(PITH_TRACE_MAPPED, 4);
+GOLDEN(PITH_TRACE_WALK, 8);
+GOLDEN(PITH_TRACE_ERROR, 2);

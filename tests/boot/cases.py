@@ -85,6 +85,8 @@ TYPED_MONITOR = ('\x14\x14help\nlist\ncores\nexits clock\nmem clock\npause clock
                  'mem\nstop clock\nstart hello\nlog\nnonsense\npoweroff\n')
 # What only the hypervisor finds: memory that is there for the loader, but not for the hypervisor's structures too.
 CROWD = ''.join(f'[partition p{n}]\nimage = hello.elf\nmemory = 62M\nvcpus = 16\n' for n in range(16))
+TRACED = MONITOR.replace('[pith]', '[pith]\ntrace = 16K')
+TYPED_TRACE = '\x14\x14trace off clock\ntrace show\ntrace dump nobody\ntrace nonsense\ntrace dump\n'
 FAULT = HELLO.replace('hello', 'fault') + 'restart = on-failure\n'
 STRICT = HELLO.replace('hello', 'isolate') + 'modules = hello.elf\nstrict = yes\n'
 
@@ -159,6 +161,9 @@ CASES = [
         r'^\[monitor\] clock has vCPUs 0 to 0', r'^\[pith\] clock: restart 1 in 0 ms$', r'^\[monitor\] audit: every frame has its owner$',
         r'^\[monitor\] HYPERCALL +[1-9]', r'^\[monitor\] guest-physical 0: 8192 KiB at ', r'^\[monitor\] \[pith\] Pith ', r'^\[monitor\] nonsense: no such command', r'^\[pith\] clock: stopped$'],
         args=['--cpus', '2'], typed=TYPED_MONITOR, typed_after=SAID_CLOCK[0]) for m in (QEMU, INTEL)),
+    Case('trace', QEMU, TRACED, [r'^\[monitor\] core 1: [1-9][0-9]* records, 0 dropped', r'^\[monitor\] clock: off$', r'^\[monitor\] trace: no partition',
+                           r'^\[monitor\] trace dump, on, off'],
+         args=['--cpus', '2'], typed=TYPED_TRACE, typed_after=SAID_CLOCK[0], until=r'^\[monitor\] trace end ', look='trace'),
     Case('fails-and-restarts', QEMU, FAULT, [r'^\[pith\] fault: restart 1 in 0 ms$', r'^\[pith\] fault: restart 2 in 100 ms$'], args=GUEST_FILES,
          until=r'^\[pith\] fault: restart 3 in 200 ms$'),
     Case('strict', QEMU, STRICT, [r'^\[pith\] isolate: vCPU 0 failed: access to memory that nobody gave it'], args=GUEST_FILES),

@@ -36,6 +36,15 @@ def mappings(_case, _tmp, lines):
     return wrong if any(va == IMAGE_VA for va, _ in maps) else wrong + [f'the image is not among the {len(maps)} mappings']
 
 
+def trace(case, _tmp, lines):
+    """pith-trace reads the dump: hello's life, and what clock did until its trace was turned off."""
+    done = subprocess.run([BUILD / 'tools/pith-trace', '/dev/stdin'], input='\n'.join(lines), capture_output=True, text=True)
+    want = [r' hello/0 START$', r' hello/0 CPUID leaf=40000001 sub=0 rip=\w+ len=2 ', r' hello/0 SCHED_OUT stop ', r' hello/0 STOP exit status=0$',
+            r' hello/0 END exit status=0$', r' clock/0 HYPERCALL call=5 ']
+    said = done.stdout.splitlines()
+    return ([done.stderr] if done.returncode else []) + [f'no record {w}' for w in want if not any(re.search(w, line) for line in said)]
+
+
 def command(case, tmp):
     fill = {'@TMP@': str(tmp), '@BUILD@': str(BUILD), '@ROOT@': str(ROOT)}
     argv = [str(ROOT / 'tools/pith-run'), '--machine', case.machine, '--timeout', str(case.timeout)]

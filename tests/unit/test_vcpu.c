@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
- * LINK: hv/vcpu.c hv/sched.c hv/timer.c hv/vdev/vlapic.c
+ * LINK: hv/vcpu.c hv/trace_none.c hv/sched.c hv/timer.c hv/vdev/vlapic.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
