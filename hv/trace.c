@@ -172,7 +172,7 @@ enum vm_exit_next trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
     t->rip = (u32)arch_vcpu_rip(arch);
     t->operand = (u32)arch->gpr.rax;
     t->value = (u32)arch->gpr.rcx;
-    memcpy(&t->kind, &v->trace_word, sizeof(v->trace_word));
+    __builtin_memcpy(&t->kind, &v->trace_word, sizeof(v->trace_word));
     if (exit->kind == VM_EXIT_HYPERCALL)
         detail_hypercall(t, &arch->gpr);
 

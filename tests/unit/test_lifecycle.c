@@ -4,7 +4,7 @@
  * cpu_main(), and may be interrupted by one another at every atomic access and every call below the seam; a fourth one types
  * the monitor's commands. For each script, every schedule with one preemption is tried, then random ones. What they must
  * never do is in check_run() and settle(). LIFECYCLE_RUNS=N in the environment: random schedules a script.
- * LINK: hv/timer.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
+ * LINK: hv/timer.c hv/trace_none.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -358,7 +358,7 @@ bool arch_vcpu_run(struct arch_vcpu *a, struct vm_exit *e, vm_exit_fn *handle)
 {
     do
         run_once(a, e);
-    while (handle(a, e));
+    while (handle(a, e) == VM_SKIP);
     return false;
 }
 
@@ -500,7 +500,7 @@ static enum exit_action act(struct vcpu *v)
     }
 }
 
-bool exit_handle(struct arch_vcpu *a, struct vm_exit *e)
+enum vm_exit_next exit_handle(struct arch_vcpu *a, struct vm_exit *e)
 {
     struct vcpu *v = owner(a);
 
@@ -509,7 +509,7 @@ bool exit_handle(struct arch_vcpu *a, struct vm_exit *e)
         arch_irq_window();
     else
         v->action = (u8)act(v);
-    return v->action == EXIT_SKIP && !vcpu_wanted(v, v->home);
+    return v->action == EXIT_SKIP && !vcpu_wanted(v, v->home) ? VM_SKIP : VM_LEAVE;
 }
 
 void hypercall_wait_done(struct vcpu *v) { (void)owner(&v->arch); }
