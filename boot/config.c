@@ -154,7 +154,7 @@ static void unknown_key(struct parser *p, const struct config_key *keys, u32 n, 
     else
         parser_error(p,
                      "there is no key '%s' - a partition has image, initrd, modules, cmdline, "
-                     "memory, vcpus, cores, dedicated, focus, restart, strict, ports, mmio and irqs",
+                     "memory, vcpus, cores, dedicated, focus, restart, strict, kvm, ports, mmio and irqs",
                      quote);
 }
 

@@ -285,6 +285,12 @@ static void set_strict(struct parser *p, struct slice v)
         p->part->flags |= MANIFEST_STRICT;
 }
 
+static void set_kvm(struct parser *p, struct slice v)
+{
+    if (!choose_yes(p, v))
+        p->part->flags |= MANIFEST_NO_KVM;
+}
+
 static bool too_many(struct parser *p, u32 n)
 {
     if (n == MANIFEST_RANGES)
@@ -351,6 +357,7 @@ const struct config_key config_partition_keys[CONFIG_KEYS] = {
     { "focus", false, set_focus },
     { "restart", false, set_restart },
     { "strict", false, set_strict },
+    { "kvm", false, set_kvm },
     { "ports", false, set_ports },
     { "mmio", false, set_mmio },
     { "irqs", false, set_irqs },

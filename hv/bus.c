@@ -4,6 +4,7 @@
 
 #include "arch/x86/cpu/regs.h"
 #include "hv/exit.h"
+#include "hv/isa.h"
 #include "hv/partition.h"
 
 typedef void bus_fn(struct vcpu *v, struct bus_access *a);
@@ -89,6 +90,7 @@ static void local_apic(struct vcpu *v, struct bus_access *a)
     vlapic_write(&v->lapic, reg, (u32)a->val, vcpu_guest_tsc(v), &e);
     if (reg == 8)
         arch_vcpu_set_reg(&v->arch, X86_CR8, (a->val >> 4) & 0xf);
+    v->irq_dirty |= e.extint;
     exit_lapic_effect(v, &e);
 }
 
@@ -109,26 +111,17 @@ static void io_apic(struct vcpu *v, struct bus_access *a)
     spin_unlock(&p->lock);
 }
 
-/* ACPI's registers: soft off ends the partition, reset starts it afresh; the status register has nothing to say. */
-static void acpi(struct vcpu *v, struct bus_access *a)
-{
-    u8 val = take_byte(a, 0);
-    bool running = true;
-
-    if (a->write && a->addr == VACPI_RESET_PORT && val == VACPI_RESET)
-        running = partition_stop(v->part, END_RESET) == PITH_OK;
-    else if (a->write && a->addr == VACPI_SLEEP_PORT && (val & VACPI_SLEEP_ENABLE) && VACPI_SLEEP_TYPE(val) == VACPI_S5)
-        running = partition_stop(v->part, END_EXIT) == PITH_OK;
-    if (!running)
-        vcpu_post(v, VCPU_PEND_STOP); /* it is being stopped already; nothing runs behind this all the same */
-}
-
 struct place { u64 first, last; bus_fn *fn; };
 
 static const struct place ports[] = {
     { VUART_BASE, VUART_BASE + 7, uart },
     { 0x70, 0x71, rtc },
-    { VACPI_SLEEP_PORT, VACPI_RESET_PORT, acpi },
+    { VPIC_MASTER, VPIC_MASTER + 1, isa_ports },
+    { VPIC_SLAVE, VPIC_SLAVE + 1, isa_ports },
+    { VPIT_BASE, VPIT_BASE + 3, isa_ports },
+    { VPIT_CONTROL, VPIT_CONTROL, isa_ports },
+    { VACPI_PM1, VACPI_RESET_PORT, isa_acpi },
+    { VPIC_ELCR, VPIC_ELCR + 1, isa_ports },
 };
 static const struct place mmio[] = {
     { VLAPIC_BASE, VLAPIC_BASE + PAGE_SIZE - 1, local_apic },

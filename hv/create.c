@@ -119,7 +119,7 @@ static enum pith_status make_vcpu(struct partition *p, u32 index, struct cpu *ho
     v->cpuid = (struct vcpuid_env){
         .host = host_cpuid, .apic_id = index, .nr_vcpus = p->nr_vcpus, .tsc_khz = arch_tsc_khz(),
         .features = PITH_FEATURE_CONSOLE | PITH_FEATURE_TIME | PITH_FEATURE_WAIT,
-        .hypercall_insn = hypercall_insn(), .kvm = true, .x2apic = true,
+        .hypercall_insn = hypercall_insn(), .kvm = !(p->conf->flags & MANIFEST_NO_KVM), .x2apic = true,
     };
     p->vcpus[index] = v;
     home->nr_vcpus++;
@@ -180,6 +180,7 @@ static enum pith_status create(const struct manifest_partition *c, u32 index, st
     p->name = c->name;
     p->console.name = c->name;
     p->restart.deadline = TIMER_NEVER;
+    isa_init(p);
     p->nr_vcpus = c->vcpus;
     st = arch_vm_init(&p->vm, &p->frames);
     if (st == PITH_OK)

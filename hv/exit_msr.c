@@ -80,6 +80,7 @@ static bool write_lapic(struct vcpu *v, u32 msr, u64 val)
 
     if (!vlapic_msr_write(&v->lapic, msr, val, vcpu_guest_tsc(v), &e))
         return false;
+    v->irq_dirty |= e.extint;
     if (msr == MSR_X2APIC + 8)
         arch_vcpu_set_reg(&v->arch, X86_CR8, (val >> 4) & 0xf);
     exit_lapic_effect(v, &e);
@@ -97,6 +98,8 @@ static bool set_kvm_clock(struct vcpu *v, u64 val)
     struct pvclock_time t = { .version = 2, .flags = PVCLOCK_TSC_STABLE };
     s8 shift;
 
+    if (!v->cpuid.kvm)
+        return false;
     v->kvm_clock = val;
     if (!(val & 1))
         return true;
@@ -110,6 +113,8 @@ static bool set_kvm_wall(struct vcpu *v, u64 val)
 {
     struct pvclock_wall w = { .version = 2 };
 
+    if (!v->cpuid.kvm)
+        return false;
     v->kvm_wall = val;
     w.sec = (u32)partition_wall_start(v->part);
     return arch_vm_write(&v->part->vm, val, &w, sizeof(w)) == PITH_OK;
@@ -208,10 +213,10 @@ static bool msr_read(struct vcpu *v, u32 msr, u64 *val)
         return true;
     case VMSR_KVM_CLOCK:
         *val = v->kvm_clock;
-        return true;
+        return v->cpuid.kvm;
     case VMSR_KVM_WALL:
         *val = v->kvm_wall;
-        return true;
+        return v->cpuid.kvm;
     default:
         return false;
     }

@@ -187,6 +187,7 @@ static void begin(struct partition *p)
     vioapic_reset(&p->ioapic);
     vuart_reset(&p->uart);
     vrtc_reset(&p->rtc);
+    isa_reset(p);
     p->in_count = 0;
     p->start_tsc = arch_tsc();
     p->live = p->nr_vcpus;
@@ -345,7 +346,7 @@ void partition_uart_update(struct partition *p)
         p->in_head = (p->in_head + 1) % PARTITION_INPUT;
         p->in_count--;
     }
-    vioapic_set_pin(&p->ioapic, VUART_IRQ, vuart_irq(&p->uart), partition_deliver, p);
+    isa_set_irq(p, VUART_IRQ, vuart_irq(&p->uart));
 }
 
 void partition_input(struct partition *p, u8 byte)

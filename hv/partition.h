@@ -6,6 +6,7 @@
 #include "hv/abi/manifest.h"
 #include "hv/abi/plan.h"
 #include "hv/console.h"
+#include "hv/isa.h"
 #include "hv/vcpu.h"
 #include "hv/vdev/vioapic.h"
 #include "hv/vdev/vrtc.h"
@@ -50,6 +51,7 @@ struct partition {
     struct vioapic ioapic;
     struct vuart uart;
     struct vrtc rtc;
+    struct isa isa;
     u8 input[PARTITION_INPUT];          /* typed, not yet in the UART */
     u32 in_head, in_count;
 

@@ -5,6 +5,8 @@
 #include "hv/lib/types.h"
 
 #define TIMER_NEVER (~0ull)
+/* Of a guest's timer: a period shorter than its handling would leave a shared core no time for anything else. */
+#define SHORTEST_PERIOD_US 200u
 
 struct timer {
     u64 deadline;                       /* host TSC; TIMER_NEVER: not queued */

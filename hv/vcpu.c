@@ -12,8 +12,6 @@
 #include "hv/sched.h"
 #include "hv/trace.h"
 
-#define SHORTEST_PERIOD_US 200u
-
 static void lapic_timer_due(struct timer *t)
 {
     struct vcpu *v = (struct vcpu *)((u8 *)t - offsetof(struct vcpu, lapic_timer));
@@ -61,7 +59,6 @@ void vcpu_arm_timer(struct vcpu *v)
     u64 guest_now = now + v->tsc_offset;
     u64 left = v->lapic.deadline > guest_now ? v->lapic.deadline - guest_now : 0;
 
-    /* A period shorter than its handling would leave a shared core no time for anything else. */
     if (v->lapic.period)
         left = MAX(left, SHORTEST_PERIOD_US * arch_tsc_khz() / 1000);
     if (v->lapic.deadline == TIMER_NEVER || left > TIMER_NEVER / 2)
@@ -224,9 +221,11 @@ static void set_paused(struct vcpu *v, bool paused)
     if (paused) {
         timer_set(&v->home->timers, &v->lapic_timer, TIMER_NEVER);
         timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
+        isa_stop(v);
         return;
     }
     vcpu_arm_timer(v);
+    isa_attend(v);
     if (v->wait == WAIT_CALL)
         timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
 }
@@ -263,6 +262,8 @@ static bool take_pending(struct vcpu *v)
         look_at_state(v);
     if (what & VCPU_PEND_REGS)
         report_registers(v);
+    if (what & VCPU_PEND_ISA)
+        isa_attend(v);
     return true;
 }
 
@@ -301,7 +302,9 @@ static void deliver(struct vcpu *v)
 
     v->irq_dirty = false;
     if (v->nmi_pending && !deliver_nmi(v))
-        v->irq_dirty = true; /* not every processor has a window for NMIs: offered again at the next exit */
+        v->irq_dirty = true;                              /* not every processor has a window for NMIs: offered again at the next exit */
+    while (isa_wants(v, &v->part->isa) && isa_deliver(v)) /* again: a refusal arms the window for the next */
+        end_halt(v);
     if (highest < 0)
         return;
     sync_tpr(v);
@@ -326,7 +329,7 @@ static void deliver(struct vcpu *v)
 static void check_wait_call(struct vcpu *v)
 {
     if (arch_tsc() < v->wait_deadline && vlapic_highest_irr(&v->lapic) < 0 && !v->nmi_pending &&
-        !v->arch.interrupted.valid) /* on its way in already: not in IRR any more */
+        !isa_wants(v, &v->part->isa) && !v->arch.interrupted.valid) /* on its way in already: not in IRR any more */
         return;
     timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
     v->wait = WAIT_NONE;
@@ -422,6 +425,7 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
     arch_vcpu_unload(&v->arch, &cpu->arch);
     timer_set(&cpu->timers, &v->lapic_timer, TIMER_NEVER);
     timer_set(&cpu->timers, &v->wait_timer, TIMER_NEVER);
+    isa_stop(v);
     v->live = false;
     v->state = VCPU_STOPPED;
     partition_vcpu_left(v->part);

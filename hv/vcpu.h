@@ -21,6 +21,7 @@ enum vcpu_pending {
     VCPU_PEND_WAKE = 64, /* only look again */
     VCPU_PEND_STATE = 128, /* look at the partition's state: paused or not */
     VCPU_PEND_REGS = 256,  /* show the registers */
+    VCPU_PEND_ISA = 512, /* vCPU 0: the 8259s' output was asserted, or the 8254's next edge has moved */
 };
 /* Why a vCPU does not run although its partition does. */
 enum vcpu_wait { WAIT_NONE, WAIT_HLT, WAIT_CALL /* hypercall WAIT */, WAIT_SIPI };

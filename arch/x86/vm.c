@@ -282,7 +282,7 @@ void arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_s
 
 static bool tpr_allows(const struct arch_vcpu *v, const struct x86_event *ev)
 {
-    return ev->type != X86_EV_EXTINT || ev->vector >> 4 > (u8)ops->reg(v, X86_CR8);
+    return ev->type != X86_EV_EXTINT || ev->any_tpr || ev->vector >> 4 > (u8)ops->reg(v, X86_CR8);
 }
 
 bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)

@@ -37,7 +37,7 @@ enum x86_event_type {
 }; /* VMX numbering */
 struct x86_event {
     u8 vector, type;
-    bool valid, has_error;
+    bool valid, has_error, any_tpr; /* any_tpr: an 8259's, which the task priority does not hold back */
     u8 insn_len; /* of the software interrupt */
     u32 error;
     u64 cr2;     /* #PF only */

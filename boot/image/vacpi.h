@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ACPI tables for a guest: RSDP, XSDT, hardware-reduced FADT, MADT, DSDT with UART and clock. */
+/* ACPI tables for a guest: RSDP, XSDT, FADT, FACS, MADT, DSDT with UART and clock. */
 #pragma once
 
 #include "hv/lib/types.h"

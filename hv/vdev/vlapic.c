@@ -19,6 +19,7 @@ enum lvt { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LV
 #define LVT_PERIODIC         (1u << 17)
 #define LVT_TSC_DEADLINE     (1u << 18)
 #define LVT_DELIVERY_MODE    0x700u
+#define LVT_EXTINT           0x700u
 #define DELIVERY_LOWEST      1u
 #define DELIVERY_RESERVED    0x88u /* set of modes: 3 and 7 */
 #define ESR_SEND_ILLEGAL     BIT(5)
@@ -106,6 +107,10 @@ void vlapic_reset(struct vlapic *l, u32 id, bool bsp)
     l->bsp = bsp;
     l->base = VLAPIC_BASE | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0);
     vlapic_init(l);
+    if (!bsp)
+        return;
+    l->svr |= SVR_ENABLE; /* MP Specification, Virtual Wire Mode */
+    l->lvt[LVT_LINT0] = LVT_EXTINT;
 }
 
 bool vlapic_x2apic(const struct vlapic *l)
@@ -122,7 +127,7 @@ bool vlapic_extint(const struct vlapic *l)
 {
     if (!(l->base & APIC_BASE_ENABLE))
         return true;
-    return (l->lvt[LVT_LINT0] & (LVT_MASKED | LVT_DELIVERY_MODE)) == LVT_DELIVERY_MODE;
+    return (l->lvt[LVT_LINT0] & (LVT_MASKED | LVT_DELIVERY_MODE)) == LVT_EXTINT;
 }
 
 static void post_lvt(struct vlapic *l, enum lvt which)
@@ -369,7 +374,9 @@ static void write_reg(struct vlapic *l, u32 reg, u32 raw, u64 now, struct vlapic
     case REG_LVT + LVT_TIMER:
     case REG_INITIAL:
     case REG_DIVIDE: write_timer(l, reg, val, now, e); break;
-    case REG_LVT + LVT_THERMAL ... REG_LVT + LVT_ERROR: write_lvt(l, reg, val); break;
+    case REG_LVT + LVT_LINT0: e->extint = true; /* fall through */
+    case REG_LVT + LVT_THERMAL ... REG_LVT + LVT_PERF:
+    case REG_LVT + LVT_LINT1 ... REG_LVT + LVT_ERROR: write_lvt(l, reg, val); break;
     case REG_SELF_IPI: write_self_ipi(l, (u8)val); break;
     default: break;
     }
@@ -437,7 +444,7 @@ static bool write_base(struct vlapic *l, u64 val, struct vlapic_effect *e)
     l->base = val;
     if (from && !to) {
         vlapic_init(l);
-        e->timer = true;
+        e->timer = e->extint = true;
     }
     return true;
 }

@@ -24,11 +24,12 @@ struct vlapic_effect {
     bool ipi;                 /* send: icr_lo and dest (8 bits in xAPIC mode, else 32) as written */
     bool eoi;                 /* a level-triggered interrupt ended: tell the I/O APICs */
     bool timer;               /* vlapic.deadline changed */
+    bool extint;              /* vlapic_extint() may have changed */
     u8 eoi_vector;
     u32 icr_lo, dest;
 };
 
-void vlapic_reset(struct vlapic *l, u32 id, bool bsp);        /* power-on */
+void vlapic_reset(struct vlapic *l, u32 id, bool bsp);        /* as firmware leaves it */
 void vlapic_init(struct vlapic *l);                           /* INIT: id and base stay */
 
 /*

@@ -35,6 +35,9 @@ initrd = initrd.img
 cmdline = {LINUX_CMDLINE}
 memory = 192M
 '''
+NO_KVM = LINUX + 'kvm = no\n'
+NO_ACPI = LINUX.replace(LINUX_CMDLINE, LINUX_CMDLINE + ' acpi=off')  # cannot power off: it halts
+NEITHER = NO_ACPI + 'kvm = no\n'
 GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'exitcode', 'fault']
 GUESTS = '[pith]\npoweroff = when-done\n' + ''.join(f"""
 [partition {name}]
@@ -210,6 +213,10 @@ CASES = [
         '--efi', '@BUILD@/acpishim.efi', '--file', 'EFI/BOOT/NEXT.EFI=@BUILD@/BOOTX64.EFI', '--cpus', '2'], daily=False)
       for m in (INTEL, AMD)),
 
+    # a kernel that sees neither KVM's leaf nor ACPI has 8259s and an 8254, and nothing else that interrupts
+    *(Case(f'linux-bare-{m}', m, NEITHER, SAID_LINUX, typed=TYPED, until=SAID_LINUX[1], timeout=400, daily=m != AMD) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'linux-no-acpi-{m}', m, NO_ACPI, SAID_LINUX, typed=TYPED, until=SAID_LINUX[1], timeout=400, daily=False) for m in (QEMU, INTEL)),
+    *(Case(f'linux-no-kvm-{m}', m, NO_KVM, SAID_LINUX, typed=TYPED, timeout=400, daily=False) for m in (QEMU, INTEL)),
     *(Case(f'linux-{m}-2-vcpus', m, LINUX + 'vcpus = 2\n', [SAID_LINUX[0], r'^\[linux\] 2$'], typed='nproc\npoweroff\n', timeout=400, daily=False)
       for m in (QEMU, INTEL)),
 

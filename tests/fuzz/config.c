@@ -21,7 +21,8 @@ static const char *const words[] = {
     "0xfffffffffffff", "18446744073709551615", "18446744073709551616", "4503599627370496", "1M", "1023K", "3G", "1024G", "1025G",
     "17179869184G", "0K", "never", "always", "on-failure", "when-done", "debian", "serial", "linux", "hello",
     "image = k\n", "initrd = i\n", "modules = a b c d\n", "cmdline = \n", "memory = 5G\n", "vcpus = 4\n", "cores = 0-3\n",
-    "dedicated = yes\n", "focus = yes\n", "restart = always\n", "strict = yes\n", "ports = 0x2f8-0x2ff\n", "irqs = 0-7\n", "irqs = 0-8\n",
+    "dedicated = yes\n", "focus = yes\n", "restart = always\n", "strict = yes\n", "kvm = no\n", "ports = 0x2f8-0x2ff\n", "irqs = 0-7\n",
+    "irqs = 0-8\n",
     "ports = 1,2,3,4,5,6,7,8\n", "ports = 1,2,3,4,5,6,7,8,9\n", "mmio = 0xfe000000-0xfe000fff\n",
 };
 

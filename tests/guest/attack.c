@@ -9,8 +9,8 @@
 #define HV_SIZE        0x28000ull
 #define DR7_ALL        0xbbbb0455ull         /* four of 8 bytes each, on reads and writes, local */
 #define DR7_OFF        0x400ull
-#define ACPI_FIRST     0x600u                /* switch the partition off */
-#define ACPI_LAST      0x602u
+#define ACPI_FIRST     0x604u                /* switch the partition off */
+#define ACPI_LAST      0x60cu
 #define LAPIC          0xfee00000ull
 #define IOAPIC         0xfec00000ull
 

@@ -110,9 +110,9 @@ static void every_key(void **state)
         "[pith]\nfocus=b\npoweroff=when-done\nlog=debug\ntrace = 64K\n"
         "[partition a]\nimage=x\ninitrd=y\nmodules=m1  m2\tx\ncmdline= a=1  # b \n"
         "memory=2G\nvcpus=2\ncores=1-2,70\ndedicated=yes\nrestart=always\n"
-        "strict=yes\nports=0x2f8-0x2ff, 0x70\nmmio=0xfe000000-0xfe000fff\n"
+        "strict=yes\nkvm=no\nports=0x2f8-0x2ff, 0x70\nmmio=0xfe000000-0xfe000fff\n"
         "irqs=3, 4\n"
-        "[partition b]\nimage=x\nrestart=on-failure\ndedicated=no\nstrict=no\n";
+        "[partition b]\nimage=x\nrestart=on-failure\ndedicated=no\nstrict=no\nkvm=yes\n";
     const struct manifest_partition *p = part(0);
 
     (void)state;
@@ -131,7 +131,7 @@ static void every_key(void **state)
     assert_int_equal(p->vcpus, 2);
     assert_int_equal(p->cores[0], 6);
     assert_int_equal(p->cores[1], 1 << 6);
-    assert_int_equal(p->flags, MANIFEST_DEDICATED | MANIFEST_STRICT | MANIFEST_CORES_GIVEN);
+    assert_int_equal(p->flags, MANIFEST_DEDICATED | MANIFEST_STRICT | MANIFEST_CORES_GIVEN | MANIFEST_NO_KVM);
     assert_int_equal(p->restart, MANIFEST_RESTART_ALWAYS);
     assert_int_equal(p->nr_ports, 2);
     assert_int_equal(p->ports[0].first, 0x2f8);
@@ -272,6 +272,7 @@ static void choices(void **state)
     expect_bad_line("restart = allways", "did you mean 'always'?");
     expect_bad_line("restart = sometimes", "never, on-failure or always");
     expect_bad_line("strict = true", "yes or no");
+    expect_bad_line("kvm = off", "yes or no");
     expect_bad_line("dedicated = yess", "did you mean 'yes'?");
     expect_bad("[pith]\nlog = inf\n[partition a]\nimage = x\n", 2, "did you mean 'info'?");
     expect_bad("[pith]\ntrace = 5K\n[partition a]\nimage = x\n", 2, "write no, yes, or 4K");

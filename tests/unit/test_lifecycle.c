@@ -5,6 +5,7 @@
  * the monitor's commands. For each script, every schedule with one preemption is tried, then random ones. What they must
  * never do is in check_run() and settle(). LIFECYCLE_RUNS=N in the environment: random schedules a script.
  * LINK: hv/timer.c hv/trace_none.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
+ * LINK: hv/vdev/vpic.c hv/vdev/vpit.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,6 +35,7 @@ static struct cpu *here; /* the core that runs now */
 #define this_cpu() here
 
 #include "hv/sched.c"
+#include "hv/isa.c"
 #include "hv/vcpu.c"
 #include "hv/partition.c"
 #define start cpu_start_one
@@ -587,7 +589,7 @@ static void settle(void)
     wait_until(WAITS_QUIET);
     for (u32 i = 0; i < ARRAY_SIZE(vcpus); i++)
         if (vcpus[i].state != VCPU_STOPPED || vcpus[i].live || vcpus[i].lapic_timer.deadline != TIMER_NEVER ||
-            vcpus[i].wait_timer.deadline != TIMER_NEVER || vcpus[i].arch.cpu)
+            vcpus[i].wait_timer.deadline != TIMER_NEVER || vcpus[i].part->isa.tick.deadline != TIMER_NEVER || vcpus[i].arch.cpu)
             done("a stopped vCPU left something behind");
     if (!stopped() || parts[1].live)
         done("it is not stopped any more");
@@ -620,6 +622,7 @@ static void set_up_partition(struct partition *p, const char *name, u32 n, struc
     confs[p - parts].restart = scene.restart;
     *p = (struct partition){ .conf = &confs[p - parts], .plan = &plan, .name = name, .nr_vcpus = n };
     p->restart.deadline = TIMER_NEVER;
+    isa_init(p);
     partition_register(p);
     for (u32 i = 0; i < n; i++) {
         p->vcpus[i] = &v[i];

@@ -77,28 +77,38 @@ static void test_rsdp(void **state)
 
 static void test_fadt(void **state)
 {
-    const u8 *f, *dsdt;
+    const u8 *f, *dsdt, *facs;
 
     (void)state;
     build(1);
     f = table(0, "FACP");
     dsdt = table_at(get(f + 140, 8), "DSDT");
+    facs = page + (get(f + 36, 4) - GPA);
+    assert_memory_equal(facs, "FACS\x40\0\0\0", 8);
+    assert_int_equal(get(f + 36, 4) % 64, 0);
+    assert_int_equal(get(f + 132, 8), 0); /* one of the two */
     assert_int_equal(get(f + 4, 4), 276);
     assert_int_equal(f[8], 6);
     assert_int_equal(f[131], 5);
     assert_int_equal(get(f + 40, 4), GPA + (u64)(dsdt - page));
-    assert_int_equal(get(f + 112, 4), 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 10 | 1 << 20);
-    assert_int_equal(get(f + 109, 2), 1 << 2); /* no VGA, no 8042, but a CMOS clock */
+    assert_int_equal(get(f + 46, 2), 9);
+    assert_int_equal(get(f + 48, 4), 0); /* in ACPI mode for good */
+    assert_int_equal(get(f + 56, 4), 0x600);
+    assert_int_equal(get(f + 64, 4), 0x604);
+    assert_int_equal(get(f + 76, 4), 0x608);
+    assert_int_equal(get(f + 80, 8), 0);
+    assert_memory_equal(f + 88, "\x04\x02\0\x04\0\0\0\0", 8);
+    assert_int_equal(get(f + 112, 4), 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
+    assert_int_equal(get(f + 109, 2), 1 | 1 << 2); /* a serial port, no VGA, no 8042, but a CMOS clock */
     assert_int_equal(f[108], 0x32);
     assert_int_equal(get(f + 96, 2), 101);
     assert_int_equal(get(f + 98, 2), 1001);
-    for (u32 i = 45; i < 96; i++)
+    assert_memory_equal(f + 116, "\x01\x08\x00\x01\x0c\x06\0\0\0\0\0\0\x01", 13);   /* reset: byte 1 to port 60ch */
+    assert_memory_equal(f + 148, "\x01\x20\x00\x02\x00\x06\0\0\0\0\0", 12);         /* PM1a event */
+    assert_memory_equal(f + 172, "\x01\x10\x00\x02\x04\x06\0\0\0\0\0", 12);         /* PM1a control */
+    assert_memory_equal(f + 208, "\x01\x20\x00\x03\x08\x06\0\0\0\0\0", 12);         /* timer */
+    for (u32 i = 220; i < 268; i++)
         assert_int_equal(f[i], 0);
-    for (u32 i = 148; i < 244; i++)
-        assert_int_equal(f[i], 0);
-    assert_memory_equal(f + 116, "\x01\x08\x00\x01\x02\x06\0\0\0\0\0\0\x01", 13); /* reset: byte 1 to port 602h */
-    assert_memory_equal(f + 244, "\x01\x08\x00\x01\x00\x06\0\0\0\0\0", 12);      /* sleep control: port 600h */
-    assert_memory_equal(f + 256, "\x01\x08\x00\x01\x01\x06\0\0\0\0\0", 12);      /* sleep status */
 }
 
 static void test_madt(void **state)
@@ -113,7 +123,7 @@ static void test_madt(void **state)
         m = table(1, "APIC");
         p = m + 44;
         assert_int_equal(get(m + 36, 4), 0xfee00000);
-        assert_int_equal(get(m + 40, 4), 0); /* no 8259 */
+        assert_int_equal(get(m + 40, 4), 1); /* 8259s too */
         for (u32 i = 0; i < counts[c]; i++, p += 8) {
             assert_int_equal(get(p, 2), 0x0800);
             assert_int_equal(p[2], i);
@@ -123,8 +133,9 @@ static void test_madt(void **state)
         assert_int_equal(get(p, 4), 0x00000c01);
         assert_int_equal(get(p + 4, 4), 0xfec00000);
         assert_int_equal(get(p + 8, 4), 0);
-        assert_ptr_equal(p + 12, m + get(m + 4, 4));
-        assert_ptr_equal(p + 12, page + used);
+        assert_memory_equal(p + 12, "\x02\x0a\0\0\x02\0\0\0\0\0", 10); /* ISA's IRQ 0 is pin 2 */
+        assert_ptr_equal(p + 22, m + get(m + 4, 4));
+        assert_ptr_equal(p + 22, page + used);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
- * LINK: hv/vcpu.c hv/trace_none.c hv/sched.c hv/timer.c hv/vdev/vlapic.c
+ * LINK: hv/vcpu.c hv/isa.c hv/trace_none.c hv/sched.c hv/timer.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vpic.c hv/vdev/vpit.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,8 @@ static struct vcpu vcpu;
 
 /* --- the fake processor: a script of exits, and what was done to it */
 static struct { u8 kind; enum exit_action act; void (*before)(void); } steps[8];
-static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped, failed, shown, rings, waits_done, windows;
+static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped, failed, shown, rings, waits_done, windows, messages;
+static struct vioapic_msg message;
 static bool if_open, stuck /* deliveries never succeed */;
 static u64 now, timer_tsc, cr8;
 static void (*on_window)(void); /* a physical interrupt that comes in the next window */
@@ -44,7 +45,7 @@ void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc) { (void)v, (void)tsc; }
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *e) { (void)v, (void)e; skips++; return PITH_OK; }
 bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 {
-    if (!if_open) {
+    if (!if_open || v->interrupted.valid) {
         refused++;
         return false;
     }
@@ -94,6 +95,7 @@ void report_vcpu(struct vcpu *v, const struct vm_exit *e) { (void)v, (void)e; fa
 void report_registers(struct vcpu *v) { assert_ptr_equal(v->home->arch.loaded, &v->arch); shown++; }
 enum pith_status partition_stop(struct partition *p, enum partition_end end) { (void)p, (void)end; stopped++; return PITH_OK; }
 void partition_vcpu_left(struct partition *p) { (void)p; left++; }
+void partition_deliver(void *p, const struct vioapic_msg *msg) { (void)p; messages++, message = *msg; }
 u64 vmsr_store_reset(u32 i) { (void)i; return 0; }
 void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; }
 
@@ -117,13 +119,18 @@ static int set_up(void **state)
     memset(&vcpu, 0, sizeof(vcpu));
     memset(&part, 0, sizeof(part));
     part.plan = &plan;
-    nr_steps = at = skips = resets = injected_vector = refused = left = stopped = failed = shown = rings = waits_done = 0;
+    nr_steps = at = skips = resets = injected_vector = refused = left = stopped = failed = shown = rings = waits_done = messages = 0;
     now = 100;
     cr8 = 0;
     if_open = true;
     stuck = false;
     on_window = NULL;
     timer_tsc = TIMER_NEVER;
+    part.vcpus[0] = &vcpu;
+    part.nr_vcpus = 1;
+    vioapic_reset(&part.ioapic);
+    isa_init(&part);
+    isa_reset(&part);
     sched_init(&core);
     vcpu_init(&vcpu, &part, 0, &core);
     vcpu_start(&vcpu);
@@ -344,7 +351,7 @@ static void paused_keeps_what_is_pending(void **state)
     assert_int_equal(shown, 1);
     assert_int_equal(injected_vector, 0);
     resume_it();
-    step(VM_EXIT_CPUID, EXIT_SKIP, NULL);
+    step(VM_EXIT_WINDOW, EXIT_RESUME, NULL);
     step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
     assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
     assert_int_equal(at, 4);
@@ -471,6 +478,176 @@ static void two_take_turns(void **state)
     assert_int_equal(timer_tsc, TIMER_NEVER);
 }
 
+/* --- the 8259s and the 8254 */
+
+static void out8(u32 port, u8 val)
+{
+    struct bus_access a = { .addr = port, .val = val, .size = 1, .write = true };
+
+    isa_ports(&vcpu, &a);
+}
+
+static void raise(u32 irq)
+{
+    isa_set_irq(&part, irq, false);
+    isa_set_irq(&part, irq, true);
+}
+
+static void unmask_pic(u8 icw4)
+{
+    static const u8 icw[] = { 0x11, 0x20, 0x04 };
+
+    for (u32 i = 0; i < 3; i++)
+        out8(i ? 0x21 : 0x20, icw[i]);
+    out8(0x21, icw4);
+}
+static void manual_eoi(void) { unmask_pic(1); }
+static void automatic_eoi(void) { unmask_pic(3); }
+static void two_irqs(void) { raise(4); raise(3); }
+static void raise_4(void) { raise(4); }
+static void close_if(void) { if_open = false; }
+static void lint0(u32 val)
+{
+    struct vlapic_effect e = { 0 };
+
+    vlapic_write(&vcpu.lapic, 0x35, val, 0, &e);
+    vcpu.irq_dirty |= e.extint;
+}
+static void mask_lint0(void) { lint0(0x10700); }
+static void unmask_lint0(void) { lint0(0x700); }
+static void withdraw_4(void) { isa_set_irq(&part, 4, false); if_open = true; }
+
+static void pic_interrupt_is_delivered(void **state)
+{
+    (void)state;
+    cr8 = 15; /* no matter */
+    step(VM_EXIT_CPUID, EXIT_SKIP, manual_eoi);
+    step(VM_EXIT_CPUID, EXIT_SKIP, raise_4);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    vcpu_run(&vcpu);
+    assert_int_equal(injected_vector, 0x24);
+    assert_int_equal(part.isa.pic.chip[0].isr, 0x10);
+    assert_int_equal(part.isa.intr, 0);
+}
+
+static void refused_pic_interrupt_stays_requested(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, manual_eoi);
+    step(VM_EXIT_CPUID, EXIT_SKIP, close_if);
+    step(VM_EXIT_CPUID, EXIT_SKIP, raise_4);
+    step(VM_EXIT_CPUID, EXIT_SKIP, NULL);
+    step(VM_EXIT_WINDOW, EXIT_RESUME, withdraw_4);
+    step(VM_EXIT_CPUID, EXIT_SKIP, raise_4);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    vcpu_run(&vcpu);
+    assert_int_equal(refused, 1);
+    assert_int_equal(injected_vector, 0x24); /* of the second time: the first was withdrawn, and nothing came */
+    assert_int_equal(part.isa.pic.chip[0].isr, 0x10);
+}
+
+/* With automatic EOI no exit follows a delivery: the next one must have asked for its window. */
+static void second_pic_interrupt_waits_for_a_window(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, automatic_eoi);
+    step(VM_EXIT_CPUID, EXIT_SKIP, two_irqs);
+    step(VM_EXIT_WINDOW, EXIT_RESUME, close_if);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    stuck = false;
+    vcpu_run(&vcpu);
+    assert_int_equal(injected_vector, 0x23);
+    assert_true(refused >= 1);
+    assert_int_equal(part.isa.pic.chip[0].irr, 0x10);
+}
+
+static void lint0_gates_the_pic(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
+    step(VM_EXIT_CPUID, EXIT_SKIP, manual_eoi);
+    step(VM_EXIT_CPUID, EXIT_SKIP, mask_lint0);
+    step(VM_EXIT_CPUID, EXIT_SKIP, raise_4);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(injected_vector, 0);
+    unmask_lint0();
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(injected_vector, 0x24);
+}
+
+static void other_vcpus_see_no_pic(void **state)
+{
+    (void)state;
+    vcpu.index = 1;
+    vcpu.lapic.base = VLAPIC_BASE; /* disabled: its LINT0 would reach the processor */
+    vcpu.wait = WAIT_NONE;
+    part.isa.intr = 1;
+    assert_false(isa_wants(&vcpu, &part.isa));
+    vcpu.index = 0;
+    assert_true(isa_wants(&vcpu, &part.isa));
+}
+
+static void program_pit(void)
+{
+    manual_eoi();
+    out8(0x43, 0x34);
+    out8(0x40, 0x00);
+    out8(0x40, 0x08); /* 2048 ticks: 1716.4 us */
+}
+
+/* The clock is 1 MHz here. */
+static void pit_interrupts(void **state)
+{
+    (void)state;
+    part.ioapic.rte[2] = 0x31;
+    step(VM_EXIT_CPUID, EXIT_SKIP, program_pit);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    vcpu.state = VCPU_BLOCKED;
+    assert_in_range(timer_tsc, now + 1716, now + 1718);
+    now = timer_tsc;
+    timers_run(&core.timers, now);
+    assert_int_equal(messages, 1); /* the I/O APIC's pin 2 as well */
+    assert_int_equal(message.vector, 0x31);
+    assert_in_range(timer_tsc, now + 1714, now + 1718);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(injected_vector, 0x20);
+    assert_int_equal(timer_tsc, TIMER_NEVER); /* nothing runs for one that has stopped */
+}
+
+static void short_pit_period_is_stretched(void **state)
+{
+    (void)state;
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu_run(&vcpu);
+    out8(0x43, 0x14);
+    out8(0x40, 2);
+    isa_attend(&vcpu);
+    assert_int_equal(timer_tsc, now + SHORTEST_PERIOD_US);
+    out8(0x43, 0x10); /* once: as short as it likes */
+    out8(0x40, 2);
+    isa_attend(&vcpu);
+    assert_in_range(timer_tsc, now + 1, now + 3);
+}
+
+static void wait_ends_by_the_pic(void **state)
+{
+    (void)state;
+    step(VM_EXIT_CPUID, EXIT_SKIP, manual_eoi);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu_run(&vcpu);
+    vcpu.wait = WAIT_CALL;
+    vcpu.wait_deadline = TIMER_NEVER;
+    if_open = false;
+    raise_4();
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(waits_done, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +671,14 @@ int main(void)
         cmocka_unit_test_setup(wait_ends_by_an_interrupt, set_up),
         cmocka_unit_test_setup(wait_ends_by_time, set_up),
         cmocka_unit_test_setup(two_take_turns, set_up),
+        cmocka_unit_test_setup(pic_interrupt_is_delivered, set_up),
+        cmocka_unit_test_setup(refused_pic_interrupt_stays_requested, set_up),
+        cmocka_unit_test_setup(second_pic_interrupt_waits_for_a_window, set_up),
+        cmocka_unit_test_setup(lint0_gates_the_pic, set_up),
+        cmocka_unit_test_setup(other_vcpus_see_no_pic, set_up),
+        cmocka_unit_test_setup(pit_interrupts, set_up),
+        cmocka_unit_test_setup(short_pit_period_is_stretched, set_up),
+        cmocka_unit_test_setup(wait_ends_by_the_pic, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

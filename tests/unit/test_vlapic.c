@@ -67,8 +67,8 @@ static void go_x2apic(void)
 static void test_power_on(void **state)
 {
     (void)state;
-    vlapic_reset(&apic, 3, true);
-    assert_int_equal(apic.base, 0xfee00900);
+    vlapic_reset(&apic, 3, false);
+    assert_int_equal(apic.base, 0xfee00800);
     assert_int_equal(rd(0x02), 3u << 24);
     assert_int_equal(rd(0x03), 0x00050014);
     assert_int_equal(rd(0x0e), 0xffffffff);
@@ -78,6 +78,20 @@ static void test_power_on(void **state)
     assert_false(vlapic_enabled(&apic));
     assert_int_equal(vlapic_pending(&apic), VLAPIC_NONE);
     assert_true(apic.deadline == ~0ull);
+}
+
+static void test_boot_processor_is_in_virtual_wire_mode(void **state)
+{
+    (void)state;
+    vlapic_reset(&apic, 0, true);
+    assert_int_equal(apic.base, 0xfee00900);
+    assert_int_equal(rd(0x0f), 0x1ff);
+    for (u32 reg = 0x32; reg <= 0x37; reg++)
+        assert_int_equal(rd(reg), reg == 0x35 ? 0x700 : 0x10000);
+    assert_true(vlapic_extint(&apic));
+    vlapic_init(&apic); /* INIT ends it */
+    assert_false(vlapic_enabled(&apic));
+    assert_false(vlapic_extint(&apic));
 }
 
 static void test_init_keeps_id_and_mode(void **state)
@@ -473,7 +487,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_msr_eoi),
-        T(power_on), T(init_keeps_id_and_mode), T(writes_keep_reserved_bits),
+        T(power_on), T(boot_processor_is_in_virtual_wire_mode), T(init_keeps_id_and_mode), T(writes_keep_reserved_bits),
         T(reserved_register_sets_esr), T(error_interrupt_once_until_rearmed),
         T(error_entry_with_illegal_vector_ends), T(software_disable_masks), T(x2apic_registers),
         T(x2apic_lvt_bits), T(extint_modes), T(x2apic_ids), T(wrong_interface),
