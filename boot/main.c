@@ -236,6 +236,7 @@ static NORETURN void leave(struct boot *p)
     p->handoff->efi_memory.count = memmap_runtime(&p->map, p->runtime);
     pci_stop_bus_masters();
     hv_entry = (void *)p->payload.entry;
+    p->handoff->entry_tsc = rdtsc();
     hv_entry(p->handoff);
     __builtin_unreachable();
 }

@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an exit costs. Every line reads "bench NAME TICKS": TSC ticks of one operation, the cheapest of many. Under QEMU's
- * -icount, and on Bochs, a tick is one instruction: the hypervisor's and the guest's own together.
+ * What operations cost a guest. Every line reads "bench NAME TICKS": TSC ticks of one, the cheapest of many. Under QEMU's
+ * -icount, and on Bochs, a tick is one instruction: the hypervisor's and the guest's own together. The names are those of
+ * tests/bench/budgets.tsv.
  */
 #include "guests/lib/pith.h"
 
 #define ROUNDS 200
 
-#define MSR_X2APIC_EOI  0x80bu
-#define MSR_X2APIC_SVR  0x80fu
-#define MSR_APIC_BASE   0x1bu
-#define MSR_MISC_ENABLE 0x1a0u
-#define LAPIC           0xfee00000u
-#define RTC_DATA        0x71u
+#define MSR_X2APIC_EOI   0x80bu
+#define MSR_X2APIC_SVR   0x80fu
+#define MSR_X2APIC_LVT   0x832u
+#define MSR_X2APIC_SELF  0x83fu
+#define MSR_TSC_DEADLINE 0x6e0u
+#define MSR_APIC_BASE    0x1bu
+#define MSR_MISC_ENABLE  0x1a0u
+#define MSR_FS_BASE      0xc0000100u
+#define MSR_GS_BASE      0xc0000101u
+#define LAPIC            0xfee00000u
+#define LAPIC_ID         0x20u
+#define LAPIC_SVR        0xf0u
+#define LAPIC_ICR        0x300u
+#define ICR_SELF         0x40000u
+#define LVT_TSC_DEADLINE 0x40000u
+#define RTC_DATA         0x71u
+
+#define VECTOR_X2APIC 0x40u
+#define VECTOR_XAPIC  0x41u
 
 static uint64_t rdmsr(uint32_t msr)
 {
@@ -27,6 +41,76 @@ static void wrmsr(uint32_t msr, uint64_t val)
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)val), "d"((uint32_t)(val >> 32)) : "memory");
 }
 
+static volatile uint32_t *lapic(uint32_t reg)
+{
+    return (volatile uint32_t *)(uintptr_t)(LAPIC + reg);
+}
+
+/* --- interrupts: the shortest handlers there can be, which note the time and end the interrupt */
+struct gate { uint16_t low, selector; uint8_t ist, attr; uint16_t mid; uint32_t high, zero; };
+struct __attribute__((packed)) table { uint16_t limit; uint64_t base; };
+
+static struct gate idt[VECTOR_XAPIC + 1];
+volatile uint64_t bench_irqs, bench_taken; /* how many, and the TSC when the last one began */
+void bench_on_x2apic(void);
+void bench_on_xapic(void);
+
+__asm__(".text\n"
+        ".macro took_one\n"
+        "    push %rax\n"
+        "    push %rdx\n"
+        "    rdtsc\n"
+        "    mov %eax, bench_taken(%rip)\n"
+        "    mov %edx, bench_taken + 4(%rip)\n"
+        "    incq bench_irqs(%rip)\n"
+        ".endm\n"
+        ".globl bench_on_x2apic, bench_on_xapic\n"
+        "bench_on_x2apic:\n"
+        "    took_one\n"
+        "    push %rcx\n"
+        "    mov $0x80b, %ecx\n"
+        "    xor %eax, %eax\n"
+        "    xor %edx, %edx\n"
+        "    wrmsr\n"
+        "    pop %rcx\n"
+        "    pop %rdx\n"
+        "    pop %rax\n"
+        "    iretq\n"
+        "bench_on_xapic:\n"
+        "    took_one\n"
+        "    mov $0xfee000b0, %eax\n"
+        "    movl $0, (%rax)\n"
+        "    pop %rdx\n"
+        "    pop %rax\n"
+        "    iretq\n");
+
+static void set_gate(unsigned vector, void (*handler)(void))
+{
+    uint64_t address = (uintptr_t)handler;
+    uint16_t cs;
+
+    __asm__("mov %%cs, %0" : "=r"(cs));
+    idt[vector] = (struct gate){
+        .low = (uint16_t)address, .selector = cs, .attr = 0x8e, .mid = (uint16_t)(address >> 16), .high = (uint32_t)(address >> 32),
+    };
+}
+
+static void interrupts_on(void)
+{
+    struct table idtr = { sizeof(idt) - 1, (uintptr_t)idt };
+
+    set_gate(VECTOR_X2APIC, bench_on_x2apic);
+    set_gate(VECTOR_XAPIC, bench_on_xapic);
+    __asm__ volatile("lidt %0; sti" : : "m"(idtr));
+}
+
+static void wait_irq(uint64_t before)
+{
+    while (bench_irqs == before)
+        __asm__ volatile("pause");
+}
+
+/* --- the operations */
 static void nothing(void)
 {
 }
@@ -60,12 +144,28 @@ static void do_msr(void)
 
 static void do_lapic_read(void)
 {
-    (void)*(volatile uint32_t *)(uintptr_t)(LAPIC + 0x20);
+    (void)*lapic(LAPIC_ID);
 }
 
 static void do_eoi(void)
 {
     wrmsr(MSR_X2APIC_EOI, 0);
+}
+
+static void do_x2apic_self(void)
+{
+    uint64_t before = bench_irqs;
+
+    wrmsr(MSR_X2APIC_SELF, VECTOR_X2APIC);
+    wait_irq(before);
+}
+
+static void do_xapic_self(void)
+{
+    uint64_t before = bench_irqs;
+
+    *lapic(LAPIC_ICR) = ICR_SELF | VECTOR_XAPIC;
+    wait_irq(before);
 }
 
 static void do_cr0_wp(void)
@@ -93,6 +193,31 @@ static void do_cr3(void)
     __asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(cr3) : : "memory");
 }
 
+static void do_cr8(void)
+{
+    uint64_t cr8;
+
+    __asm__ volatile("mov %%cr8, %0; mov %0, %%cr8" : "=r"(cr8) : : "memory");
+}
+
+static void do_invlpg(void)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(&bench_irqs) : "memory");
+}
+
+static void do_fs_gs_base(void)
+{
+    wrmsr(MSR_FS_BASE, rdmsr(MSR_GS_BASE));
+}
+
+static void do_dr_read(void)
+{
+    uint64_t dr;
+
+    __asm__ volatile("mov %%dr0, %0; mov %%dr7, %0" : "=r"(dr));
+}
+
+/* --- measuring */
 static uint64_t once(void (*op)(void))
 {
     uint64_t from = pith_tsc();
@@ -113,23 +238,105 @@ static uint64_t cheapest(void (*op)(void))
     return best;
 }
 
-static const struct { const char *name; void (*op)(void); } xapic_ops[] = {
-    { "cpuid", do_cpuid },       { "hypercall", do_hypercall }, { "time", do_time },       { "port", do_port },
-    { "msr-read", do_msr },      { "cr0-wp", do_cr0_wp },       { "cr4-pge", do_cr4_pge }, { "cr3", do_cr3 },
-    { "lapic-mmio", do_lapic_read },
+/* Armed for a time that has passed already, until the handler runs. */
+static uint64_t deadline(void)
+{
+    uint64_t best = ~0ull;
+
+    wrmsr(MSR_X2APIC_LVT, LVT_TSC_DEADLINE | VECTOR_X2APIC);
+    for (int i = 0; i < ROUNDS; i++) {
+        uint64_t before = bench_irqs, from = pith_tsc(), t;
+
+        wrmsr(MSR_TSC_DEADLINE, from);
+        wait_irq(before);
+        t = bench_taken - from;
+        best = t < best ? t : best;
+    }
+    return best;
+}
+
+/* One frame of code seen through many pages, each of them for the first time; the leaf changes too. */
+#define ALIASES   64u
+#define ALIAS_VA  (1ull << 39)
+#define PTE_TABLE 3ull
+static uint64_t alias_pdpt[512] __attribute__((aligned(4096)));
+static uint64_t alias_pd[512] __attribute__((aligned(4096)));
+static uint64_t alias_pt[512] __attribute__((aligned(4096)));
+static const uint8_t alias_code[] __attribute__((aligned(4096))) = { 0x53, 0x0f, 0xa2, 0x5b, 0xc3 }; /* push rbx; cpuid; pop rbx; ret */
+
+static void map_aliases(void)
+{
+    uint64_t cr3;
+
+    for (unsigned i = 0; i < ALIASES; i++)
+        alias_pt[i] = (uintptr_t)alias_code | PTE_TABLE;
+    alias_pd[0] = (uintptr_t)alias_pt | PTE_TABLE;
+    alias_pdpt[0] = (uintptr_t)alias_pd | PTE_TABLE;
+    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+    ((uint64_t *)(uintptr_t)(cr3 & ~0xfffull))[1] = (uintptr_t)alias_pdpt | PTE_TABLE; /* RAM is mapped as it lies */
+    __asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory");
+}
+
+static uint64_t uncached(void)
+{
+    uint64_t best = ~0ull;
+
+    map_aliases();
+    for (unsigned i = 0; i < ALIASES; i++) {
+        uint32_t leaf = i % 2 ? 0x80000000 : 0, sub = 0;
+        uint64_t from = pith_tsc(), t;
+
+        __asm__ volatile("call *%2" : "+a"(leaf), "+c"(sub) : "r"(ALIAS_VA + i * 4096ull) : "rdx", "memory");
+        t = pith_tsc() - from;
+        best = t < best ? t : best;
+    }
+    return best;
+}
+
+struct op { const char *name; void (*run)(void); };
+
+static const struct op xapic_ops[] = {
+    { "cpuid", do_cpuid },
+    { "hypercall_null", do_hypercall },
+    { "hypercall_time", do_time },
+    { "pio_read", do_port },
+    { "msr_read", do_msr },
+    { "lapic_mmio_read", do_lapic_read },
+    { "xapic_self_ipi", do_xapic_self },
+    { "cr0_wp", do_cr0_wp },
+    { "cr4_pge", do_cr4_pge },
+    { "cr3", do_cr3 },
+    { "cr8", do_cr8 },
+    { "invlpg", do_invlpg },
+    { "fs_gs_base", do_fs_gs_base },
+    { "dr_read", do_dr_read },
 };
+static const struct op x2apic_ops[] = {
+    { "x2apic_eoi", do_eoi },
+    { "x2apic_self_ipi", do_x2apic_self },
+};
+
+static void measure(const struct op *ops, unsigned n, uint64_t empty)
+{
+    for (unsigned i = 0; i < n; i++)
+        pith_printf("bench %s %lu\n", ops[i].name, cheapest(ops[i].run) - empty);
+}
 
 int guest_main(const struct pith_start *start)
 {
-    uint64_t empty = cheapest(nothing), first = once(do_cpuid);
+    uint64_t empty = cheapest(nothing), clock;
 
     (void)start;
-    pith_printf("bench cpuid-first %lu\n", first - empty);
-    for (unsigned i = 0; i < sizeof(xapic_ops) / sizeof(xapic_ops[0]); i++)
-        pith_printf("bench %s %lu\n", xapic_ops[i].name, cheapest(xapic_ops[i].op) - empty);
+    clock = pith_tsc();
+    clock = pith_tsc() - clock;
+    interrupts_on();
+    *lapic(LAPIC_SVR) = 0x1ff;
+    measure(xapic_ops, sizeof(xapic_ops) / sizeof(xapic_ops[0]), empty);
+    pith_printf("bench uncached_exit %lu\n", uncached() - clock);
     wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 0xc00);
     wrmsr(MSR_X2APIC_SVR, 0x1ff);
-    pith_printf("bench x2apic-eoi %lu\n", cheapest(do_eoi) - empty);
+    measure(x2apic_ops, sizeof(x2apic_ops) / sizeof(x2apic_ops[0]), empty);
+    pith_printf("bench tsc_deadline %lu\n", deadline());
     pith_printf("bench done\n");
     return 0;
 }

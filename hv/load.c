@@ -103,7 +103,9 @@ static bool scrub_some(struct partition *p)
             continue;
         }
         n = MIN(LOAD_CHUNK, p->ram[i].size - skip);
+        p->load.scrub_tsc -= arch_tsc();
         host_zero(p->ram[i].hpa + skip, n);
+        p->load.scrub_tsc += arch_tsc();
         p->load.scrubbed += n;
         return true;
     }

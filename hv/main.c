@@ -21,12 +21,14 @@
 #include "hv/terminal.h"
 #include "hv/trace.h"
 
-#define HOST_PAGES_BASE     1024u /* the hypervisor's own tables, with room to spare */
+#define HOST_PAGES_BASE     192u  /* the hypervisor's own tables, with room to spare */
 #define READING_S           60u
-#define HOST_PAGES_PER_CORE 64u   /* stacks, structures, VMXON region */
+#define HOST_PAGES_PER_CORE 32u   /* stacks, structures, VMXON region */
 
 static struct frame_pool host_pool;
 static struct vm_caps caps;
+
+static u64 waited; /* ticks for measuring clocks, and for other cores */
 
 static const struct handoff *up; /* set once clock and cores run: from then on the machine can be restarted */
 
@@ -64,20 +66,46 @@ static const struct manifest *manifest_of(const struct handoff *h, u32 nr_cores)
     return m;
 }
 
+/* Bytes of a kind, and in how many pieces. */
+static u64 ranges_of(const struct handoff *h, u32 kind, u64 *pieces)
+{
+    const u8 *at = phys_to_virt(h->ranges.base);
+    u64 bytes = 0;
+
+    *pieces = 0;
+    for (u32 i = 0; i < h->ranges.count; i++, at += h->ranges.stride) {
+        const struct handoff_range *r = (const void *)at;
+
+        bytes += r->kind == kind ? r->size : 0;
+        *pieces += r->kind == kind;
+    }
+    return bytes;
+}
+
+/* Frames for tables: of a piece of memory that is mapped, both ends may lie within 2 MiB. */
+static u64 table_pages(const struct handoff *h)
+{
+    u64 own, files;
+
+    (void)ranges_of(h, HANDOFF_HV_IMAGE, &own);
+    (void)ranges_of(h, HANDOFF_MODULE, &files);
+    return 2 * (own + files + h->efi_memory.count + h->efi_attributes.count);
+}
+
 /* The hypervisor's own memory: mapped for good, private frames of every partition included. */
 static void host_pool_init(const struct handoff *h)
 {
     const struct manifest *m = manifest_of(h, MANIFEST_CORES); /* the cores are not counted yet */
-    u64 pages = HOST_PAGES_BASE + HOST_PAGES_PER_CORE * h->cpus.count + h->fb.height + partitions_frames(m) +
-                trace_frames(m, h->cpus.count + 1);
-    u64 bitmap_pages = pages / (8 * PAGE_SIZE - 1) + 1; /* its own bits included */
-    u64 bytes = ALIGN_UP((pages + bitmap_pages) * PAGE_SIZE, MIB(2));
-    hpa_t base = ram_take(bytes, MIB(2), GIB(4));
+    u64 wanted = HOST_PAGES_BASE + HOST_PAGES_PER_CORE * h->cpus.count + table_pages(h) + partitions_frames(m) +
+                 trace_frames(m, h->cpus.count + 1);
+    u64 size = ALIGN_UP(wanted * PAGE_SIZE, MIB(2));
+    hpa_t base = ram_take(size, MIB(2), GIB(4));
+    u64 bitmap_pages = size / PAGE_SIZE / (8 * PAGE_SIZE) + 1;
 
     if (!base)
         stop("no memory for the hypervisor below 4 GiB - lower memory = in pith.conf");
-    audit_init(&host_pool, bytes);
-    frames_init(&host_pool, base, pages + bitmap_pages, phys_to_virt(base));
+    audit_init(&host_pool, size);
+    frames_init(&host_pool, base, size / PAGE_SIZE, phys_to_virt(base));
     ASSERT(frames_alloc(&host_pool, bitmap_pages, 1) == base); /* the bitmap itself, in the first frames */
 }
 
@@ -103,6 +131,36 @@ static void virtualization_init(void)
              caps.itlb_safe ? "" : ", executable memory in 4 KiB pages (iTLB multihit)");
 }
 
+static void clock_init(const struct handoff *h)
+{
+    u64 from = arch_tsc();
+
+    must(arch_timers_init(h), "clock");
+    waited += arch_tsc() - from;
+}
+
+static void cores_start(const struct handoff *h)
+{
+    u64 from = arch_tsc();
+
+    cpus_start(h);
+    waited += arch_tsc() - from;
+}
+
+/* What is not left for partitions: image, hand-over, own frames. Files and partitions' pools are theirs. */
+static u64 kept_bytes(const struct handoff *h, const struct manifest *m)
+{
+    u64 pieces;
+
+    return ranges_of(h, HANDOFF_HV_IMAGE, &pieces) + (host_pool.nr_total - partitions_frames(m)) * PAGE_SIZE;
+}
+
+void main_first_start(const struct partition *p)
+{
+    log_debug("first guest after %lu ticks: %lu of them waiting, %lu clearing %lu KiB", arch_tsc() - up->entry_tsc, waited,
+              p->load.scrub_tsc, p->load.scrubbed >> 10);
+}
+
 static void focus_first(const struct manifest *m)
 {
     struct partition *p = NULL;
@@ -123,11 +181,11 @@ void hv_main(const struct handoff *h)
     must(cpus_init(h, &host_pool), "core structures");
     must(arch_host_init(h, &host_pool, cpu_get(0)), "host page tables and traps");
     terminal_screen(h);
-    must(arch_timers_init(h), "clock");
+    clock_init(h);
     virtualization_init();
     irq_init();
     power_init(h);
-    cpus_start(h);                                          /* the others wait in cpu_main for work */
+    cores_start(h);                                         /* the others wait in cpu_main for work */
     up = h;
     log_info("%u core%s, %lu MiB free, TSC %lu MHz", nr_cpus, nr_cpus == 1 ? "" : "s", ram_free_bytes() >> 20,
              arch_tsc_khz() / 1000);
@@ -138,6 +196,7 @@ void hv_main(const struct handoff *h)
     if (partitions_create(m, &host_pool) != PITH_OK)        /* manifest -> partitions, all stopped */
         stop("a partition of pith.conf cannot be built");
     trace_init(m, &host_pool);                              /* a ring a core, if pith.conf wants any */
+    log_debug("%lu KiB kept, %lu KiB of them unused", kept_bytes(h, m) >> 10, host_pool.nr_free << 2);
     focus_first(m);
     partitions_begin();
     terminal_start();                                       /* nobody waits for the serial line any more */

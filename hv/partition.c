@@ -7,6 +7,7 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/load.h"
+#include "hv/main.h"
 #include "hv/power.h"
 #include "hv/trace.h"
 
@@ -180,6 +181,8 @@ static void audit(void)
 
 static void begin(struct partition *p)
 {
+    static bool first_said;
+
     audit();
     log_info("%s: %s, %lu MiB, %u vCPU%s on core %u", p->name, p->plan->format, p->conf->memory >> 20, p->nr_vcpus,
              p->nr_vcpus == 1 ? "" : "s", p->vcpus[0]->home->index);
@@ -191,6 +194,9 @@ static void begin(struct partition *p)
     p->in_count = 0;
     p->start_tsc = arch_tsc();
     p->live = p->nr_vcpus;
+    if (!first_said)
+        main_first_start(p);
+    first_said = true;
     trace_event(p, 0, PITH_TRACE_START, 0, 0);
     set_state(p, PARTITION_RUNNING);
     for (u32 i = p->nr_vcpus; i-- > 0;) /* vCPU 0 last: only it does anything by itself, and it may end all of them again */

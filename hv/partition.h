@@ -59,7 +59,7 @@ struct partition {
     u64 start_tsc;                      /* host TSC at start */
     u64 empty_bus;                      /* accesses to memory or ports that nobody gave it */
     struct {                            /* LOADING: how far it is */
-        u64 scrubbed;                   /* bytes of RAM zeroed */
+        u64 scrubbed, scrub_tsc;        /* bytes of RAM zeroed, and the ticks it took */
         u64 copied;                     /* bytes of copy number @copy */
         u32 copy;
     } load;

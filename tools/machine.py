@@ -104,7 +104,7 @@ class Qemu(Machine):
                 '-drive', f'if=pflash,format=raw,unit=1,file={self.tmp}/vars.fd',
                 '-drive', f'if=none,id=disk,format=raw,file={self.image}', '-device', 'virtio-blk-pci,drive=disk,bootindex=0',
                 '-chardev', f'socket,id=qmp,path={self.tmp}/qmp', '-mon', 'chardev=qmp,mode=control']
-        argv += ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off'] if o.icount else ['-accel', 'tcg']
+        argv += ['-accel', 'tcg,thread=single', '-icount', f'shift={o.icount},sleep=off'] if o.icount is not None else ['-accel', 'tcg']
         if not o.no_serial:
             argv += ['-chardev', f'socket,id=serial,path={self.tmp}/serial', '-serial', 'chardev:serial']
         if o.debugcon:

@@ -35,6 +35,7 @@ struct handoff {
     uint64_t acpi_rsdp, efi_systab;              /* 0: none */
     uint64_t manifest_base, manifest_size;
     uint64_t boot_seconds;                       /* firmware's clock at hand-over, seconds since 1970; 0: unknown */
+    uint64_t entry_tsc;                          /* the loader's last look at the TSC: how long the start takes counts from here */
     struct handoff_fb fb;                        /* format 0: no screen */
     struct handoff_array ranges;                 /* struct handoff_range */
     struct handoff_array cpus;                   /* struct handoff_cpu */

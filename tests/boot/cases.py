@@ -220,6 +220,7 @@ CASES = [
     *(Case(f'linux-{m}-2-vcpus', m, LINUX + 'vcpus = 2\n', [SAID_LINUX[0], r'^\[linux\] 2$'], typed='nproc\npoweroff\n', timeout=400, daily=False)
       for m in (QEMU, INTEL)),
 
+    Command('bench-short', 'tests/bench/run.py --short', timeout=120, daily=True),
     Command('clang', 'make CC=clang BUILD=build/clang all guests && '
             'BUILD=build/clang tests/boot/run.py hello-qemu-amd-4 hello-bochs-intel-1 demo-qemu-amd'),
     Command('same-bytes', 'make BUILD=build/again all guests && for f in BOOTX64.EFI pith.img pith.elf guests/hello.elf; do '
