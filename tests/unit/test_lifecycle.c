@@ -523,6 +523,7 @@ void console_end(struct console_source *s) { (void)s; point(); }
 const char *audit_check(void) { return NULL; }
 bool power_off_wanted(void) { return false; }
 void power_off(void) { done("power off"); abort(); }
+void main_first_start(const struct partition *p) { (void)p; }
 enum pith_status load_step(struct partition *p)
 {
     for (u32 i = 0; i < p->nr_vcpus; i++)
