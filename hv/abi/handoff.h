@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define HANDOFF_MAGIC   0x46464f444e414856ull
-#define HANDOFF_VERSION 2u
+#define HANDOFF_VERSION 3u
 
 enum handoff_kind {
     HANDOFF_FREE = 1,        /* RAM nobody uses any more */
@@ -35,7 +35,6 @@ struct handoff {
     uint64_t acpi_rsdp, efi_systab;              /* 0: none */
     uint64_t manifest_base, manifest_size;
     uint64_t boot_seconds;                       /* firmware's clock at hand-over, seconds since 1970; 0: unknown */
-    uint64_t entry_tsc;                          /* the loader's last look at the TSC: how long the start takes counts from here */
     struct handoff_fb fb;                        /* format 0: no screen */
     struct handoff_array ranges;                 /* struct handoff_range */
     struct handoff_array cpus;                   /* struct handoff_cpu */
@@ -43,5 +42,6 @@ struct handoff {
     struct handoff_array copies;                 /* struct plan_copy, of all of them */
     struct handoff_array efi_memory;             /* EFI_MEMORY_DESCRIPTORs of the runtime regions, stride from firmware */
     struct handoff_array efi_attributes;         /* the same from EFI_MEMORY_ATTRIBUTES_TABLE; count 0: none */
+    uint64_t entry_tsc;                          /* the loader's last look at the TSC: how long the start takes counts from here */
 };
 _Static_assert(sizeof(struct handoff) <= 4096, "one page");

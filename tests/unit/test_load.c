@@ -53,6 +53,11 @@ enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *
     return PITH_OK;
 }
 
+u64 arch_tsc(void)
+{
+    return 0;
+}
+
 u64 arch_tsc_khz(void)
 {
     return KHZ;
