@@ -109,7 +109,10 @@ static enum exit_action put_dr(struct vcpu *v, u8 dr, u64 val)
     }
     if (val >> 32)
         return exit_fault_code(v, X86_GP, 0);
-    arch_vcpu_set_reg(&v->arch, dr & 1 ? X86_DR7 : X86_DR6, val);
+    if (dr & 1)
+        arch_vcpu_set_reg(&v->arch, X86_DR7, (val & DR7_WRITABLE) | DR7_RESET);
+    else
+        arch_vcpu_set_reg(&v->arch, X86_DR6, (val & DR6_WRITABLE) | DR6_RESET);
     return EXIT_SKIP;
 }
 

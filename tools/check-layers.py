@@ -3,7 +3,7 @@
 import pathlib, re, sys
 
 ST, CPU, LIB = "hv/abi/status.h", "arch/x86/cpu/", "hv/lib/"
-VM = ["arch/x86/vm.h", "arch/x86/vm_ops.h", "arch/x86/skip.h", "arch/x86/tags.h", "arch/x86/gprs.h",
+VM = ["arch/x86/breakpoints.h", "arch/x86/vm.h", "arch/x86/vm_ops.h", "arch/x86/skip.h", "arch/x86/tags.h", "arch/x86/gprs.h",
       "arch/x86/host.h", "arch/x86/host_desc.h", "arch/x86/safe.h"]
 MAY = {                                   # longest matching prefix decides
     "hv/abi/":       ["hv/abi/"],

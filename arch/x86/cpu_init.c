@@ -44,7 +44,10 @@ static void cr4_set(void)
     write_cr4(cr4);
 }
 
-/* Guests get any subset of what the hardware has; XSAVE and XRSTOR act on what XCR0 enables at the time. */
+/*
+ * Guests get any subset of what the hardware has; XSAVE and XRSTOR act on what XCR0 enables at the time. No supervisor state,
+ * and no component that faults: they run on the two MSRs as they are here.
+ */
 static void xcr0_set(void)
 {
     u32 a, b, c, d;
@@ -53,6 +56,11 @@ static void xcr0_set(void)
         return;
     cpuid(0xd, 0, &a, &b, &c, &d);
     xsetbv(0, a | (u64)d << 32);
+    cpuid(0xd, 1, &a, &b, &c, &d);
+    if (a & BIT(3)) /* XSAVES */
+        wrmsr(MSR_XSS, 0);
+    if (a & BIT(4))
+        wrmsr(MSR_XFD, 0);
 }
 
 void arch_cpu_init(u32 index, void *self)

@@ -68,8 +68,20 @@ void fpu_reset(struct arch_vcpu *v)
     v->xcr0 = XCR0_X87;
 }
 
+/*
+ * AMD processors before XSAVEERPTR neither save nor restore the last x87 instruction's pointers unless an exception is pending:
+ * APM 2, "FXSAVE and FXRSTOR Instructions". One of ours takes the place of the previous guest's.
+ */
+static void forget_last_x87(void)
+{
+    static const u32 nothing;
+
+    __asm__ volatile("fnclex; emms; fildl %0" : : "m"(nothing));
+}
+
 void fpu_load(struct arch_vcpu *v)
 {
+    forget_last_x87();
     xsetbv(0, fpu_host_xcr0());
     xrstor64(v->xsave);
     xsetbv(0, v->xcr0);

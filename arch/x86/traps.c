@@ -2,6 +2,7 @@
 /* What happens on an exception, an NMI or an interrupt that arrives while the hypervisor runs. */
 #include "arch/x86/trap.h"
 
+#include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/firmware.h"
 #include "arch/x86/safe.h"
@@ -38,9 +39,21 @@ static void trap_nmi(struct trap_frame *f)
         f->rip = (u64)idle_end;
 }
 
+/*
+ * Nobody debugs the hypervisor: this one is a guest's, that was armed or pending when it left. Processors drop those at the
+ * exit; an emulator that does not shall not end here. May come while GS is the guest's.
+ */
+static void trap_debug(struct trap_frame *f)
+{
+    write_dr7(DR7_RESET);
+    f->rflags |= RFLAGS_RF;
+}
+
 void trap_dispatch(struct trap_frame *f)
 {
-    if (f->vector >= FIRST_IRQ)
+    if (f->vector == X86_DB)
+        trap_debug(f);
+    else if (f->vector >= FIRST_IRQ)
         irq_dispatch((u8)f->vector);
     else if (f->vector == X86_NMI)
         trap_nmi(f);

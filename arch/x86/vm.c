@@ -285,11 +285,25 @@ static bool tpr_allows(const struct arch_vcpu *v, const struct x86_event *ev)
     return ev->type != X86_EV_EXTINT || ev->any_tpr || ev->vector >> 4 > (u8)ops->reg(v, X86_CR8);
 }
 
+/*
+ * What a fault pushes has RF set, so that the instruction's breakpoint does not come again when it returns to it; an injected
+ * one pushes RFLAGS as they are. A fault #DB is left alone: DR6 was looked at where it came from.
+ */
+static void mark_fault(struct arch_vcpu *v, u8 vector)
+{
+    static const u32 others = BIT(X86_DB) | BIT(X86_BP) | BIT(X86_OF) | BIT(X86_DF) | BIT(X86_MC);
+
+    if (!(others >> vector & 1))
+        ops->set_reg(v, X86_RFLAGS, ops->reg(v, X86_RFLAGS) | RFLAGS_RF);
+}
+
 bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 {
     ASSERT_RESIDENT(v);
     v->plain_epoch = 0;
     if (ev->type != X86_EV_EXTINT && ev->type != X86_EV_NMI) {
+        if (ev->type == X86_EV_EXCEPTION)
+            mark_fault(v, ev->vector);
         v->shutdown = !events_compose(&v->interrupted, ev) || v->shutdown;
         return true;
     }

@@ -45,6 +45,15 @@ image = {name}.elf
 memory = 8M
 {'modules = hello.elf' if name == 'isolate' else ''}
 """ for name in GUEST_TESTS)
+# They share a core: two that fill every register again and again, one that looks (tests/guest/poison.c).
+POISON = {'poison-1': 'cmdline = pattern=1', 'poison-2': 'cmdline = pattern=2', 'look': ''}
+GUESTS += ''.join(f"""
+[partition {name}]
+image = poison.elf
+memory = 8M
+cores = 0
+{line}
+""" for name, line in POISON.items())
 SPIN = CLOCK.replace('memory = 8M\n', 'memory = 8M\ncores = 0\n') + """
 [partition spin]
 image = spin.elf
@@ -71,7 +80,7 @@ def said_attacks(which, ticks, line):
         rf'^\[pith\] clock-{c}: exited with status 0$' for c in range(2)]
 
 
-GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm'] for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
+GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm', 'poison'] for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):
     return f'[pith]\npoweroff = when-done\n[partition {name}]\nimage = {file}\nmemory = {memory}\ncmdline = {cmdline}\n'
@@ -96,7 +105,7 @@ STRICT = HELLO.replace('hello', 'isolate') + 'modules = hello.elf\nstrict = yes\
 SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
 SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
 SAID_GUESTS = [
-    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib')
+    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', *POISON)
       for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]
@@ -143,7 +152,7 @@ def refused(name, config, line, words):
 CASES = [
     *(Case(f'hello-{m}-{n}', m, HELLO, SAID_HELLO, args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
     *(Case(f'clock-{m}', m, CLOCK, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2']) for m in (QEMU, INTEL, AMD)),
-    *(Case(f'guests-{m}', m, GUESTS, SAID_GUESTS, [r'^\[[a-z]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'guests-{m}', m, GUESTS, SAID_GUESTS, [r'^\[[a-z0-9-]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
     *(Case(f'spin-{m}', m, SPIN, SAID_HELLO + SAID_CLOCK, args=['--cpus', '1', *GUEST_FILES], until=SAID_CLOCK[2]) for m in (QEMU, INTEL)),
     *(Case(f'demo-{m}', m, DEMO, SAID_HELLO + SAID_CLOCK + SAID_LINUX, typed=TYPED, timeout=300,
            args=['--screenshot', '@TMP@/screen.png'] if m == QEMU else [], look='screen' if m == QEMU else None,

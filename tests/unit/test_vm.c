@@ -24,7 +24,7 @@ static jmp_buf panicked;
 static struct vm_caps vmx_says, svm_says;
 static enum pith_status vmx_status, svm_status;
 static bool is_ready, fetch_ok;
-static u64 cr8, threshold;
+static u64 cr8, rflags, threshold;
 static int windows, runs;
 static struct arch_cpu cpu;
 static struct arch_vm vm;
@@ -39,7 +39,20 @@ void panic(const char *fmt, ...)
 
 static enum pith_status vmx_probe(struct vm_caps *caps) { *caps = vmx_says; return vmx_status; }
 static enum pith_status svm_probe(struct vm_caps *caps) { *caps = svm_says; return svm_status; }
-static u64 get_reg(const struct arch_vcpu *c, enum x86_reg r) { (void)c; assert_int_equal(r, X86_CR8); return cr8; }
+static u64 get_reg(const struct arch_vcpu *c, enum x86_reg r)
+{
+    (void)c;
+    assert_true(r == X86_CR8 || r == X86_RFLAGS);
+    return r == X86_CR8 ? cr8 : rflags;
+}
+
+static void set_reg(struct arch_vcpu *c, enum x86_reg r, u64 val)
+{
+    (void)c;
+    assert_int_equal(r, X86_RFLAGS);
+    rflags = val;
+}
+
 static bool ready(const struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; return is_ready; }
 static void window(struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; windows++; }
 static void tpr_window(struct arch_vcpu *c, u8 t) { (void)c; threshold = t; }
@@ -90,7 +103,7 @@ static int setup(void **state)
     v = (struct arch_vcpu){ .vm = &vm, .cpu = &cpu };
     cpu.loaded = &v;
     is_ready = fetch_ok = true;
-    cr8 = threshold = 0;
+    cr8 = rflags = threshold = 0;
     windows = runs = 0;
     return 0;
 }
@@ -152,6 +165,24 @@ static void test_task_priority(void **state)
     v.interrupted.valid = false;
     cr8 = 15;
     assert_true(inject(X86_EV_NMI, 2)); /* not an NMI's business */
+}
+
+/* What a fault pushes has RF set: SDM 3, "Instruction-Breakpoint Exception Condition". */
+static void test_resume_flag(void **state)
+{
+    (void)state;
+    for (u8 vector = 0; vector < 32; vector++) {
+        bool fault = vector != X86_DB && vector != X86_BP && vector != X86_OF && vector != X86_DF && vector != X86_MC;
+
+        rflags = RFLAGS_IF;
+        v.interrupted.valid = false;
+        assert_true(inject(X86_EV_EXCEPTION, vector));
+        assert_int_equal(rflags, RFLAGS_IF | (fault ? RFLAGS_RF : 0));
+    }
+    rflags = RFLAGS_IF;
+    v.interrupted.valid = false;
+    assert_true(inject(X86_EV_EXTINT, X86_GP + 0x40));
+    assert_int_equal(rflags, RFLAGS_IF);
 }
 
 static void test_exceptions_compose(void **state)
@@ -244,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup(test_probe, setup),
         cmocka_unit_test_setup(test_interrupt, setup),
         cmocka_unit_test_setup(test_task_priority, setup),
+        cmocka_unit_test_setup(test_resume_flag, setup),
         cmocka_unit_test_setup(test_exceptions_compose, setup),
         cmocka_unit_test_setup(test_residency, setup),
         cmocka_unit_test_setup(test_port_map, setup),

@@ -52,8 +52,10 @@
 #define RFLAGS_VM    BIT(17)
 #define RFLAGS_AC    BIT(18)
 
-#define DR6_RESET 0xffff0ff0ull
+#define DR6_RESET 0xffff0ff0ull /* and what always reads as 1; likewise DR7 */
 #define DR7_RESET 0x400ull
+#define DR6_WRITABLE 0xe00full     /* without RTM and bus locks, which CPUID hides */
+#define DR7_WRITABLE 0xffff23ffull
 #define DR7_GD    BIT(13)
 #define DR6_BS    BIT(14)
 
@@ -66,6 +68,7 @@
 #define MSR_SYSENTER_ESP    0x175u
 #define MSR_SYSENTER_EIP    0x176u
 #define MSR_MISC_ENABLE     0x1a0u
+#define MSR_XFD             0x1c4u
 #define MSR_PAT             0x277u
 #define MSR_TSC_DEADLINE    0x6e0u
 #define MSR_X2APIC          0x800u

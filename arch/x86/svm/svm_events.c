@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events into a guest: when they can be taken, how to hear of it, and NMI masking without vNMI. */
+#include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/svm/svm.h"
 #include "arch/x86/svm/svm_decode.h"
@@ -61,6 +62,7 @@ void svm_put_event(struct arch_vcpu *v)
     ev->valid = false;
     if (ev->type == X86_EV_EXCEPTION && ev->vector == X86_PF) {
         vmcb->cr2 = ev->cr2;
+        write_cr2(ev->cr2); /* see svm_vcpu_load() */
     } else if (ev->type == X86_EV_SOFT_INT) {
         vmcb->nrip = vmcb->rip + ev->insn_len; /* the return address, where the processor has nRIP */
     } else if (ev->type == X86_EV_NMI) {

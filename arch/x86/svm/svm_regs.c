@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Registers and segments of a VMCB, and their values after power-on. */
+#include "arch/x86/breakpoints.h"
+#include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/skip.h"
 #include "arch/x86/svm/svm.h"
@@ -16,7 +18,7 @@
 static const u16 reg_field[X86_REGS] = {
     [X86_RIP] = FIELD(rip), [X86_RSP] = FIELD(rsp), [X86_RFLAGS] = FIELD(rflags),
     [X86_CR0] = FIELD(cr0), [X86_CR3] = FIELD(cr3), [X86_CR4] = FIELD(cr4),
-    [X86_PAT] = FIELD(g_pat), [X86_DR6] = FIELD(dr6), [X86_DR7] = FIELD(dr7),
+    [X86_PAT] = FIELD(g_pat), [X86_DR6] = FIELD(dr6),
     [X86_TSC_OFFSET] = FIELD(tsc_offset), [X86_SYSENTER_CS] = FIELD(sysenter_cs), [X86_SYSENTER_ESP] = FIELD(sysenter_esp),
     [X86_SYSENTER_EIP] = FIELD(sysenter_eip), [X86_CR2] = FIELD(cr2),
 };
@@ -40,6 +42,8 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
         return *(const u64 *)(const void *)((const u8 *)vmcb + reg_field[reg]);
     if (reg == X86_EFER)
         return vmcb->efer & ~EFER_SVME;
+    if (reg == X86_DR7)
+        return v->dr7;
     ASSERT(reg == X86_CR8);
     return vmcb->int_ctl & V_TPR_MASK;
 }
@@ -71,14 +75,19 @@ void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
         vmcb->efer = val | EFER_SVME; /* VMRUN refuses a guest without it */
         drop_translations(v);
         return;
+    case X86_DR7: /* what it arms gets to the hardware at entry: that depends on the addresses */
+        v->dr7 = val;
+        v->plain_epoch = 0;
+        vmcb->dr7 = val & ~DR7_ENABLES;
+        return;
+    case X86_CR2:
+        write_cr2(val); /* see svm_vcpu_load() */
+        break;
     case X86_CR0:
     case X86_CR3:
     case X86_CR4:
     case X86_PAT:
         drop_translations(v);
-        break;
-    case X86_DR7:
-        v->plain_epoch = 0;
         break;
     default:
         break;
@@ -186,7 +195,7 @@ void svm_vcpu_reset(struct arch_vcpu *v, bool init_only)
     vmcb->rip = 0xfff0;
     vmcb->rsp = 0;
     vmcb->dr6 = DR6_RESET;
-    vmcb->dr7 = DR7_RESET;
+    svm_set_reg(v, X86_DR7, DR7_RESET);
     vmcb->int_ctl = V_INTR_MASKING;
     vmcb->int_state = 0;
     vmcb->intercept_cr &= ~(u32)INTERCEPT_WRITE_CR8;

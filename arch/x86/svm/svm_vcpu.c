@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A virtual processor under AMD-V: what is intercepted, and the way in and out. */
+#include "arch/x86/breakpoints.h"
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/gprs.h"
@@ -8,11 +9,6 @@
 #include "arch/x86/svm/svm_decode.h"
 #include "arch/x86/tags.h"
 #include "hv/lib/string.h"
-
-#define DR7_ENABLES  0xffull
-/* Where the hypervisor lives: all of it, from the direct map to the end of the image. */
-#define HOST_END     (HOST_IMAGE_BASE + GIB(1))
-#define DR_NOWHERE   BIT(63) /* not canonical: matches no access. Longest breakpoint: 8 bytes */
 
 /* Nested page-table entry. APM 2, "Nested Paging": every access of a guest is a user access. */
 #define NPT_P    BIT(0)
@@ -72,11 +68,12 @@ void svm_load_tsc_aux(const struct arch_vcpu *v)
         wrmsr(MSR_TSC_AUX, v->tsc_aux);
 }
 
-/* VMLOAD and VMSAVE carry everything else, at every entry. */
+/* VMLOAD and VMSAVE carry everything else, at every entry, and VMRUN loads CR2; but Bochs's does not. */
 static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     (void)cpu;
     svm_load_tsc_aux(v);
+    write_cr2(((const struct vmcb *)v->hw)->cr2);
 }
 
 static void svm_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
@@ -84,27 +81,6 @@ static void svm_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
     (void)cpu;
     if (svm_features.rdtscp)
         v->tsc_aux = rdmsr(MSR_TSC_AUX);
-}
-
-/*
- * Never an address of ours: QEMU leaves a guest's breakpoints live after the exit, and they would
- * fire in here.
- */
-static u64 safe_breakpoint(u64 addr)
-{
-    return addr + 8 > HOST_DIRECT_BASE && addr < HOST_END ? DR_NOWHERE : addr;
-}
-
-/*
- * At every entry of a guest that has any enabled: another vCPU, or nobody, may have used them
- * since.
- */
-static void load_breakpoints(const struct arch_vcpu *v)
-{
-    write_dr0(safe_breakpoint(v->dr[0]));
-    write_dr1(safe_breakpoint(v->dr[1]));
-    write_dr2(safe_breakpoint(v->dr[2]));
-    write_dr3(safe_breakpoint(v->dr[3]));
 }
 
 static void renew_tag(struct arch_vcpu *v, struct vmcb *vmcb)
@@ -164,8 +140,8 @@ void svm_prepare(struct arch_vcpu *v)
         svm_put_event(v);
         plain = false;
     }
-    if (vmcb->dr7 & DR7_ENABLES) {
-        load_breakpoints(v);
+    if (v->dr7 & DR7_ENABLES) {
+        vmcb->dr7 = breakpoints_load(v);
         plain = false;
     }
     v->plain_epoch = plain ? v->seen_s2_epoch : 0;

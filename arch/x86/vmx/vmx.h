@@ -25,13 +25,11 @@ struct vmx_state {
     u64 host_rsp;                /* as last written, by vmx_enter.S too */
     struct arch_cpu *host;       /* the core whose state the VMCS holds as the host's */
     u64 backstop;                /* what the preemption timer was set for */
-    u64 dr7;                     /* the guest's; the VMCS's lacks what is armed on the hypervisor's addresses */
     u32 pin, proc, vpid;
     u8 tpr_wanted, tpr_threshold;
     bool flush_linear;           /* a control register was changed for the guest in a way that invalidates its TLB */
 };
 
-#define DR7_ENABLES 0xffull       /* L and G of the four breakpoints */
 #define VMX_NR_VPIDS 65536
 #define VMX_FRAMES 3             /* of a vCPU: VMCS, virtual-APIC page, struct vmx_state */
 

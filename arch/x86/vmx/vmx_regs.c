@@ -3,6 +3,7 @@
  * Registers and segments of the resident vCPU. In CR0 and CR4 the guest owns the bits outside the guest/host masks: they are read
  * from the hardware field; masked bits are what the guest last wrote, in the read shadow.
  */
+#include "arch/x86/breakpoints.h"
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/vmx/vmx.h"
@@ -73,7 +74,7 @@ u64 vmx_reg(const struct arch_vcpu *v, enum x86_reg reg)
     case X86_CR2:
         return read_cr2();
     case X86_DR7:
-        return vmx_state(v)->dr7;
+        return v->dr7;
     default:
         return vmread(plain[reg]);
     }
@@ -159,7 +160,7 @@ void vmx_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
         return;
     case X86_DR7:
         v->plain_epoch = 0;
-        vmx_state(v)->dr7 = val;
+        v->dr7 = val;
         vmwrite(VMCS_GUEST_DR7, val & ~DR7_ENABLES);
         return;
     default:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One run of a guest: enter, leave, read the fields that the exit reason has a use for, decode. */
+#include "arch/x86/breakpoints.h"
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/gprs.h"
@@ -8,31 +9,6 @@
 #include "arch/x86/vmx/vmx.h"
 #include "arch/x86/vmx/vmx_decode.h"
 
-#define DR7_ENABLE(n) (3ull << (2 * (n))) /* L and G */
-
-static bool is_hypervisor(u64 linear)
-{
-    return linear >= HOST_DIRECT_BASE - 8 && linear < HOST_IMAGE_BASE + GIB(1);
-}
-
-/*
- * DR0-3 are loaded only for a guest that armed one, and never with an address of the hypervisor's. DR6 is not loaded at all:
- * every #DB of the guest is an exit that leaves it alone, and MOV DR exits.
- */
-static void load_breakpoints(struct arch_vcpu *v)
-{
-    struct vmx_state *s = vmx_state(v);
-    u64 dr7 = s->dr7;
-
-    for (unsigned i = 0; i < 4; i++)
-        if (is_hypervisor(v->dr[i]))
-            dr7 &= ~DR7_ENABLE(i);
-    write_dr0(v->dr[0]);
-    write_dr1(v->dr[1]);
-    write_dr2(v->dr[2]);
-    write_dr3(v->dr[3]);
-    vmwrite(VMCS_GUEST_DR7, dr7);
-}
 
 /*
  * The timer counts down from what is left, at the TSC's rate divided by 2^shift; 0 exits before the first instruction. Every
@@ -65,11 +41,11 @@ void vmx_prepare(struct arch_vcpu *v)
         vmx_write_event(v);
     if (s->tpr_wanted)
         vmx_tpr_update(v);
-    if (s->dr7 & DR7_ENABLES)
-        load_breakpoints(v);
+    if (v->dr7 & DR7_ENABLES) /* DR6 is not loaded at all: every #DB is an exit that leaves it alone, and MOV DR exits */
+        vmwrite(VMCS_GUEST_DR7, breakpoints_load(v));
     if (s->backstop != v->backstop)
         move_backstop(v);
-    v->plain_epoch = s->tpr_wanted || (s->dr7 & DR7_ENABLES) ? 0 : v->seen_s2_epoch;
+    v->plain_epoch = s->tpr_wanted || (v->dr7 & DR7_ENABLES) ? 0 : v->seen_s2_epoch;
 }
 
 static void read_vectoring(struct vmx_raw *raw)
