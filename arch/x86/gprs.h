@@ -23,7 +23,7 @@
 #define V_HW          152
 #define V_HW_HPA      160
 #define V_PLAIN_EPOCH 168
-#define V_LAUNCHED    352
+#define V_LAUNCHED    360
 #define VM_S2_EPOCH   16
 #define CPU_HOST_VMCB 16
 
