@@ -63,7 +63,6 @@ static bool run(struct arch_vcpu *c, struct vm_exit *exit, vm_exit_fn *fn)
     return fn(c, exit) == VM_SKIP;
 }
 static enum vm_exit_next enough(struct arch_vcpu *c, struct vm_exit *exit) { (void)c, (void)exit; return VM_LEAVE; }
-static void set_reg(struct arch_vcpu *c, enum x86_reg r, u64 val) { (void)c, (void)r, (void)val; }
 
 const struct vm_ops vmx_ops = { .probe = vmx_probe };
 const struct vm_ops svm_ops = {
