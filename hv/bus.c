@@ -90,7 +90,7 @@ static void local_apic(struct vcpu *v, struct bus_access *a)
     vlapic_write(&v->lapic, reg, (u32)a->val, vcpu_guest_tsc(v), &e);
     if (reg == 8)
         arch_vcpu_set_reg(&v->arch, X86_CR8, (a->val >> 4) & 0xf);
-    v->irq_dirty |= e.extint;
+    v->arch.irq_dirty |= e.extint;
     exit_lapic_effect(v, &e);
 }
 

@@ -224,10 +224,17 @@ void cpu_main(void)
     }
 }
 
+void cpu_look(struct cpu *cpu)
+{
+    cpu->attention = true;
+    if (cpu->current)
+        cpu->current->arch.look = true;
+}
+
 void cpu_ring(struct cpu *cpu)
 {
     if (cpu == this_cpu())
-        cpu->attention = true;
+        cpu_look(cpu);
     else
         arch_ipi(cpu->apic_id, HOST_VEC_DOORBELL);
 }

@@ -14,13 +14,8 @@ struct cpu {
     u32 index, apic_id;
     struct vcpu *current;        /* between its load and the next; NULL when idle */
     struct vcpu *inbox;          /* posted vCPUs; others push with compare-and-exchange, this core takes the whole list */
-    union {
-        struct {
-            bool attention;      /* set by this core's interrupt handler: inbox, timers or requests want a look */
-            bool resched;        /* the current vCPU shall give way */
-        };
-        u16 wanted;              /* both, for one look */
-    };
+    bool attention;              /* set by this core's interrupt handler: inbox, timers or requests want a look */
+    bool resched;                /* the current vCPU shall give way */
     u32 joined;                  /* enum cpu_joined, written by this core when it has started */
     u32 parked;                  /* set by this core when it obeyed cpus_park() */
     struct vcpu *ready_first, *ready_last; /* runnable vCPUs, round robin */
@@ -50,6 +45,8 @@ void cpus_start(const struct handoff *h);
 NORETURN void cpu_main(void);
 /* Take the inbox, run timers; what vCPUs and the idle loop do when cpu->attention is set. */
 void cpu_attend(struct cpu *cpu);
+/* This core: before its vCPU's next entry, cpu_attend(). */
+void cpu_look(struct cpu *cpu);
 /* Interrupts that core so that it looks at its inbox and requests. */
 void cpu_ring(struct cpu *cpu);
 /* Makes every core unload its guest and leave VMX or SVM, and the others halt for good; false when one did not within a second. */

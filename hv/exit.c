@@ -54,14 +54,14 @@ static enum exit_action on_preempt(struct vcpu *v, struct vm_exit *exit)
 static enum exit_action on_window(struct vcpu *v, struct vm_exit *exit)
 {
     (void)exit;
-    v->irq_dirty = true;
+    v->arch.irq_dirty = true;
     return EXIT_RESUME;
 }
 
 static enum exit_action on_hlt(struct vcpu *v, struct vm_exit *exit)
 {
-    v->wait = WAIT_HLT;
-    v->irq_dirty = true;
+    v->arch.wait = WAIT_HLT;
+    v->arch.irq_dirty = true;
     (void)exit;
     return EXIT_SKIP;
 }
@@ -155,15 +155,13 @@ static exit_fn *const handler[VM_EXIT_KINDS] = {
     [VM_EXIT_ENTRY_FAILED] = on_fail,   [VM_EXIT_OTHER] = on_fail,
 };
 
-enum vm_exit_next exit_handle(struct arch_vcpu *arch, struct vm_exit *exit)
+enum exit_action exit_handle(struct arch_vcpu *arch, struct vm_exit *exit)
 {
     struct vcpu *v = vcpu_of(arch);
-    enum exit_action act;
 
     v->exits[exit->kind]++;
-    act = handler[exit->kind](v, exit);
-    if (act == EXIT_SKIP && !vcpu_wanted(v, v->home))
-        return VM_SKIP;
-    v->action = (u8)act;
-    return VM_LEAVE;
+    /* The ring that comes with it would end the run as well, but for processors that hold interrupts back from some guests. */
+    if (__atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED))
+        v->arch.look = true;
+    return handler[exit->kind](v, exit);
 }

@@ -4,14 +4,8 @@
 
 #include "hv/vcpu.h"
 
-enum exit_action {
-    EXIT_RESUME, /* enter again at the same RIP */
-    EXIT_SKIP,   /* the instruction was completed: past it; v->wait and cpu->resched say whether to go on at once */
-    EXIT_FAIL,   /* the partition ends; v->why */
-};
-
-/* Of a resident vCPU, for arch_vcpu_run(): counts the exit and handles it. VM_LEAVE: v->action says for what. */
-enum vm_exit_next exit_handle(struct arch_vcpu *arch, struct vm_exit *exit);
+/* Of a resident vCPU, for arch_vcpu_run(): counts the exit and handles it. With EXIT_FAIL, v->why. */
+enum exit_action exit_handle(struct arch_vcpu *arch, struct vm_exit *exit);
 extern const char *const exit_names[VM_EXIT_KINDS];
 
 /* The larger handlers stand in files of their own. */

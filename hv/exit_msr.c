@@ -71,7 +71,7 @@ void exit_lapic_effect(struct vcpu *v, const struct vlapic_effect *e)
     if (e->ipi || e->eoi || e->timer)
         carry_out(v, e);
     if (vlapic_any_irr(&v->lapic)) /* else nothing can have become deliverable */
-        v->irq_dirty = true;
+        v->arch.irq_dirty = true;
 }
 
 static bool write_lapic(struct vcpu *v, u32 msr, u64 val)
@@ -80,7 +80,7 @@ static bool write_lapic(struct vcpu *v, u32 msr, u64 val)
 
     if (!vlapic_msr_write(&v->lapic, msr, val, vcpu_guest_tsc(v), &e))
         return false;
-    v->irq_dirty |= e.extint;
+    v->arch.irq_dirty |= e.extint;
     if (msr == MSR_X2APIC + 8)
         arch_vcpu_set_reg(&v->arch, X86_CR8, (val >> 4) & 0xf);
     exit_lapic_effect(v, &e);
@@ -124,7 +124,7 @@ static bool set_kvm_wall(struct vcpu *v, u64 val)
 static bool move_tsc(struct vcpu *v, u64 offset)
 {
     vlapic_tsc_moved(&v->lapic, vcpu_guest_tsc(v), offset - v->tsc_offset);
-    v->irq_dirty = true;
+    v->arch.irq_dirty = true;
     vcpu_set_tsc_offset(v, offset);
     return !(v->kvm_clock & 1) || set_kvm_clock(v, v->kvm_clock);
 }

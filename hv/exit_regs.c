@@ -77,7 +77,7 @@ static enum exit_action put_cr8(struct vcpu *v, u64 val)
     if (val > 15)
         return exit_fault_code(v, X86_GP, 0);
     arch_vcpu_set_reg(&v->arch, X86_CR8, val);
-    v->irq_dirty = true;
+    v->arch.irq_dirty = true;
     return EXIT_SKIP;
 }
 

@@ -7,19 +7,10 @@
 
 /* Arguments are RBX RCX RDX RSI RDI; results go into RBX and RCX, the status into RAX. */
 typedef enum pith_status hc_fn(struct vcpu *v, struct x86_gprs *g);
-
-#define HC(nr, NAME, handler, nargs, cap) static hc_fn hc_##handler;
-#include "hv/abi/hypercalls.def"
-#undef HC
-
-static const struct { hc_fn *fn; u8 nargs, cap; } calls[] = {
-#define HC(nr, NAME, handler, nargs, cap) [nr] = { hc_##handler, nargs, cap },
-#include "hv/abi/hypercalls.def"
-#undef HC
-};
+typedef enum exit_action call_fn(struct vcpu *v, struct x86_gprs *g);
 
 /* All arguments from the @first on, in one word. */
-static u64 rest_of(const struct x86_gprs *g, u8 first)
+static inline u64 rest_of(const struct x86_gprs *g, u8 first)
 {
     u64 rest = 0;
 
@@ -33,14 +24,30 @@ static u64 rest_of(const struct x86_gprs *g, u8 first)
     }
 }
 
-static enum pith_status dispatch(struct vcpu *v, u64 nr, struct x86_gprs *g)
+/* Checks everything, then invokes. Inlined with constants: what a call does not need is not asked. */
+static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *v, struct x86_gprs *g, hc_fn *fn, u8 nargs, u64 cap)
 {
-    if (nr >= ARRAY_SIZE(calls) || !calls[nr].fn)
-        return PITH_E_CALL;
-    if ((v->part->caps & calls[nr].cap) != calls[nr].cap)
-        return PITH_E_PERM;
-    return rest_of(g, calls[nr].nargs) ? PITH_E_ARG : calls[nr].fn(v, g);
+    if (cap && (v->part->caps & cap) != cap)
+        g->rax = PITH_E_PERM;
+    else
+        g->rax = rest_of(g, nargs) ? PITH_E_ARG : fn(v, g);
+    return EXIT_SKIP;
 }
+
+#define HC(nr, NAME, handler, nargs, cap)                                                           \
+    static hc_fn hc_##handler;                                                                      \
+    static enum exit_action call_##handler(struct vcpu *v, struct x86_gprs *g)                      \
+    {                                                                                               \
+        return call(v, g, hc_##handler, nargs, cap);                                                \
+    }
+#include "hv/abi/hypercalls.def"
+#undef HC
+
+static call_fn *const calls[] = {
+#define HC(nr, NAME, handler, nargs, cap) [nr] = call_##handler,
+#include "hv/abi/hypercalls.def"
+#undef HC
+};
 
 u32 hypercall_insn(void)
 {
@@ -63,7 +70,9 @@ enum exit_action on_hypercall(struct vcpu *v, struct vm_exit *exit)
 
     if (!mode_allowed(exit))
         return exit_fault(v, X86_UD);
-    g->rax = nr <= 0xffff ? dispatch(v, nr, g) : (u64)PITH_CALL_UNKNOWN;
+    if (nr < ARRAY_SIZE(calls) && calls[nr])
+        return calls[nr](v, g);
+    g->rax = nr <= 0xffff ? PITH_E_CALL : (u64)PITH_CALL_UNKNOWN;
     return EXIT_SKIP;
 }
 
@@ -131,7 +140,7 @@ static enum pith_status hc_time(struct vcpu *v, struct x86_gprs *g)
 static enum pith_status hc_yield(struct vcpu *v, struct x86_gprs *g)
 {
     (void)g;
-    v->home->resched = true; /* seen before the next entry, after this instruction was completed */
+    v->home->resched = v->arch.look = true; /* before the next entry, after this instruction was completed */
     return PITH_OK;
 }
 
@@ -148,7 +157,7 @@ static u64 deadline_tsc(const struct vcpu *v, u64 ns)
 
 static enum pith_status hc_wait(struct vcpu *v, struct x86_gprs *g)
 {
-    v->wait = WAIT_CALL;
+    v->arch.wait = WAIT_CALL;
     v->wait_deadline = deadline_tsc(v, g->rbx);
     timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
     return PITH_OK;

@@ -15,7 +15,7 @@ static struct timer poll_timer;
 static void on_irq(u8 vector)
 {
     (void)vector; /* timer, doorbell or UART: cpu_attend() looks at all three */
-    this_cpu()->attention = true;
+    cpu_look(this_cpu());
 }
 
 static void poll_again(struct timer *t)

@@ -98,7 +98,7 @@ void isa_attend(struct vcpu *v)
     spin_lock(&v->part->lock);
     arm(v->part);
     spin_unlock(&v->part->lock);
-    v->irq_dirty = true;
+    v->arch.irq_dirty = true;
 }
 
 void isa_stop(struct vcpu *v)

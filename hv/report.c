@@ -54,7 +54,7 @@ static void pending(const struct vcpu *v)
     static const char *const waits[] = { "none", "HLT", "WAIT", "SIPI" };
     const struct x86_event *ev = &v->arch.interrupted;
 
-    log_error("%s:   waits for %s, delivery %s%x, highest interrupt %d, NMI %u, asked for %lx%s", v->part->name, waits[v->wait],
+    log_error("%s:   waits for %s, delivery %s%x, highest interrupt %d, NMI %u, asked for %lx%s", v->part->name, waits[v->arch.wait],
               ev->valid ? "of vector " : "none ", ev->valid ? ev->vector : 0, vlapic_highest_irr(&v->lapic), v->nmi_pending,
               __atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED), v->paused ? ", paused" : "");
 }

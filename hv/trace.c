@@ -146,27 +146,26 @@ static __attribute__((noinline)) void detail(struct pith_trace *t, const struct 
     }
 }
 
-/* Where the short way is none, or something else is to be done before the next entry. */
-static __attribute__((noinline)) enum vm_exit_next skip_all(struct vcpu *v, struct pith_trace *t, const struct vm_exit *exit)
+/* Past the instruction where the short way is none, or something else is to be done before the next entry. */
+static __attribute__((noinline)) enum exit_action skip_all(struct vcpu *v, struct pith_trace *t, const struct vm_exit *exit)
 {
     u64 moved = 0 - arch_vcpu_rip(&v->arch);
+    enum pith_status st = arch_vcpu_skip(&v->arch, exit);
 
-    v->action = EXIT_RESUME;
-    if (arch_vcpu_skip(&v->arch, exit) != PITH_OK) {
-        v->why = "the instruction cannot be read back";
-        v->action = EXIT_FAIL;
-    }
     moved += arch_vcpu_rip(&v->arch);
     t->len = moved > 15 ? 255 : (u8)moved;
-    return VM_LEAVE;
+    if (st == PITH_OK)
+        return EXIT_RESUME;
+    v->why = "the instruction cannot be read back";
+    return EXIT_FAIL;
 }
 
 /* Goes past the instruction too, so that the record says how far. */
-enum vm_exit_next trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
+enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
 {
     struct vcpu *v = vcpu_of(arch);
     struct pith_trace *t = reserve(v->home->trace);
-    enum vm_exit_next next;
+    enum exit_action act;
 
     t->tsc = rdtsc();
     t->rip = (u32)arch_vcpu_rip(arch);
@@ -176,11 +175,11 @@ enum vm_exit_next trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
     if (exit->kind == VM_EXIT_HYPERCALL)
         detail_hypercall(t, &arch->gpr);
 
-    next = exit_handle(arch, exit);
-    if (next == VM_SKIP && (t->len = arch_vcpu_skip_short(arch, exit)) != 0)
-        next = VM_AGAIN;
-    else if (next == VM_SKIP || v->action == EXIT_SKIP)
-        next = skip_all(v, t, exit);
+    act = exit_handle(arch, exit);
+    if (act == EXIT_SKIP) {
+        t->len = arch_vcpu_skip_short(arch, exit);
+        act = t->len ? EXIT_RESUME : skip_all(v, t, exit);
+    }
 
     if (exit->kind == VM_EXIT_MSR) {
         t->operand = exit->msr.index;
@@ -193,7 +192,7 @@ enum vm_exit_next trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
     }
     t->ticks = (u32)rdtsc() - (u32)t->tsc;
     commit(t, exit->kind);
-    return next;
+    return act;
 }
 
 void trace_inject(const struct vcpu *v)

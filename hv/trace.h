@@ -16,7 +16,7 @@ void trace_init(const struct manifest *m, struct frame_pool *pool);
 /* The vCPU gets its core: is it traced from here on? */
 bool trace_begin(struct vcpu *v);
 /* In the place of exit_handle(), of one that is: the same, with a record. */
-enum vm_exit_next trace_handle(struct arch_vcpu *arch, struct vm_exit *exit);
+enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit);
 /* Its next entry takes an event with it. */
 void trace_inject(const struct vcpu *v);
 /* Anything else, into this core's ring; nothing when @p is not traced. */

@@ -21,7 +21,7 @@ bool trace_begin(struct vcpu *v)
     return false;
 }
 
-enum vm_exit_next trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
+enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
 {
     return exit_handle(arch, exit);
 }

@@ -18,7 +18,7 @@ static void lapic_timer_due(struct timer *t)
 
     vlapic_timer_expired(&v->lapic, vcpu_guest_tsc(v));
     vcpu_arm_timer(v);
-    v->irq_dirty = true;
+    v->arch.irq_dirty = true;
     if (v->state == VCPU_BLOCKED)
         sched_ready(v->home, v);
 }
@@ -95,6 +95,8 @@ void vcpu_post(struct vcpu *v, u64 what)
     /* SEQ_CST: against a home core that sets BLOCKED, then looks at pending. Bits that are there already have rung. */
     if (!__atomic_fetch_or(&v->inbox.pending, what, __ATOMIC_SEQ_CST))
         notify(v);
+    if (v->home == this_cpu()) /* perhaps the one that runs, in the middle of an exit */
+        v->arch.look = true;
 }
 
 void vcpu_start(struct vcpu *v)
@@ -110,7 +112,7 @@ void vcpu_post_irq(struct vcpu *v, u8 vector, bool level)
 
     if (v->home == this_cpu()) {
         vlapic_post(&v->lapic, vector, level);
-        v->irq_dirty = true;
+        v->arch.irq_dirty = true;
         if (v->state == VCPU_BLOCKED)
             sched_ready(v->home, v);
         return;
@@ -134,7 +136,7 @@ static void take_vectors(struct vcpu *v)
             vlapic_post(&v->lapic, (u8)(i * 32 + bit), level & (1u << bit));
         }
     }
-    v->irq_dirty = true;
+    v->arch.irq_dirty = true;
 }
 
 static void set_boot_segment(struct vcpu *v, enum x86_seg seg, u16 selector, u32 attr)
@@ -181,11 +183,11 @@ static void start(struct vcpu *v)
     memset(v->inbox.level, 0, sizeof(v->inbox.level));
     v->kvm_clock = v->kvm_wall = 0;
     v->tsc_adjust = 0;
-    v->nmi_pending = v->tpr_armed = v->irq_dirty = v->paused = false;
+    v->nmi_pending = v->tpr_armed = v->arch.irq_dirty = v->paused = false;
     vcpu_set_tsc_offset(v, 0 - v->part->start_tsc);
     v->why = NULL;
     v->live = true;
-    v->wait = v->index == 0 ? WAIT_NONE : WAIT_SIPI;
+    v->arch.wait = v->index == 0 ? WAIT_NONE : WAIT_SIPI;
     if (v->index == 0)
         set_boot_registers(v);
 }
@@ -195,13 +197,13 @@ static void take_sipi(struct vcpu *v)
     struct x86_segment cs = { .limit = 0xffff, .attr = 0x9b };
     u32 vector = __atomic_load_n(&v->inbox.sipi_vector, __ATOMIC_RELAXED);
 
-    if (v->wait != WAIT_SIPI)
+    if (v->arch.wait != WAIT_SIPI)
         return;
     cs.selector = (u16)(vector << 8);
     cs.base = vector << 12;
     arch_vcpu_set_seg(&v->arch, X86_CS, &cs);
     arch_vcpu_set_reg(&v->arch, X86_RIP, 0);
-    v->wait = WAIT_NONE;
+    v->arch.wait = WAIT_NONE;
 }
 
 static void take_init(struct vcpu *v)
@@ -210,14 +212,14 @@ static void take_init(struct vcpu *v)
     vlapic_init(&v->lapic);
     vcpu_arm_timer(v);
     v->nmi_pending = false;
-    v->wait = WAIT_SIPI;
+    v->arch.wait = WAIT_SIPI;
 }
 
 /* Timers of one that stands still would wake it for nothing. What was due meanwhile is due at once, and once, afterwards. */
 static void set_paused(struct vcpu *v, bool paused)
 {
     v->paused = paused;
-    v->irq_dirty = true;
+    v->arch.irq_dirty = true;
     if (paused) {
         timer_set(&v->home->timers, &v->lapic_timer, TIMER_NEVER);
         timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
@@ -226,7 +228,7 @@ static void set_paused(struct vcpu *v, bool paused)
     }
     vcpu_arm_timer(v);
     isa_attend(v);
-    if (v->wait == WAIT_CALL)
+    if (v->arch.wait == WAIT_CALL)
         timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
 }
 
@@ -255,7 +257,7 @@ static bool take_pending(struct vcpu *v)
     if (what & VCPU_PEND_SIPI)
         take_sipi(v);
     if (what & VCPU_PEND_NMI)
-        v->nmi_pending = v->irq_dirty = true;
+        v->nmi_pending = v->arch.irq_dirty = true;
     if (what & VCPU_PEND_IRQ)
         take_vectors(v);
     if (what & VCPU_PEND_STATE)
@@ -269,8 +271,8 @@ static bool take_pending(struct vcpu *v)
 
 static void end_halt(struct vcpu *v)
 {
-    if (v->wait == WAIT_HLT)
-        v->wait = WAIT_NONE;
+    if (v->arch.wait == WAIT_HLT)
+        v->arch.wait = WAIT_NONE;
 }
 
 static bool deliver_nmi(struct vcpu *v)
@@ -300,9 +302,9 @@ static void deliver(struct vcpu *v)
     struct x86_event ev = { .type = X86_EV_EXTINT, .valid = true };
     int vector;
 
-    v->irq_dirty = false;
+    v->arch.irq_dirty = false;
     if (v->nmi_pending && !deliver_nmi(v))
-        v->irq_dirty = true;                              /* not every processor has a window for NMIs: offered again at the next exit */
+        v->arch.irq_dirty = true;                         /* not every processor has a window for NMIs: offered again at the next exit */
     while (isa_wants(v, &v->part->isa) && isa_deliver(v)) /* again: a refusal arms the window for the next */
         end_halt(v);
     if (highest < 0)
@@ -332,7 +334,7 @@ static void check_wait_call(struct vcpu *v)
         !isa_wants(v, &v->part->isa) && !v->arch.interrupted.valid) /* on its way in already: not in IRR any more */
         return;
     timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
-    v->wait = WAIT_NONE;
+    v->arch.wait = WAIT_NONE;
     hypercall_wait_done(v);
 }
 
@@ -352,7 +354,7 @@ static bool look_around(struct vcpu *v, struct cpu *cpu)
         cpu_attend(cpu);
     if (__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) && !take_pending(v))
         return false;
-    if (v->irq_dirty && !v->paused)
+    if (v->arch.irq_dirty && !v->paused)
         deliver(v);
     return true;
 }
@@ -370,9 +372,9 @@ static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, en
         if (cpu->attention && !look_around(v, cpu))
             return false;
     }
-    if (v->wait == WAIT_CALL && !v->paused)
+    if (v->arch.wait == WAIT_CALL && !v->paused)
         check_wait_call(v);
-    *why = v->wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
+    *why = v->arch.wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
     if (*why == LEAVE_BLOCK || cpu->resched || v->traced != v->part->traced)
         return false;
     if (v->traced && v->arch.interrupted.valid)
@@ -380,19 +382,28 @@ static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, en
     return true;
 }
 
+/* Is there anything to do before the next entry? */
+static bool wanted(const struct vcpu *v, const struct cpu *cpu)
+{
+    /* ACQUIRE: take_pending() looks again. */
+    return __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || cpu->attention || cpu->resched || v->arch.irq_dirty ||
+           v->arch.wait || v->arch.interrupted.valid;
+}
+
 static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
 {
+    enum exit_action act;
     enum vcpu_leave why;
     struct vm_exit exit;
 
     for (;;) {
-        if ((vcpu_wanted(v, cpu) || v->arch.interrupted.valid) && !attend(v, cpu, &why))
+        v->arch.look = false;
+        if (wanted(v, cpu) && !attend(v, cpu, &why))
             return why;
-        if (arch_vcpu_run(&v->arch, &exit, handle))
-            v->action = EXIT_SKIP;
-        if (v->action == EXIT_FAIL)
+        act = arch_vcpu_run(&v->arch, &exit, handle);
+        if (act == EXIT_FAIL)
             return vcpu_fail(v, &exit);
-        if (v->action == EXIT_SKIP && arch_vcpu_skip(&v->arch, &exit) != PITH_OK) {
+        if (act == EXIT_SKIP && arch_vcpu_skip(&v->arch, &exit) != PITH_OK) {
             v->why = "the instruction cannot be read back";
             return vcpu_fail(v, &exit);
         }

@@ -51,14 +51,6 @@ struct vcpu {
     struct cpu *home;
     u32 index;
     u8 state;                  /* enum vcpu_state; written by home only */
-    u8 action;                 /* enum exit_action: what the last exit's handler said, unless it was a plain SKIP */
-    union {
-        struct {
-            u8 wait;           /* enum vcpu_wait */
-            bool irq_dirty;    /* something may have become deliverable: look before the next entry */
-        };
-        u16 busy;              /* both, for one look */
-    };
     bool live;                 /* between START and leaving */
     bool paused;               /* stands still; irq_dirty is set, so that this is looked at before an entry */
     bool nmi_pending, tpr_armed;
@@ -86,13 +78,6 @@ _Static_assert(offsetof(struct vcpu, arch) == 0, "vcpu_of()");
 static inline struct vcpu *vcpu_of(struct arch_vcpu *arch)
 {
     return (struct vcpu *)arch;
-}
-
-/* Is there anything to do before the next entry? Few loads and one test, since nearly always there is nothing. */
-static inline bool vcpu_wanted(const struct vcpu *v, const struct cpu *cpu)
-{
-    /* ACQUIRE: take_pending() looks again. */
-    return __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) | cpu->wanted | v->busy;
 }
 
 enum vcpu_leave { LEAVE_YIELD, LEAVE_BLOCK, LEAVE_STOP };

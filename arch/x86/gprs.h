@@ -18,14 +18,16 @@
 #define GPR_R14 112
 #define GPR_R15 120
 /* struct arch_vcpu, which begins with the general registers; struct arch_vm; struct arch_cpu */
-#define V_VM          136
-#define V_CPU         144
-#define V_HW          152
-#define V_HW_HPA      160
-#define V_PLAIN_EPOCH 168
-#define V_LAUNCHED    360
+#define V_COME_OUT    128
+#define V_VM          144
+#define V_CPU         152
+#define V_HW          160
+#define V_HW_HPA      168
+#define V_PLAIN_EPOCH 176
+#define V_LAUNCHED    368
 #define VM_S2_EPOCH   16
 #define CPU_HOST_VMCB 16
+#define SKIP          1 /* enum exit_action, between RESUME and FAIL */
 
 #ifdef __ASSEMBLER__
 /* All but RAX, RDI and RSP, whose turn depends on the vendor; RDI: struct x86_gprs. No flag changes. */
@@ -62,8 +64,8 @@
     .endm
 
 /*
- * The rest of a round, from *_left() to the next entry at @again, as long as the handler says yes and the way past the instruction
- * is short. On the stack: v, exit, handle, which says enum vm_exit_next. AL: is it VM_SKIP; falls through to the end of the run.
+ * The rest of a round, from *_left() to the next entry at @again, as long as arch_vcpu_run() says. On the stack: v, exit, handle.
+ * EAX: what the handler said; falls through to the end of the run.
  */
     .macro exit_handle left, skip, again
     mov (%rsp), %rdi
@@ -72,19 +74,19 @@
     mov (%rsp), %rdi
     mov 8(%rsp), %rsi
     call *16(%rsp)
-    test %al, %al
-    jle 9f
     mov (%rsp), %rdi
+    cmpl $0, V_COME_OUT(%rdi)
+    jne 9f
+    cmp $SKIP, %eax
+    ja 9f
+    jb \again
     mov 8(%rsp), %rsi
     call \skip
     test %al, %al
     mov (%rsp), %rdi
     jnz \again
-    mov $1, %eax                    /* flags: as after a handler that wants to leave */
-9:  jns 8f
-    mov (%rsp), %rdi
-    jmp \again
-8:
+    mov $SKIP, %eax
+9:
     .endm
 
     .macro run_begin /* RDI: v, RSI: exit, RDX: handle */
@@ -136,6 +138,8 @@ _Static_assert(offsetof(struct x86_gprs, rdi) == GPR_RDI, "entry code");
 _Static_assert(offsetof(struct x86_gprs, r8) == GPR_R8, "entry code");
 _Static_assert(offsetof(struct x86_gprs, r15) == GPR_R15, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, gpr) == 0, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, come_out) == V_COME_OUT, "entry code");
+_Static_assert(EXIT_SKIP == SKIP && EXIT_RESUME < SKIP && EXIT_FAIL > SKIP, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, vm) == V_VM, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, cpu) == V_CPU, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, hw) == V_HW, "entry code");

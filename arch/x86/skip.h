@@ -9,7 +9,7 @@
 #include "arch/x86/vm.h"
 
 /* The unprefixed bytes of an instruction, first byte lowest: they match when (code & mask) == value. */
-struct skip_encoding { u32 value, mask; u8 len; };
+struct skip_encoding { u32 value, mask, len, pad; };
 extern const struct skip_encoding skip_by_kind[VM_EXIT_KINDS]; /* len 0: not by its kind alone */
 
 /*
@@ -26,7 +26,7 @@ static inline u8 skip_cached_len(const struct arch_vcpu *v, const struct vm_exit
     if (offset > PAGE_SIZE - sizeof(bytes) || v->fetch.cr3 != cr3 || v->fetch.epoch != v->vm->s2_epoch)
         return 0;
     __builtin_memcpy(&bytes, v->fetch.at + offset, sizeof(bytes));
-    return (bytes & e->mask) == e->value ? e->len : 0;
+    return (bytes & e->mask) == e->value ? (u8)e->len : 0;
 }
 
 /* Finds the length the long way, then skips; or injects the fault that the guest would have had before. */

@@ -225,7 +225,7 @@ void vm_resolve_mov_cr(struct arch_vcpu *v, struct vm_exit *exit)
     }
 }
 
-bool arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle)
+enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle)
 {
     ASSERT_RESIDENT(v);
     if (!v->shutdown)
@@ -301,6 +301,7 @@ bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 {
     ASSERT_RESIDENT(v);
     v->plain_epoch = 0;
+    v->look = true;
     if (ev->type != X86_EV_EXTINT && ev->type != X86_EV_NMI) {
         if (ev->type == X86_EV_EXCEPTION)
             mark_fault(v, ev->vector);

@@ -71,6 +71,14 @@ struct arch_vm {               /* one guest-physical address space and its trap 
 
 struct arch_vcpu {             /* one virtual processor */
     struct x86_gprs gpr;       /* the only field hv/ touches directly; RSP: X86_RSP */
+    union {                    /* the owner's: what it looks at between an exit and an entry */
+        struct {
+            u8 wait;           /* why it does not run although it could */
+            bool irq_dirty;    /* something may have become deliverable */
+            bool look;         /* anything else */
+        };
+        u32 come_out;          /* any of them: arch_vcpu_run() comes back after the exit */
+    };
     u64 cr2;                   /* VMX: while it is not resident */
     struct arch_vm *vm;
     struct arch_cpu *cpu;      /* resident there, or NULL */
@@ -136,12 +144,12 @@ struct vm_exit {
     };
 };
 
-enum vm_exit_next {
-    VM_LEAVE = 0,              /* something else is to be done first */
-    VM_SKIP = 1,               /* the instruction was completed: past it, and enter again */
-    VM_AGAIN = -1,             /* enter again */
+enum exit_action { /* what an exit's handler says */
+    EXIT_RESUME, /* enter again, at the RIP that is there now */
+    EXIT_SKIP,   /* the instruction was completed: past it, and enter again */
+    EXIT_FAIL,   /* do not enter again */
 };
-typedef enum vm_exit_next vm_exit_fn(struct arch_vcpu *v, struct vm_exit *exit);
+typedef enum exit_action vm_exit_fn(struct arch_vcpu *v, struct vm_exit *exit);
 
 enum pith_status arch_vm_probe(struct vm_caps *caps) MUST_CHECK;             /* picks VMX or SVM, once */
 const struct vm_caps *arch_vm_caps(void);                                    /* what the probe found */
@@ -167,12 +175,13 @@ void           arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);    /* 
 void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);  /* on the core of the load: before move, stop or fini */
 void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* [R] power-on state; INIT keeps FPU, MSRs, TSC */
 /*
- * [R] Enters, leaves, decodes and calls @handle, again and again while that says so. True: it said VM_SKIP, and it is left to the
- * caller to arch_vcpu_skip() the instruction.
+ * [R] Enters, leaves, decodes and calls @handle, again and again until that says EXIT_FAIL, or v->come_out is set, or the way past an
+ * instruction is not short. Returns what @handle said last; EXIT_SKIP leaves it to the caller to arch_vcpu_skip() the instruction.
+ * An event that awaits its delivery sets v->look.
  */
-bool           arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
+enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 u64            arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg);   /* [R] and so on to the end */
-/* For handlers that trace: RIP, and what arch_vcpu_run() does at VM_SKIP: the length, or 0 when it is for arch_vcpu_skip(). */
+/* For handlers that trace: RIP, and what arch_vcpu_run() does at EXIT_SKIP: the length, or 0 when it is for arch_vcpu_skip(). */
 u64            arch_vcpu_rip(const struct arch_vcpu *v);
 u8             arch_vcpu_skip_short(struct arch_vcpu *v, const struct vm_exit *exit);
 /* The value as the guest shall see it: bits the processor or the hypervisor needs (CR4.VMXE, EFER.SVME, ...) are kept below. */

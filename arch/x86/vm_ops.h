@@ -22,8 +22,8 @@ struct vm_ops {
     void (*vcpu_reset)(struct arch_vcpu *v, bool init_only);
     /* Writes v->interrupted (if valid) as the event of this entry and clears it; enters; decodes; sets v->interrupted when
      * the exit cut a delivery short. Calls tags_prepare() and does the flushes it asks for. Hardware NMIs are consumed here.
-     * Then handle(v, exit); true and a short way past the instruction (skip.h): once more. Returns what handle said last. */
-    bool (*vcpu_run)(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
+     * Then handle(v, exit), and once more, as arch_vcpu_run() says. */
+    enum exit_action (*vcpu_run)(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 
     u64  (*reg)(const struct arch_vcpu *v, enum x86_reg reg);
     u64  (*rip)(const struct arch_vcpu *v);

@@ -256,7 +256,7 @@ static void take_interrupts(void)
     actors[me].ipi = false;
     if (actors[me].timer <= now)
         actors[me].timer = TIMER_NEVER;
-    here->attention = true;
+    cpu_look(here);
 }
 
 void arch_irq_window(void) { point(); take_interrupts(); }
@@ -315,6 +315,7 @@ bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
     if (v->interrupted.valid)
         return false;
     v->interrupted = *ev;
+    v->look = true;
     return true;
 }
 
@@ -329,7 +330,7 @@ static void check_run(const struct vcpu *v)
         done("a vCPU runs that has left");
     if (v->paused)
         done("a paused vCPU runs");
-    if (v->wait != WAIT_NONE)
+    if (v->arch.wait != WAIT_NONE)
         done("a vCPU runs that waits");
     if (guest_of(v)->left)
         done("a guest runs behind its own end");
@@ -356,20 +357,23 @@ static void run_once(struct arch_vcpu *a, struct vm_exit *e)
     }
 }
 
-bool arch_vcpu_run(struct arch_vcpu *a, struct vm_exit *e, vm_exit_fn *handle)
+enum exit_action arch_vcpu_run(struct arch_vcpu *a, struct vm_exit *e, vm_exit_fn *handle)
 {
-    do
+    enum exit_action act;
+
+    do {
         run_once(a, e);
-    while (handle(a, e) == VM_SKIP);
-    return false;
+        act = handle(a, e);
+    } while (act != EXIT_FAIL && !a->come_out);
+    return act;
 }
 
 /* --- guests --- */
 
 static enum exit_action halt(struct vcpu *v)
 {
-    v->wait = WAIT_HLT;
-    v->irq_dirty = true;
+    v->arch.wait = WAIT_HLT;
+    v->arch.irq_dirty = true;
     return EXIT_SKIP;
 }
 
@@ -378,7 +382,7 @@ static void lapic(struct vcpu *v, u32 reg, u32 val)
     struct vlapic_effect e = { 0 };
 
     vlapic_write(&v->lapic, reg, val, vcpu_guest_tsc(v), &e);
-    v->irq_dirty = true;
+    v->arch.irq_dirty = true;
 }
 
 static enum exit_action end(struct vcpu *v, enum partition_end why)
@@ -425,7 +429,7 @@ static enum exit_action first_steps(struct vcpu *v, struct guest *g)
 static enum exit_action wait_a_little(struct vcpu *v, struct guest *g)
 {
     progress[0]++;
-    v->wait = WAIT_CALL;
+    v->arch.wait = WAIT_CALL;
     v->wait_deadline = now + (g->step++ % 2 ? 7 : 300);
     timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
     return EXIT_SKIP;
@@ -502,16 +506,16 @@ static enum exit_action act(struct vcpu *v)
     }
 }
 
-enum vm_exit_next exit_handle(struct arch_vcpu *a, struct vm_exit *e)
+enum exit_action exit_handle(struct arch_vcpu *a, struct vm_exit *e)
 {
     struct vcpu *v = owner(a);
 
-    v->action = EXIT_RESUME;
-    if (e->kind == VM_EXIT_HOST_IRQ)
-        arch_irq_window();
-    else
-        v->action = (u8)act(v);
-    return v->action == EXIT_SKIP && !vcpu_wanted(v, v->home) ? VM_SKIP : VM_LEAVE;
+    if (v->inbox.pending)
+        a->look = true;
+    if (e->kind != VM_EXIT_HOST_IRQ)
+        return act(v);
+    arch_irq_window();
+    return EXIT_RESUME;
 }
 
 void hypercall_wait_done(struct vcpu *v) { (void)owner(&v->arch); }
@@ -675,7 +679,7 @@ static const char *try(void)
     runs++;
     switch_stacks(&main_sp, actors[0].sp);
     for (u32 i = 0; wrong && i < ARRAY_SIZE(vcpus); i++)
-        printf("vCPU %u: state %u wait %u live %d paused %d pending %llx; ", i, vcpus[i].state, vcpus[i].wait, vcpus[i].live,
+        printf("vCPU %u: state %u wait %u live %d paused %d pending %llx; ", i, vcpus[i].state, vcpus[i].arch.wait, vcpus[i].live,
                vcpus[i].paused, (unsigned long long)vcpus[i].inbox.pending);
     if (wrong)
         printf("\npartition %u with %u live, neighbour %u; keyboard waits for %d, key %c\n", parts[0].state, parts[0].live,

@@ -51,32 +51,39 @@ bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
     }
     injected_vector = ev->vector;
     v->interrupted = *ev;
+    v->look = true;
     return true;
 }
-bool arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_fn *handle)
+enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_fn *handle)
 {
-    do {
+    enum exit_action act;
+
+    for (;;) {
         v->interrupted.valid &= stuck;
         assert_in_range(at, 0, nr_steps - 1); /* ran longer than the script */
         if (steps[at].before)
             steps[at].before();
         *e = (struct vm_exit){ .kind = steps[at].kind };
-    } while (handle(v, e) == VM_SKIP && arch_vcpu_skip(v, e) == PITH_OK);
-    return false;
+        act = handle(v, e);
+        if (act == EXIT_FAIL || v->come_out)
+            return act;
+        skips += act == EXIT_SKIP;
+    }
 }
-enum vm_exit_next exit_handle(struct arch_vcpu *arch, struct vm_exit *e)
+enum exit_action exit_handle(struct arch_vcpu *arch, struct vm_exit *e)
 {
     struct vcpu *v = vcpu_of(arch);
 
     v->exits[e->kind]++;
+    if (v->inbox.pending)
+        v->arch.look = true;
     if (e->kind == VM_EXIT_HLT) {
-        v->wait = WAIT_HLT;
-        v->irq_dirty = true;
+        v->arch.wait = WAIT_HLT;
+        v->arch.irq_dirty = true;
     }
     if (e->kind == VM_EXIT_WINDOW)
-        v->irq_dirty = true;
-    v->action = (u8)steps[at++].act;
-    return v->action == EXIT_SKIP && !vcpu_wanted(v, v->home) ? VM_SKIP : VM_LEAVE;
+        v->arch.irq_dirty = true;
+    return steps[at++].act;
 }
 u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return 1000; }
@@ -107,7 +114,7 @@ static void step(u8 kind, enum exit_action act, void (*before)(void))
 }
 
 static void ask_stop(void) { vcpu_post(&vcpu, VCPU_PEND_STOP); }
-static void ask_resched(void) { core.resched = true; }
+static void ask_resched(void) { core.resched = vcpu.arch.look = true; }
 static void post_irq(void) { vcpu_post_irq(&vcpu, 0x41, false); }
 static void open_if(void) { if_open = true; }
 
@@ -249,7 +256,7 @@ static void halted_wakes_only_for_what_it_can_take(void **state)
     assert_ptr_equal(sched_next(&core), &vcpu); /* it was woken to look */
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
     if_open = true;
-    vcpu.irq_dirty = true;
+    vcpu.arch.irq_dirty = true;
     step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
     assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
     assert_int_equal(injected_vector, 0x41);
@@ -390,7 +397,7 @@ static void a_wait_goes_on_behind_a_pause(void **state)
     part.state = PARTITION_RUNNING;
     step(VM_EXIT_HLT, EXIT_SKIP, pause_it);
     vcpu_run(&vcpu);
-    vcpu.wait = WAIT_CALL;
+    vcpu.arch.wait = WAIT_CALL;
     vcpu.wait_deadline = 200;
     now = 300;
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
@@ -437,7 +444,7 @@ static void wait_ends_by_an_interrupt(void **state)
     step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     vcpu_run(&vcpu);
-    vcpu.wait = WAIT_CALL;
+    vcpu.arch.wait = WAIT_CALL;
     vcpu.wait_deadline = TIMER_NEVER;
     post_irq(); /* deliverable: it leaves IRR before anybody looks */
     step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
@@ -451,7 +458,7 @@ static void wait_ends_by_time(void **state)
     (void)state;
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     vcpu_run(&vcpu);
-    vcpu.wait = WAIT_CALL;
+    vcpu.arch.wait = WAIT_CALL;
     vcpu.wait_deadline = 200;
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
     assert_int_equal(waits_done, 0);
@@ -511,7 +518,7 @@ static void lint0(u32 val)
     struct vlapic_effect e = { 0 };
 
     vlapic_write(&vcpu.lapic, 0x35, val, 0, &e);
-    vcpu.irq_dirty |= e.extint;
+    vcpu.arch.irq_dirty |= e.extint;
 }
 static void mask_lint0(void) { lint0(0x10700); }
 static void unmask_lint0(void) { lint0(0x700); }
@@ -582,7 +589,7 @@ static void other_vcpus_see_no_pic(void **state)
     (void)state;
     vcpu.index = 1;
     vcpu.lapic.base = VLAPIC_BASE; /* disabled: its LINT0 would reach the processor */
-    vcpu.wait = WAIT_NONE;
+    vcpu.arch.wait = WAIT_NONE;
     part.isa.intr = 1;
     assert_false(isa_wants(&vcpu, &part.isa));
     vcpu.index = 0;
@@ -639,7 +646,7 @@ static void wait_ends_by_the_pic(void **state)
     step(VM_EXIT_CPUID, EXIT_SKIP, manual_eoi);
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     vcpu_run(&vcpu);
-    vcpu.wait = WAIT_CALL;
+    vcpu.arch.wait = WAIT_CALL;
     vcpu.wait_deadline = TIMER_NEVER;
     if_open = false;
     raise_4();

@@ -56,13 +56,8 @@ static void set_reg(struct arch_vcpu *c, enum x86_reg r, u64 val)
 static bool ready(const struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; return is_ready; }
 static void window(struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; windows++; }
 static void tpr_window(struct arch_vcpu *c, u8 t) { (void)c; threshold = t; }
-static bool run(struct arch_vcpu *c, struct vm_exit *exit, vm_exit_fn *fn)
-{
-    runs++;
-    exit->kind = VM_EXIT_HLT;
-    return fn(c, exit) == VM_SKIP;
-}
-static enum vm_exit_next enough(struct arch_vcpu *c, struct vm_exit *exit) { (void)c, (void)exit; return VM_LEAVE; }
+static enum exit_action run(struct arch_vcpu *c, struct vm_exit *e, vm_exit_fn *fn) { runs++; e->kind = VM_EXIT_HLT; return fn(c, e); }
+static enum exit_action enough(struct arch_vcpu *c, struct vm_exit *e) { (void)c, (void)e; return EXIT_RESUME; }
 
 const struct vm_ops vmx_ops = { .probe = vmx_probe };
 const struct vm_ops svm_ops = {

@@ -157,7 +157,7 @@ void svm_put_event(struct arch_vcpu *v);  /* v->interrupted becomes the event of
 void svm_window_seen(struct arch_vcpu *v); /* after an exit that a window or the end of an NMI caused */
 
 /* svm_enter.S, and what it calls: before an entry that is not plain, after an exit, past an instruction. */
-bool svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
+enum exit_action svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 void svm_prepare(struct arch_vcpu *v);
 void svm_left(struct arch_vcpu *v, struct vm_exit *exit);
 u8 svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit); /* the length; 0: svm_skip() has more to do */

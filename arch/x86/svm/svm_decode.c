@@ -111,7 +111,7 @@ static void invalid_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rc
 
 struct row {
     u8 kind, which;
-    bool nrip;
+    bool nrip; /* at the intercept of an instruction nRIP says where that ends (APM 2, "State Saved on Exit") */
     detail_fn *detail;
 };
 
@@ -183,13 +183,7 @@ void svm_decode(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const st
     exit->kind = row->kind;
     exit->cpl = vmcb->cpl;
     exit->hw_reason = code;
-    exit->insn_len = 0;
-    /*
-     * Only at the intercept of an instruction does nRIP say where that instruction ends (APM 2,
-     * "State Saved on Exit").
-     */
-    if (f->nrips && row->nrip)
-        exit->insn_len = (u8)(vmcb->nrip - vmcb->rip);
+    exit->insn_len = f->nrips && row->nrip ? (u8)(vmcb->nrip - vmcb->rip) : 0;
     if (row->detail)
         row->detail(vmcb, exit, rcx, f);
 }

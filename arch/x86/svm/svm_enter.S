@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bool svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle): into the guest and back, and again as
+ * enum exit_action svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle): into the guest and back, and again as
  * long as nothing but plain instructions ends its run. APM 2, "VMRUN Instruction". Nothing is kept in registers from one entry
  * to the next: saving and restoring what C functions preserve would cost a tenth of a round.
  */

@@ -134,10 +134,8 @@ u8 svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
     u64 rip = vmcb->rip;
-    u8 len = exit->insn_len;
+    u8 len = exit->insn_len ? exit->insn_len : skip_cached_len(v, exit, rip, vmcb->cr3);
 
-    if (!len)
-        len = skip_cached_len(v, exit, rip, vmcb->cr3);
     if (!len || skip_has_rest(rip, rip + len, vmcb->rflags))
         return 0;
     vmcb->rip = rip + len;

@@ -98,7 +98,7 @@ static __attribute__((noinline)) void left_with_care(struct arch_vcpu *v, struct
     const struct vmcb *vmcb = v->hw;
 
     if (vmcb->exit_int_info & EVENT_V)
-        (void)svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
+        v->look |= svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
     v->plain_epoch = 0;
     svm_decode(vmcb, exit, v->gpr.rcx, &svm_features);
     if (exit->hw_reason == SVM_EXIT_MC)
@@ -117,11 +117,10 @@ void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
     u32 code = (u32)vmcb->exit_code;
 
     v->gpr.rax = vmcb->rax;
-    if ((vmcb->exit_int_info & EVENT_V) || code < SVM_EXIT_INTR /* MOV CR and DR, exceptions */ ||
-        code == SVM_EXIT_VINTR || code == SVM_EXIT_IRET)
-        left_with_care(v, exit);
-    else
+    if ((code > SVM_EXIT_IRET || code == SVM_EXIT_CPUID) && !(vmcb->exit_int_info & EVENT_V))
         svm_decode(vmcb, exit, v->gpr.rcx, &svm_features);
+    else /* MOV CR and DR, exceptions, windows */
+        left_with_care(v, exit);
 }
 
 /* What this entry writes into the VMCB for itself alone, the next one takes out again: only then it is a plain one. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bool vmx_enter(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, u64 *host_rsp): into the guest and back, and again
+ * enum exit_action vmx_enter(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, u64 *host_rsp): into the guest and back, and again
  * as long as nothing but plain instructions ends its run. SDM 3, "VM Entries". Nothing is kept in registers from one entry to
  * the next: saving and restoring what C functions preserve would cost a tenth of a round.
  */

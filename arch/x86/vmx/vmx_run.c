@@ -132,8 +132,10 @@ static __attribute__((noinline)) void settle(struct arch_vcpu *v, const struct v
     default:
         break;
     }
-    if (vmx_decode_vectoring(raw, &v->interrupted))
+    if (vmx_decode_vectoring(raw, &v->interrupted)) {
         v->interrupted.cr2 = read_cr2();
+        v->look = true;
+    }
     if (vmx_nmi_unblocked(raw))
         vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
 }
@@ -161,7 +163,7 @@ void vmx_left(struct arch_vcpu *v, struct vm_exit *exit)
         settle(v, &raw, exit);
 }
 
-bool vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle)
+enum exit_action vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle)
 {
     return vmx_enter(v, exit, handle, &vmx_state(v)->host_rsp);
 }
