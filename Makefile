@@ -180,6 +180,11 @@ $(BUILD)/obj/host/%.o: %.c $(SETTINGS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOSTED) -c $< -o $@
 
+$(BUILD)/obj/host/%.S.o: %.S
+	$(call say,HOSTAS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -g -I. -MMD -MP -c $< -o $@
+
 $(BUILD)/links.mk: $(wildcard tests/unit/test_*.c tests/fuzz/*.c)
 	@mkdir -p $(@D)
 	@for t in $^; do \
@@ -201,7 +206,7 @@ unit: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
 PITH_CHECK_SRC := tools/pith-check.c $(wildcard boot/config*.c) $(IMAGE_SRC) $(CONFIG_LIB)
-$(BUILD)/tools/pith-check: $(PITH_CHECK_SRC:%.c=$(BUILD)/obj/host/%.o)
+$(BUILD)/tools/pith-check: $(patsubst %,$(BUILD)/obj/host/%.o,$(PITH_CHECK_SRC:%.c=%))
 	$(call say,HOSTLD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOSTED) $^ -o $@

@@ -4,10 +4,11 @@
  * modules and command line. No plan writes outside the partition's RAM, on top of the tables or of another module, or copies
  * what is not there; what starts lies in RAM; the count that comes first is right to the byte.
  * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/multiboot.c
- * LINK: boot/image/vacpi.c hv/lib/str_copy.c
+ * LINK: boot/image/real.c boot/image/bios.S boot/image/vacpi.c hv/lib/str_copy.c
  */
 #include <sanitizer/asan_interface.h>
 
+#include "boot/image/bios.h"
 #include "boot/image/image.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -65,9 +66,10 @@ static size_t make_linux(u8 *file)
     put(file, 0x1fe, 2, 0xaa55);
     file[0x201] = 0x6a;
     memcpy(file + 0x202, "HdrS", 4);
-    put(file, 0x206, 2, 0x20f);
+    file[0x211] = (u8)fuzz_below(2);
+    put(file, 0x206, 2, fuzz_below(2) ? 0x20f : 0x200 + fuzz_below(16));
     put(file, 0x22c, 4, 0x7fffffff);
-    put(file, 0x236, 2, 0x7f);
+    put(file, 0x236, 2, 0x7e + fuzz_below(2)); /* without the 64-bit entry, too */
     put(file, 0x238, 4, 2047);
     put(file, 0x258, 8, MIB(1) * fuzz_below(20));
     put(file, 0x260, 4, MIB(1) * fuzz_below(20));
@@ -183,6 +185,10 @@ static void check_start(const struct load_plan *plan)
 {
     const struct plan_start *start = &plan->start;
 
+    if (start->mode == PLAN_REAL) {
+        FUZZ_CHECK(start->cs == BIOS_SEGMENT && start->rip == BIOS_CODE && in_ram(start->ds * 16 + start->rsp, 0));
+        return;
+    }
     FUZZ_CHECK(plan->format[0] && in_ram(start->rip, 1) && in_ram(start->gdt, start->gdt_limit + 1ull));
     FUZZ_CHECK(plan->tsc_khz == PLAN_NOWHERE || in_ram(plan->tsc_khz, 8));
     FUZZ_CHECK(in_ram(start->rdi, 1) && in_ram(start->rsi, 1) && in_ram(start->rbx, 1) && in_ram(start->rsp, 0));

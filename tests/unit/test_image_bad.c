@@ -2,7 +2,7 @@
 /*
  * Guest images that are wrong, damaged or hostile: every complaint, every truncation, random bytes.
  * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/multiboot.c
- * LINK: hv/lib/str_copy.c
+ * LINK: boot/image/real.c boot/image/bios.S hv/lib/str_copy.c
  */
 #include "tests/unit/image_fixture.h"
 
@@ -19,7 +19,7 @@ static void check_fails(const struct image_request *rq, const char *says)
 static void test_linux_complaints(void **state)
 {
     static const struct { unsigned at, size; u64 value; const char *says; } cases[] = {
-        { 0x206, 2, 0x20b, "older than 2.12" },       { 0x236, 2, 0x7e, "64-bit entry" },
+        { 0x206, 2, 0x1ff, "older than 2.00" },       { 0x1fe, 1, 0, "neither an ELF" },
         { 0x238, 4, 4, "command line" },              { 0x260, 4, MIB(60), "raise memory" },
         { 0x258, 8, ~0ull, "raise memory" },          { 0x258, 8, MIB(64), "raise memory" },
         { 0x1f4, 4, BZ_KERNEL / 16 + 1, "truncated" }, { 0x1f1, 1, 255, "truncated" },
