@@ -202,11 +202,19 @@ exception:
     call put
     movw (%bp), %ax
     call print_hex
+    movw $AT(text_line), %si
+    call print
+    lidtw %cs:AT(no_vectors) /* a triple fault: the partition ends with a report */
+    int3
+
+/* INT 18h, 19h: nothing can be booted, so that the machine goes off. */
 give_up:
     movw $AT(text_end), %si
     call print
-1:  cli
-    hlt
+    movw TOLD(OFF_PORT), %dx
+    movw TOLD(OFF_VALUE), %ax
+    outw %ax, %dx
+1:  hlt
     jmp 1b
 
 slave_irq:
@@ -260,7 +268,11 @@ print_hex:
 text_exception:
     .asciz "\r\nPith's BIOS: unexpected exception at "
 text_end:
-    .asciz "\r\nPith's BIOS: nothing else to boot\r\n"
+    .ascii "\r\nPith's BIOS: nothing else to boot"
+text_line:
+    .asciz "\r\n"
+no_vectors:
+    .word 0, 0, 0
 
 /* --- INT 10h: a teletype; the cursor is only remembered */
 video:

@@ -13,6 +13,8 @@
 #define BIOS_KERNEL_SP 4
 #define BIOS_NR_MEM    6
 #define BIOS_ABOVE_1M  8
+#define BIOS_OFF_PORT  12
+#define BIOS_OFF_VALUE 14
 #define BIOS_MEM       16
 #define BIOS_MEM_SIZE  20
 
@@ -26,12 +28,13 @@ struct bios_data {
     u16 kernel_cs, kernel_ds, kernel_sp; /* of its entry, at offset 0; ds in every other segment register */
     u16 nr_mem;
     u32 above_1m;                        /* KiB of RAM there, without a gap */
-    u32 pad;
+    u16 off_port, off_value;             /* written there, the value turns the machine off */
     u8 mem[BIOS_MEM_MAX][BIOS_MEM_SIZE]; /* as INT 15h, AX=E820h gives them */
 };
 _Static_assert(offsetof(struct bios_data, nr_mem) == BIOS_NR_MEM && offsetof(struct bios_data, above_1m) == BIOS_ABOVE_1M &&
                    offsetof(struct bios_data, mem) == BIOS_MEM && offsetof(struct bios_data, kernel_ds) == BIOS_KERNEL_DS &&
-                   offsetof(struct bios_data, kernel_sp) == BIOS_KERNEL_SP,
+                   offsetof(struct bios_data, kernel_sp) == BIOS_KERNEL_SP && offsetof(struct bios_data, off_port) == BIOS_OFF_PORT &&
+                   offsetof(struct bios_data, off_value) == BIOS_OFF_VALUE,
                "bios.S");
 _Static_assert(sizeof(struct bios_data) <= BIOS_CODE - BIOS_DATA, "bios.S begins there");
 

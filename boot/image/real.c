@@ -7,6 +7,7 @@
 #include "boot/image/bzimage.h"
 
 #include "arch/x86/cpu/regs.h"
+#include "hv/abi/platform.h"
 
 #define BIOS_BASE     (BIOS_SEGMENT * 16ull + BIOS_DATA)
 #define BIOS_STACK    0x7c00u
@@ -123,6 +124,7 @@ static enum pith_status write_bios(struct image_job *job, const struct real *r)
     struct bios_data data = {
         .kernel_cs = (u16)(r->setup / 16 + ENTRY_SEGMENT), .kernel_ds = (u16)(r->setup / 16), .kernel_sp = (u16)r->heap_end,
         .above_1m = (u32)((job->tables - MIB(1)) >> 10),
+        .off_port = VACPI_PM1_CONTROL, .off_value = VACPI_S5 << 10 | VACPI_SLEEP_ENABLE,
     };
     struct pith_mem mem[IMAGE_MEM_MAX];
     u8 rom[BIOS_CODE - BIOS_DATA] = { 0 };

@@ -110,6 +110,8 @@ SAID_GUESTS = [
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]
 SAID_MACH = r'^\[gnumach\] .*No bootstrap code loaded with the kernel'
+SAID_IPXE = [r'^\[ipxe\] iPXE [0-9].* Open Source Network Boot Firmware', r'^\[ipxe\] pi2th$', r'^\[ipxe\] Pith.s BIOS: nothing else to boot$',
+             r'^\[pith\] ipxe: exited with status 0$']
 SAID_LINUX = [r'^\[linux\] ready$', r'^\[linux\] pi2th$']
 
 
@@ -184,6 +186,8 @@ CASES = [
 
     *(Case(f'gnumach-{m}', m, kernel('gnumach', 'gnumach.elf', '32M', 'console=com0'), args=kernel_file('gnumach.elf'), until=SAID_MACH, timeout=120)
       for m in (QEMU, INTEL)),
+    *(Case(f'ipxe-{m}', m, kernel('ipxe', 'ipxe.lkrn', '32M'), SAID_IPXE, args=kernel_file('ipxe.lkrn'), timeout=120,
+           typed='\x02set n 2\necho pi${n}th\nexit\n', typed_after=r'^\[ipxe\] Features') for m in (QEMU, INTEL)),
 
     Case('screen-bochs-intel', INTEL, STAY, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], until=SAID_HELLO[1],
          look='screen', on_screen=SAID_HELLO),

@@ -73,7 +73,10 @@ static void test_high(void **state)
 /* Before 2.02 the setup part lies at 90000h, and so does that of a kernel that is loaded low. */
 static void test_old(void **state)
 {
-    static const struct { u32 version; bool high; } kernels[] = { { 0x200, true }, { 0x201, true }, { 0x201, false }, { 0x204, false } };
+    static const struct {
+        u32 version;
+        bool high;
+    } kernels[] = { { 0x200, true }, { 0x201, true }, { 0x201, false }, { 0x204, false } };
     static const u8 initrd[100] = { 1 };
 
     (void)state;
