@@ -1,142 +1,69 @@
 /* SPDX-License-Identifier: MIT */
-/* Arithmetic with flags, as SDM 2 describes each instruction. */
+/* Arithmetic with flags: the processor's own, on registers. */
 #include "hv/alu.h"
 
-enum { F_CF = 1, F_PF = 4, F_AF = 0x10, F_ZF = 0x40, F_SF = 0x80, F_OF = 0x800 };
+#define RFLAGS_OF_SHIFT 11
 
-static u64 mask_of(u8 size)
-{
-    return size >= 8 ? ~0ull : BIT(size * 8) - 1;
-}
-
-static u64 zsp(u64 r, u8 size)
-{
-    u64 f = 0;
-
-    if (!(r & mask_of(size)))
-        f |= F_ZF;
-    if (r & BIT(size * 8 - 1))
-        f |= F_SF;
-    if (!__builtin_parity((u8)r))
-        f |= F_PF;
-    return f;
-}
-
-static u64 add(u64 a, u64 b, u64 carry, u8 size, u64 *flags)
-{
-    u64 m = mask_of(size);
-    u64 r = (a + b + carry) & m;
-    u64 f = zsp(r, size);
-
-    if (r < a || (carry && r == a))
-        f |= F_CF;
-    if ((a ^ b ^ r) & 0x10)
-        f |= F_AF;
-    if ((~(a ^ b) & (a ^ r)) & BIT(size * 8 - 1))
-        f |= F_OF;
-    *flags = f;
-    return r;
-}
-
-static u64 sub(u64 a, u64 b, u64 borrow, u8 size, u64 *flags)
-{
-    u64 m = mask_of(size);
-    u64 r = (a - b - borrow) & m;
-    u64 f = zsp(r, size);
-
-    if (a < b || (borrow && a == b))
-        f |= F_CF;
-    if ((a ^ b ^ r) & 0x10)
-        f |= F_AF;
-    if (((a ^ b) & (a ^ r)) & BIT(size * 8 - 1))
-        f |= F_OF;
-    *flags = f;
-    return r;
-}
-
-static u64 bit_op(enum insn_op op, u64 dst, u64 bit)
-{
-    switch (op) {
-    case INSN_BTS:
-        return dst | bit;
-    case INSN_BTR:
-        return dst & ~bit;
-    case INSN_BTC:
-        return dst ^ bit;
-    default:
-        return dst;
-    }
-}
-
-static bool logic(enum insn_op op, u8 size, u64 a, u64 b, u64 *r, u64 *f)
-{
-    switch (op) {
-    case INSN_OR:
-        *r = a | b;
-        break;
-    case INSN_AND:
-    case INSN_TEST:
-        *r = a & b;
-        break;
-    case INSN_XOR:
-        *r = a ^ b;
-        break;
-    default:
-        return false;
-    }
-    *f = zsp(*r, size); /* CF and OF are cleared */
-    return true;
-}
+/*
+ * Flags go in and out through AH (SF ZF AF PF CF) and AL (OF: 7FH + 1 overflows), which needs no stack. %1 is the destination,
+ * %2 the source and CL; their types give the instruction its size.
+ */
+#define RUN(type, insn)                                                                                  \
+    do {                                                                                                 \
+        type d = (type)dst;                                                                              \
+        __asm__("addb $0x7f, %%al; sahf; " insn "; lahf; seto %%al"                                      \
+                : "+a"(flags), "+q"(d) : "c"((type)src) : "cc");                                         \
+        *result = d;                                                                                     \
+    } while (0)
+#define WIDE(insn) /* there is no form for bytes */                                                      \
+    do {                                                                                                 \
+        if (size == 8)                                                                                   \
+            RUN(u64, insn);                                                                              \
+        else if (size == 4)                                                                              \
+            RUN(u32, insn);                                                                              \
+        else                                                                                             \
+            RUN(u16, insn);                                                                              \
+    } while (0)
+#define ANY(insn)                                                                                        \
+    do {                                                                                                 \
+        if (size == 1)                                                                                   \
+            RUN(u8, insn);                                                                               \
+        else                                                                                             \
+            WIDE(insn);                                                                                  \
+    } while (0)
 
 bool alu(enum insn_op op, u8 size, u64 dst, u64 src, u64 *result, u64 *rflags)
 {
-    u64 cf = *rflags & F_CF;
-    u64 a = dst & mask_of(size);
-    u64 b = src & mask_of(size);
-    u64 keep = 0;
-    u64 f = 0;
+    u16 flags = (u16)(*rflags << 8 | (*rflags >> RFLAGS_OF_SHIFT & 1));
 
     switch (op) {
-    case INSN_ADD:
-        *result = add(a, b, 0, size, &f);
-        break;
-    case INSN_ADC:
-        *result = add(a, b, cf, size, &f);
-        break;
-    case INSN_SUB:
-    case INSN_CMP:
-        *result = sub(a, b, 0, size, &f);
-        break;
-    case INSN_SBB:
-        *result = sub(a, b, cf, size, &f);
-        break;
-    case INSN_NEG:
-        *result = sub(0, a, 0, size, &f);
-        break;
-    case INSN_INC:
-        *result = add(a, 1, 0, size, &f);
-        keep = F_CF;
-        break;
-    case INSN_DEC:
-        *result = sub(a, 1, 0, size, &f);
-        keep = F_CF;
-        break;
-    case INSN_NOT:
-        *result = ~a & mask_of(size);
-        return true;
-    case INSN_BT:
-    case INSN_BTS:
-    case INSN_BTR:
-    case INSN_BTC:
-        *result = bit_op(op, a, BIT(src));
-        f = a & BIT(src) ? F_CF : 0;
-        keep = ALU_FLAGS & ~(u64)F_CF;
-        break;
-    default:
-        if (!logic(op, size, a, b, result, &f))
-            return false;
-        break;
+    case INSN_ADD: ANY("add %2, %1"); break;
+    case INSN_ADC: ANY("adc %2, %1"); break;
+    case INSN_SUB: ANY("sub %2, %1"); break;
+    case INSN_SBB: ANY("sbb %2, %1"); break;
+    case INSN_CMP: ANY("cmp %2, %1"); break;
+    case INSN_AND: ANY("and %2, %1"); break;
+    case INSN_OR: ANY("or %2, %1"); break;
+    case INSN_XOR: ANY("xor %2, %1"); break;
+    case INSN_TEST: ANY("test %2, %1"); break;
+    case INSN_INC: ANY("inc %1"); break;
+    case INSN_DEC: ANY("dec %1"); break;
+    case INSN_NEG: ANY("neg %1"); break;
+    case INSN_NOT: ANY("not %1"); break;
+    case INSN_ROL: ANY("rol %%cl, %1"); break;
+    case INSN_ROR: ANY("ror %%cl, %1"); break;
+    case INSN_RCL: ANY("rcl %%cl, %1"); break;
+    case INSN_RCR: ANY("rcr %%cl, %1"); break;
+    case INSN_SHL: ANY("shl %%cl, %1"); break;
+    case INSN_SHR: ANY("shr %%cl, %1"); break;
+    case INSN_SAR: ANY("sar %%cl, %1"); break;
+    case INSN_BT: WIDE("bt %2, %1"); break;
+    case INSN_BTS: WIDE("bts %2, %1"); break;
+    case INSN_BTR: WIDE("btr %2, %1"); break;
+    case INSN_BTC: WIDE("btc %2, %1"); break;
+    case INSN_IMUL: WIDE("imul %2, %1"); break;
+    default: return false;
     }
-    *rflags = (*rflags & (~ALU_FLAGS | keep)) | (f & ~keep);
+    *rflags = (*rflags & ~ALU_FLAGS) | ((flags >> 8 | (u64)(flags & 1) << RFLAGS_OF_SHIFT) & ALU_FLAGS);
     return true;
 }

@@ -9,7 +9,7 @@
 
 /*
  * dst op src on @size bytes; *rflags in and out (only what the instruction defines changes). @op is one of INSN_ADD ... INSN_NEG,
- * INSN_CMP and INSN_TEST (their result is not to be stored) or INSN_BT ... INSN_BTC with src a bit number below size * 8.
- * False: not such an operation.
+ * INSN_CMP and INSN_TEST (their result is not to be stored), INSN_BT ... INSN_BTC (src a bit number, which wraps), INSN_ROL ...
+ * INSN_SAR (src the count) or INSN_IMUL. The last two kinds but one and the last have no form for bytes. False: not such an operation.
  */
 bool alu(enum insn_op op, u8 size, u64 dst, u64 src, u64 *result, u64 *rflags);

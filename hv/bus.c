@@ -128,18 +128,25 @@ static const struct place mmio[] = {
     { VIOAPIC_BASE, VIOAPIC_BASE + 0xff, io_apic },
 };
 
-static void access(struct vcpu *v, struct bus_access *a, const struct place *places, u32 n)
+void bus_nothing(struct vcpu *v)
+{
+    __atomic_fetch_add(&v->part->empty_bus, 1, __ATOMIC_RELAXED);
+}
+
+/* False: nobody is there. */
+static bool access(struct vcpu *v, struct bus_access *a, const struct place *places, u32 n)
 {
     if (!a->write)
         a->val = 0;
     for (u32 i = 0; i < n; i++)
         if (a->addr >= places[i].first && a->addr <= places[i].last) {
             places[i].fn(v, a);
-            return;
+            return true;
         }
-    __atomic_fetch_add(&v->part->empty_bus, 1, __ATOMIC_RELAXED);
+    bus_nothing(v);
     if (!a->write)
         a->val = all_ones(a->size);
+    return false;
 }
 
 void bus_pio(struct vcpu *v, struct bus_access *a)
@@ -149,5 +156,6 @@ void bus_pio(struct vcpu *v, struct bus_access *a)
 
 void bus_mmio(struct vcpu *v, struct bus_access *a)
 {
-    access(v, a, mmio, ARRAY_SIZE(mmio));
+    if (!access(v, a, mmio, ARRAY_SIZE(mmio)) && (v->part->conf->flags & MANIFEST_STRICT))
+        v->why = "access to memory that nobody gave it (strict = yes)";
 }

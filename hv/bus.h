@@ -12,4 +12,5 @@ struct bus_access {
 };
 
 void bus_pio(struct vcpu *v, struct bus_access *a);
-void bus_mmio(struct vcpu *v, struct bus_access *a);
+void bus_mmio(struct vcpu *v, struct bus_access *a); /* sets v->why where it must end the partition */
+void bus_nothing(struct vcpu *v); /* counts an access that nobody answers */

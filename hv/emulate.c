@@ -6,20 +6,8 @@
 #include "hv/alu.h"
 #include "hv/bus.h"
 #include "hv/gpr.h"
-
-#define RFLAGS_DF BIT(10)
-
-static enum insn_mode mode_of(const struct vcpu *v)
-{
-    struct x86_segment cs;
-
-    arch_vcpu_seg(&v->arch, X86_CS, &cs);
-    if ((cs.attr & BIT(13)) && (arch_vcpu_reg(&v->arch, X86_EFER) & EFER_LMA))
-        return INSN_64; /* which implies CR0.PE, and rules virtual-8086 mode out */
-    if (!(arch_vcpu_reg(&v->arch, X86_CR0) & CR0_PE) || (arch_vcpu_reg(&v->arch, X86_RFLAGS) & RFLAGS_VM))
-        return INSN_16;
-    return cs.attr & BIT(14) ? INSN_32 : INSN_16;
-}
+#include "hv/lib/string.h"
+#include "hv/operand.h"
 
 /* The same bytes in the same mode are the same instruction: a driver has few that touch its device. */
 static bool decode(struct vcpu *v, const union insn_key *key, u8 len, struct insn *in)
@@ -40,6 +28,12 @@ static bool decode(struct vcpu *v, const union insn_key *key, u8 len, struct ins
     return true;
 }
 
+enum exit_action emulate_fault(struct vcpu *v, const struct x86_event *fault)
+{
+    arch_vcpu_inject(&v->arch, fault); /* exceptions always succeed */
+    return EXIT_RESUME;
+}
+
 bool emulate_decode(struct vcpu *v, struct insn *in, enum exit_action *act)
 {
     union insn_key key = { .words = { 0 } };
@@ -47,62 +41,22 @@ bool emulate_decode(struct vcpu *v, struct insn *in, enum exit_action *act)
     u8 len;
 
     if (!arch_vcpu_fetch(&v->arch, key.bytes, &len, &fault)) {
-        arch_vcpu_inject(&v->arch, &fault);
-        *act = EXIT_RESUME;
+        *act = emulate_fault(v, &fault);
         return false;
     }
-    key.mode = (u8)(mode_of(v) + 1);
+    key.mode = (u8)(arch_vcpu_code_mode(&v->arch) + 1);
     if (!decode(v, &key, len, in)) {
-        *act = exit_fault(v, X86_UD);
+        *act = fault.valid ? emulate_fault(v, &fault) : exit_fault(v, X86_UD);
         return false;
     }
     return true;
 }
 
-u64 emulate_linear(const struct vcpu *v, const struct insn *in, u8 seg, u64 offset)
+static u64 sign_extend(u64 val, u8 size)
 {
-    struct x86_segment s;
+    u32 shift = 64 - size * 8u;
 
-    arch_vcpu_seg(&v->arch, (enum x86_seg)seg, &s);
-    offset &= size_mask(in->addr_size);
-    if (in->mode == INSN_64)
-        return offset + (seg == X86_FS || seg == X86_GS ? s.base : 0);
-    return (u32)(s.base + offset);
-}
-
-bool emulate_rep_done(const struct vcpu *v, const struct insn *in)
-{
-    return (in->rep || in->repne) && !(v->arch.gpr.rcx & size_mask(in->addr_size));
-}
-
-bool emulate_advance(struct vcpu *v, const struct insn *in, bool si, bool di, u8 size)
-{
-    struct x86_gprs *g = &v->arch.gpr;
-    u64 step = arch_vcpu_reg(&v->arch, X86_RFLAGS) & RFLAGS_DF ? 0 - (u64)size : size;
-
-    if (si)
-        gpr_write_size(v, 6, g->rsi + step, in->addr_size);
-    if (di)
-        gpr_write_size(v, 7, g->rdi + step, in->addr_size);
-    if (!in->rep && !in->repne)
-        return false;
-    gpr_write_size(v, 1, g->rcx - 1, in->addr_size);
-    return g->rcx & size_mask(in->addr_size);
-}
-
-static u64 load(struct vcpu *v, gpa_t gpa, u8 size)
-{
-    struct bus_access a = { .addr = gpa, .size = size };
-
-    bus_mmio(v, &a);
-    return a.val;
-}
-
-static void store(struct vcpu *v, gpa_t gpa, u8 size, u64 val)
-{
-    struct bus_access a = { .addr = gpa, .size = size, .val = val & size_mask(size), .write = true };
-
-    bus_mmio(v, &a);
+    return (u64)((s64)(val << shift) >> shift);
 }
 
 static u64 reg_operand(const struct vcpu *v, const struct insn *in)
@@ -124,127 +78,242 @@ static void set_reg_operand(struct vcpu *v, const struct insn *in, u64 val, u8 s
     gpr_write(v, in->reg & 3, (old & ~0xff00ull) | (val & 0xff) << 8);
 }
 
-static u64 sign_extend(u64 val, u8 size)
+static bool is_bit_op(const struct insn *in)
 {
-    u32 shift = 64 - size * 8u;
-
-    return (u64)((s64)(val << shift) >> shift);
+    return in->op >= INSN_BT && in->op <= INSN_BTC;
 }
 
-static bool move(struct vcpu *v, const struct insn *in, gpa_t gpa)
+static bool writes(const struct insn *in)
 {
-    u64 val;
+    return in->mem_dst && in->op != INSN_CMP && in->op != INSN_TEST && in->op != INSN_BT;
+}
 
-    if (in->op == INSN_MOV && in->mem_dst) {
-        store(v, gpa, in->op_size, reg_operand(v, in));
-        return true;
-    }
-    val = load(v, gpa, in->op_size);
+static u64 operand_offset(const struct vcpu *v, const struct insn *in)
+{
+    u64 at = (u64)in->disp;
+
+    if (in->base != 0xff)
+        at += gpr_read(v, in->base);
+    if (in->index != 0xff)
+        at += gpr_read(v, in->index) * in->scale;
+    if (in->rip_relative)
+        at += arch_vcpu_reg(&v->arch, X86_RIP) + in->len;
+    if (is_bit_op(in) && !in->has_imm) /* the register counts bits from there, up and down */
+        at += (u64)((s64)sign_extend(gpr_read(v, in->reg), in->op_size) >> 3) & ~(in->op_size - 1ull);
+    if (in->op == INSN_POP && in->base == 4) /* SDM 2, POP: RSP counts after the increment */
+        at += in->op_size;
+    return at & size_mask(in->addr_size);
+}
+
+/*
+ * The processor has checked and translated an operand that made it leave. It only tells of one address, though: when that is not
+ * where an aligned operand begins, everything is done again.
+ */
+static bool find_operand(struct vcpu *v, const struct insn *in, const struct vm_exit *exit, struct operand *m, struct x86_event *fault)
+{
+    u64 offset = operand_offset(v, in), linear = operand_linear(v, in, in->seg, offset);
+
+    if (exit->s2.walk || exit->s2.fetch || in->op_size > 8 || (linear & (in->op_size - 1u)) || ((linear ^ exit->s2.gpa) & PAGE_MASK))
+        return operand_map(v, in, in->seg, offset, in->op_size, writes(in), m, fault);
+    *m = (struct operand){ .gpa = { exit->s2.gpa }, .size = in->op_size, .first = in->op_size, .device = true };
+    return true;
+}
+
+static u64 byte_swapped(u64 val, u8 size)
+{
+    return __builtin_bswap64(val) >> (64 - 8 * size);
+}
+
+static void move(struct vcpu *v, const struct insn *in, const struct operand *m)
+{
+    u64 val = reg_operand(v, in);
+
+    if (!in->mem_dst)
+        operand_read(v, m, &val);
     if (in->op == INSN_MOVSX)
         val = sign_extend(val, in->op_size);
-    set_reg_operand(v, in, val, in->op == INSN_MOV ? in->op_size : in->reg_size);
-    return true;
+    if (in->op == INSN_MOVBE)
+        val = byte_swapped(val, in->op_size);
+    if (in->mem_dst)
+        operand_write(v, m, &val);
+    else
+        set_reg_operand(v, in, val, in->op == INSN_MOV ? in->op_size : in->reg_size);
 }
 
-static bool exchange(struct vcpu *v, const struct insn *in, gpa_t gpa)
+static void exchange(struct vcpu *v, const struct insn *in, const struct operand *m)
 {
-    u64 old = load(v, gpa, in->op_size);
-    u64 rflags = arch_vcpu_reg(&v->arch, X86_RFLAGS);
-    u64 unused;
+    u64 val = reg_operand(v, in), rflags = arch_vcpu_reg(&v->arch, X86_RFLAGS), old;
 
-    if (in->op == INSN_XCHG) {
-        store(v, gpa, in->op_size, reg_operand(v, in));
-        set_reg_operand(v, in, old, in->op_size);
-        return true;
-    }
-    alu(INSN_CMP, in->op_size, v->arch.gpr.rax, old, &unused, &rflags);
-    if ((v->arch.gpr.rax & size_mask(in->op_size)) == old)
-        store(v, gpa, in->op_size, reg_operand(v, in));
-    else
+    operand_read(v, m, &old);
+    if (in->op == INSN_XADD)
+        alu(INSN_ADD, in->op_size, old, val, &val, &rflags);
+    operand_write(v, m, &val);
+    set_reg_operand(v, in, old, in->op_size);
+    arch_vcpu_set_reg(&v->arch, X86_RFLAGS, rflags);
+}
+
+/* Memory is written in any case: SDM 2, CMPXCHG. */
+static void compare_exchange(struct vcpu *v, const struct insn *in, const struct operand *m)
+{
+    u64 rflags = arch_vcpu_reg(&v->arch, X86_RFLAGS), rax = v->arch.gpr.rax, val = reg_operand(v, in), old, unused;
+
+    operand_read(v, m, &old);
+    alu(INSN_CMP, in->op_size, rax, old, &unused, &rflags);
+    operand_write(v, m, rflags & RFLAGS_ZF ? &val : &old);
+    if (!(rflags & RFLAGS_ZF))
         gpr_write_size(v, 0, old, in->op_size);
     arch_vcpu_set_reg(&v->arch, X86_RFLAGS, rflags);
-    return true;
 }
 
-static bool arithmetic(struct vcpu *v, const struct insn *in, gpa_t gpa)
+static void compare_exchange_pair(struct vcpu *v, const struct insn *in, const struct operand *m)
 {
-    u64 rflags = arch_vcpu_reg(&v->arch, X86_RFLAGS);
-    u64 mem = load(v, gpa, in->op_size);
-    u64 other = reg_operand(v, in);
-    bool bits = in->op >= INSN_BT && in->op <= INSN_BTC;
-    bool keep = in->op == INSN_CMP || in->op == INSN_TEST || in->op == INSN_BT;
-    u64 r;
+    struct x86_gprs *g = &v->arch.gpr;
+    u64 rflags = arch_vcpu_reg(&v->arch, X86_RFLAGS) & ~RFLAGS_ZF, old[2], val[2] = { g->rbx, g->rcx };
+    u8 half = in->op_size / 2;
 
-    if (bits)
-        other &= in->op_size * 8u - 1;
-    if (!alu((enum insn_op)in->op, in->op_size, in->mem_dst || bits ? mem : other, in->mem_dst || bits ? other : mem, &r,
-             &rflags))
+    operand_read(v, m, old);
+    if (half == 4) {
+        val[0] = (u32)g->rbx | g->rcx << 32;
+        old[1] = old[0] >> 32;
+    }
+    if (!((old[0] ^ g->rax) & size_mask(half)) && !((old[1] ^ g->rdx) & size_mask(half))) {
+        operand_write(v, m, val);
+        rflags |= RFLAGS_ZF;
+    } else {
+        operand_write(v, m, old);
+        gpr_write_size(v, 0, old[0], half);
+        gpr_write_size(v, 2, old[1], half);
+    }
+    arch_vcpu_set_reg(&v->arch, X86_RFLAGS, rflags);
+}
+
+static void vector_move(struct vcpu *v, const struct insn *in, const struct operand *m)
+{
+    u64 val[4] = { 0 }, mem[4];
+
+    if (in->mem_dst) {
+        arch_vcpu_vector(&v->arch, in->reg, val);
+        operand_write(v, m, val + in->high);
+        return;
+    }
+    operand_read(v, m, mem);
+    if (in->merge)
+        arch_vcpu_vector(&v->arch, in->reg, val);
+    memcpy(val + in->high, mem, in->op_size);
+    arch_vcpu_set_vector(&v->arch, in->reg, val, in->vex);
+}
+
+/* SDM 2, "Condition Codes"; the lowest bit of an opcode turns its condition round. */
+static bool condition(u64 rflags, u8 opcode)
+{
+    bool cf = rflags & RFLAGS_CF, zf = rflags & RFLAGS_ZF, sf = rflags & RFLAGS_SF, of = rflags & RFLAGS_OF;
+    bool conditions[8] = { of, cf, zf, cf || zf, sf, rflags & RFLAGS_PF, sf != of, zf || sf != of };
+
+    return conditions[opcode >> 1 & 7] != (opcode & 1);
+}
+
+static void conditional(struct vcpu *v, const struct insn *in, const struct operand *m)
+{
+    bool holds = condition(arch_vcpu_reg(&v->arch, X86_RFLAGS), in->opcode);
+    u64 val = holds;
+
+    if (in->op == INSN_SETCC) {
+        operand_write(v, m, &val);
+        return;
+    }
+    operand_read(v, m, &val); /* in any case */
+    gpr_write_size(v, in->reg, holds ? val : gpr_read(v, in->reg), in->op_size);
+}
+
+static bool arithmetic(struct vcpu *v, const struct insn *in, const struct operand *m)
+{
+    u64 rflags = arch_vcpu_reg(&v->arch, X86_RFLAGS), other = reg_operand(v, in), mem, r;
+
+    operand_read(v, m, &mem);
+    if (!alu((enum insn_op)in->op, in->op_size, in->mem_dst ? mem : other, in->mem_dst ? other : mem, &r, &rflags))
         return false;
-    if (!keep && in->mem_dst)
-        store(v, gpa, in->op_size, r);
-    else if (!keep)
+    if (writes(in))
+        operand_write(v, m, &r);
+    else if (!in->mem_dst && in->op != INSN_CMP)
         set_reg_operand(v, in, r, in->op_size);
     arch_vcpu_set_reg(&v->arch, X86_RFLAGS, rflags);
     return true;
 }
 
-/* One element an exit: the instruction is executed again for the next. */
-static enum exit_action string(struct vcpu *v, const struct insn *in, const struct vm_exit *exit)
+/* PUSH and POP of a memory operand: the other one is the stack. */
+static bool push_pop(struct vcpu *v, const struct insn *in, const struct operand *m, struct x86_event *fault)
 {
-    struct x86_gprs *g = &v->arch.gpr;
-    struct x86_event fault;
-    u64 val = g->rax;
-    bool ok = true;
+    bool push = in->op == INSN_PUSH;
+    u64 rsp = gpr_read(v, 4), after = push ? rsp - in->op_size : rsp + in->op_size, val;
+    struct operand top;
+    struct x86_segment ss;
+    u8 width = 8;
 
-    if (emulate_rep_done(v, in))
-        return EXIT_SKIP;
-    if (in->op == INSN_LODS || (in->op == INSN_MOVS && !exit->s2.write))
-        val = load(v, exit->s2.gpa, in->op_size);
-    else if (in->op == INSN_MOVS)
-        ok = arch_vcpu_read(&v->arch, emulate_linear(v, in, in->seg, g->rsi), &val, in->op_size, &fault);
-    if (ok && exit->s2.write)
-        store(v, exit->s2.gpa, in->op_size, val);
-    else if (ok && in->op == INSN_MOVS)
-        ok = arch_vcpu_write(&v->arch, emulate_linear(v, in, X86_ES, g->rdi), &val, in->op_size, &fault);
-    else if (ok && in->op == INSN_LODS)
-        gpr_write_size(v, 0, val, in->op_size);
-    if (!ok) {
-        arch_vcpu_inject(&v->arch, &fault);
-        return EXIT_RESUME;
+    arch_vcpu_seg(&v->arch, X86_SS, &ss);
+    if (in->mode != INSN_64)
+        width = ss.attr & BIT(14) ? 4 : 2;
+    if (!operand_map(v, in, X86_SS, (push ? after : rsp) & size_mask(width), in->op_size, push, &top, fault))
+        return false;
+    operand_read(v, push ? m : &top, &val);
+    operand_write(v, push ? &top : m, &val);
+    gpr_write_size(v, 4, after, width);
+    return true;
+}
+
+/* False: not an instruction that is emulated. */
+static bool execute(struct vcpu *v, const struct insn *in, const struct operand *m)
+{
+    switch (in->op) {
+    case INSN_MOV: case INSN_MOVZX: case INSN_MOVSX: case INSN_MOVBE:
+        move(v, in, m);
+        return true;
+    case INSN_XCHG: case INSN_XADD:
+        exchange(v, in, m);
+        return true;
+    case INSN_CMPXCHG:
+        compare_exchange(v, in, m);
+        return true;
+    case INSN_CMPXCHG8B:
+        compare_exchange_pair(v, in, m);
+        return true;
+    case INSN_VMOV:
+        vector_move(v, in, m);
+        return true;
+    case INSN_SETCC: case INSN_CMOVCC:
+        conditional(v, in, m);
+        return true;
+    default:
+        return arithmetic(v, in, m);
     }
-    return emulate_advance(v, in, in->op != INSN_STOS, in->op != INSN_LODS, in->op_size) ? EXIT_RESUME : EXIT_SKIP;
+}
+
+static enum exit_action not_emulated(struct vcpu *v)
+{
+    v->why = "an instruction on memory that is not RAM, of a form that is not emulated";
+    return EXIT_FAIL;
 }
 
 enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *exit)
 {
     enum exit_action act = EXIT_SKIP;
-    gpa_t gpa = exit->s2.gpa;
+    struct x86_event fault;
+    struct operand m;
     struct insn in;
-    bool ok;
 
     if (!emulate_decode(v, &in, &act))
         return act;
     exit->insn_len = in.len;
-    switch (in.op) {
-    case INSN_MOVS:
-    case INSN_STOS:
-    case INSN_LODS:
-        return string(v, &in, exit);
-    case INSN_MOV:
-    case INSN_MOVZX:
-    case INSN_MOVSX:
-        ok = in.has_mem && move(v, &in, gpa);
-        break;
-    case INSN_XCHG:
-    case INSN_CMPXCHG:
-        ok = in.has_mem && exchange(v, &in, gpa);
-        break;
-    default:
-        ok = in.has_mem && arithmetic(v, &in, gpa);
-        break;
+    if (in.op >= INSN_MOVS && in.op <= INSN_CMPS)
+        return emulate_string(v, &in);
+    if (!in.has_mem)
+        return not_emulated(v);
+    if (!find_operand(v, &in, exit, &m, &fault))
+        return emulate_fault(v, &fault);
+    if (in.op == INSN_PUSH || in.op == INSN_POP) {
+        if (!push_pop(v, &in, &m, &fault))
+            return emulate_fault(v, &fault);
+    } else if (!execute(v, &in, &m)) {
+        return not_emulated(v);
     }
-    if (ok)
-        return EXIT_SKIP;
-    v->why = "an instruction on memory that is not RAM, of a form that is not emulated";
-    return EXIT_FAIL;
+    return v->why ? EXIT_FAIL : EXIT_SKIP; /* the bus has a reason to end it */
 }

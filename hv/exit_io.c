@@ -6,49 +6,18 @@
 #include "hv/gpr.h"
 #include "hv/partition.h"
 
-#define STRING_CHUNK 32u /* elements of a string instruction an exit: the rest after looking for other work */
-
-/* One element of INS or OUTS. False: *fault was raised before anything happened. */
-static bool string_element(struct vcpu *v, const struct insn *in, const struct vm_exit *exit, struct x86_event *fault)
-{
-    struct bus_access a = { .addr = exit->pio.port, .size = exit->pio.size, .write = !exit->pio.in };
-    struct x86_gprs *g = &v->arch.gpr;
-
-    if (!exit->pio.in) {
-        if (!arch_vcpu_read(&v->arch, emulate_linear(v, in, in->seg, g->rsi), &a.val, a.size, fault))
-            return false;
-        bus_pio(v, &a);
-        return true;
-    }
-    bus_pio(v, &a);
-    return arch_vcpu_write(&v->arch, emulate_linear(v, in, X86_ES, g->rdi), &a.val, a.size, fault);
-}
-
 static __attribute__((noinline)) enum exit_action string_io(struct vcpu *v, struct vm_exit *exit)
 {
     enum exit_action act = EXIT_SKIP;
-    struct x86_event fault;
     struct insn in;
 
     if (!emulate_decode(v, &in, &act))
         return act;
     exit->insn_len = in.len;
-    if (in.op != INSN_INS && in.op != INSN_OUTS) {
-        v->why = "a string I/O exit on another instruction";
-        return EXIT_FAIL;
-    }
-    if (emulate_rep_done(v, &in))
-        return EXIT_SKIP;
-    for (u32 i = 0; i < STRING_CHUNK; i++) {
-        if (!string_element(v, &in, exit, &fault)) {
-            arch_vcpu_inject(&v->arch, &fault);
-            return EXIT_RESUME;
-        }
-        if (!emulate_advance(v, &in, !exit->pio.in, exit->pio.in, exit->pio.size))
-            return EXIT_SKIP;
-    }
-    arch_irq_window(); /* not every processor leaves for an interrupt a guest that was entered with IF clear */
-    return EXIT_RESUME;
+    if (in.op == INSN_INS || in.op == INSN_OUTS)
+        return emulate_string(v, &in);
+    v->why = "a string I/O exit on another instruction";
+    return EXIT_FAIL;
 }
 
 enum exit_action on_pio(struct vcpu *v, struct vm_exit *exit)
@@ -66,32 +35,36 @@ enum exit_action on_pio(struct vcpu *v, struct vm_exit *exit)
     return EXIT_SKIP;
 }
 
+/* Why an access to nothing ends the partition, or NULL. */
+static const char *forbidden(const struct vcpu *v, const struct vm_exit *exit)
+{
+    if (v->arch.interrupted.valid)
+        return "an event is delivered through memory that is not RAM";
+    if (!(v->part->conf->flags & MANIFEST_STRICT))
+        return NULL;
+    if (exit->s2.walk)
+        return "page tables outside of the partition's memory - a wild CR3, or memory = is too small (strict = yes)";
+    if (exit->s2.fetch)
+        return "execution outside of the partition's memory - a wild jump, or memory = is too small (strict = yes)";
+    return NULL; /* the bus knows whether it is a device */
+}
+
 enum exit_action on_s2_fault(struct vcpu *v, struct vm_exit *exit)
 {
     enum s2_prot need = exit->s2.write ? S2_W : exit->s2.fetch ? S2_X : S2_R;
     gpa_t page = exit->s2.gpa & ~PAGE_MASK;
     bool device = page == VLAPIC_BASE || page == VIOAPIC_BASE; /* never RAM */
+    bool data = !exit->s2.walk && !exit->s2.fetch;
     hpa_t hpa;
 
-    if (device && !exit->s2.walk && !exit->s2.fetch && !v->arch.interrupted.valid)
+    if (device && data && !v->arch.interrupted.valid)
         return emulate_mmio(v, exit);
     if (arch_vm_translate(&v->part->vm, exit->s2.gpa, need, &hpa))
         return EXIT_RESUME; /* the map was completed meanwhile */
-    if (v->arch.interrupted.valid) {
-        v->why = "an event is delivered through memory that is not RAM";
+    v->why = forbidden(v, exit);
+    if (v->why)
         return EXIT_FAIL;
-    }
-    if (exit->s2.walk) {
-        v->why = "page tables outside of the partition's memory - a wild CR3, or memory = is too small";
-        return EXIT_FAIL;
-    }
-    if (exit->s2.fetch) {
-        v->why = "execution outside of the partition's memory - a wild jump, or memory = is too small";
-        return EXIT_FAIL;
-    }
-    if (v->part->conf->flags & MANIFEST_STRICT) {
-        v->why = "access to memory that nobody gave it (strict = yes)";
-        return EXIT_FAIL;
-    }
+    if (!data) /* all ones: an entry with reserved bits, or no instruction */
+        bus_nothing(v);
     return emulate_mmio(v, exit);
 }

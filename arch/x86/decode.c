@@ -16,6 +16,7 @@ struct decoder {
     bool bad;         /* bytes ran out, or no instruction; decoding goes on over zeros, harmlessly */
     bool addr_prefix; /* 67 */
     u8 rex, seg, op_size;
+    u8 vex; /* the last byte of a VEX prefix before a plain move: L and pp; else 0 */
     u32 attr;
     struct insn *in;
 };
@@ -118,6 +119,15 @@ static bool is_vector(const struct decoder *d, u8 opcode)
     return d->in->mode == INSN_64 || (peek(d) & 0xc0) == 0xc0;
 }
 
+static u32 attr_0f38(const struct decoder *d)
+{
+    u8 opcode = d->in->opcode;
+
+    if ((opcode & 0xfe) == 0xf0 && !d->in->repne) /* MOVBE; with F2, CRC32 */
+        return INSN_MOVBE << ATTR_OP_SHIFT | ATTR_MODRM | ATTR_MEM | (opcode & 1 ? ATTR_DST : 0);
+    return (opcode == 0x2a ? INSN_VMOV << ATTR_OP_SHIFT : 0) | decode_maps[MAP_0F38];
+}
+
 /* VEX (C4, C5), EVEX (62) and XOP (8F). They have their own REX and operand-size bits. */
 static u32 vector_attr(struct decoder *d, u8 escape)
 {
@@ -127,9 +137,10 @@ static u32 vector_attr(struct decoder *d, u8 escape)
         { 0x62, 0x0f, 2, BIT(MAP_0F) | BIT(MAP_0F38) | BIT(MAP_0F3A) | BIT(5) | BIT(6) },
         { 0x8f, 0x1f, 1, BIT(8) | BIT(9) | BIT(10) },
     };
-    const struct insn *in = d->in;
+    struct insn *in = d->in;
     unsigned f = 0, map;
-    u8 first = take_byte(d), opcode;
+    u8 first = take_byte(d), last = first;
+    u32 attr;
 
     while (formats[f].escape != escape)
         f++;
@@ -140,30 +151,43 @@ static u32 vector_attr(struct decoder *d, u8 escape)
         d->rex = (u8)(~first >> 5 & (escape == 0xc5 ? REX_R : REX_R | REX_X | REX_B));
     if (escape == 0x62 && !(peek(d) & 4))
         return ATTR_BAD;
-    take(d, formats[f].more);
-    opcode = take_byte(d);
+    for (unsigned i = 0; i < formats[f].more; i++)
+        last = take_byte(d);
+    in->opcode = take_byte(d);
+    attr = map == MAP_0F ? decode_0f[in->opcode] : map == MAP_0F38 ? attr_0f38(d) : decode_maps[map];
+    if (ATTR_OP(attr) == INSN_VMOV && (escape == 0xc4 || escape == 0xc5)) {
+        in->vex = true;
+        d->vex = last & 7;
+        d->rex |= escape == 0xc4 && in->mode == INSN_64 ? last >> 4 & REX_W : 0;
+        return attr;
+    }
     if (map != MAP_0F)
         return decode_maps[map];
-    if (opcode == 0x77 && escape != 0x62)
+    if (in->opcode == 0x77 && escape != 0x62)
         return 0; /* VZEROUPPER, VZEROALL */
-    return ATTR_MODRM | ((decode_0f[opcode] & ATTR_IMM) == IMM_B ? IMM_B : IMM_NONE);
+    return ATTR_MODRM | ((attr & ATTR_IMM) == IMM_B ? IMM_B : IMM_NONE);
 }
 
 static u32 opcode_attr(struct decoder *d)
 {
-    u8 opcode = take_byte(d);
+    struct insn *in = d->in;
 
-    if (is_vector(d, opcode))
-        return vector_attr(d, opcode);
-    if (opcode == 0x63 && d->in->mode != INSN_64)
+    in->opcode = take_byte(d);
+    if (is_vector(d, in->opcode))
+        return vector_attr(d, in->opcode);
+    if (in->opcode == 0x63 && in->mode != INSN_64)
         return ATTR_MODRM; /* ARPL */
-    if (opcode != 0x0f)
-        return decode_one_byte[opcode];
-    opcode = take_byte(d);
-    if (opcode != 0x38 && opcode != 0x3a)
-        return decode_0f[opcode];
-    take_byte(d);
-    return decode_maps[opcode == 0x38 ? MAP_0F38 : MAP_0F3A];
+    if (in->opcode != 0x0f)
+        return decode_one_byte[in->opcode];
+    in->opcode = take_byte(d);
+    if (in->opcode != 0x38 && in->opcode != 0x3a)
+        return decode_0f[in->opcode];
+    if (in->opcode == 0x3a) {
+        in->opcode = take_byte(d);
+        return decode_maps[MAP_0F3A];
+    }
+    in->opcode = take_byte(d);
+    return attr_0f38(d);
 }
 
 static u8 extended(const struct decoder *d, unsigned reg, u8 rex_bit)
@@ -243,12 +267,30 @@ static void take_modrm(struct decoder *d)
 
 static void set_string(struct insn *in)
 {
-    bool si = in->op == INSN_MOVS || in->op == INSN_LODS || in->op == INSN_OUTS;
+    bool si = in->op == INSN_MOVS || in->op == INSN_LODS || in->op == INSN_OUTS || in->op == INSN_CMPS;
 
     in->has_mem = true;
-    in->mem_dst = in->op != INSN_LODS && in->op != INSN_OUTS;
+    in->mem_dst = in->op == INSN_MOVS || in->op == INSN_STOS || in->op == INSN_INS;
     in->base = si ? 6 : 7;
     in->seg = si ? X86_DS : X86_ES;
+}
+
+static void set_vmov(struct decoder *d)
+{
+    struct insn *in = d->in;
+    unsigned legacy = in->rep ? 2 : in->repne ? 3 : in->opsize;
+    u8 form = decode_vmov[in->opcode][(d->vex & 3) | legacy], size = form & VMOV_SIZE;
+
+    in->mem_dst = form & VMOV_STORE;
+    in->high = form & VMOV_HIGH;
+    in->merge = form & VMOV_MERGE;
+    if (size == VMOV_W)
+        size = d->rex & REX_W ? 8 : 4;
+    in->op_size = size == 16 && (d->vex & 4) ? 32 : size;
+    if (!size || (in->vex && in->merge && !in->mem_dst)) { /* the latter has three operands */
+        in->op = INSN_OTHER;
+        in->op_size = 1;
+    }
 }
 
 static void set_operands(struct decoder *d)
@@ -262,6 +304,12 @@ static void set_operands(struct decoder *d)
     in->op_size = d->attr & ATTR_BYTE ? 1 : d->attr & ATTR_WORD ? 2 : d->attr & ATTR_MAX4 ? MIN(size, 4) : size;
     in->reg_size = d->attr & ATTR_EXTEND ? size : in->op_size;
     in->mem_dst = d->attr & ATTR_DST;
+    if (in->op == INSN_VMOV)
+        set_vmov(d);
+    if (in->op == INSN_CMPXCHG8B)
+        in->op_size = d->rex & REX_W ? 16 : 8;
+    if (d->attr & ATTR_CL)
+        in->reg = 1;
     if (in->reg_size == 1 && !in->rex && (in->reg & 4) && !ATTR_GROUP(d->attr)) {
         in->high_byte = true;
         in->reg &= 3;
@@ -299,7 +347,7 @@ static void take_imm(struct decoder *d)
 
     if (d->attr & ATTR_OTHER) {
         in->has_imm = true;
-        in->imm = sign_extend(imm, size);
+        in->imm = (d->attr & ATTR_IMM) == IMM_ONE ? 1 : sign_extend(imm, size);
         if (in->op_size < 8)
             in->imm &= BIT(8 * in->op_size) - 1;
     } else if ((d->attr & ATTR_IMM) == IMM_MOFFS) {

@@ -3,12 +3,14 @@
 #include "arch/x86/fpu.h"
 
 #include "arch/x86/cpu/insn.h"
+#include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 
 /* The XSAVE area. SDM 1, "XSAVE Area". */
 #define XSAVE_FCW       0
 #define XSAVE_FTW       4   /* abridged: one bit a register */
 #define XSAVE_MXCSR     24
+#define XSAVE_XMM       160
 #define XSAVE_XSTATE_BV 512
 #define XCR0_X87        BIT(0)
 #define XCR0_SSE        BIT(1)
@@ -92,4 +94,44 @@ void fpu_unload(struct arch_vcpu *v)
     v->xcr0 = xgetbv(0);
     xsetbv(0, fpu_host_xcr0());
     xsave64(v->xsave);
+}
+
+/* Where component @n, of @size bytes a register, keeps register @reg; NULL: the processor has no such component. */
+static u8 *component(const struct arch_vcpu *v, u32 n, u32 reg, u32 size)
+{
+    u32 a, b, c, d;
+
+    if (!(fpu_host_xcr0() >> n & 1))
+        return NULL;
+    cpuid(0xd, n, &a, &b, &c, &d);
+    return (u8 *)v->xsave + b + reg * size;
+}
+
+void arch_vcpu_vector(struct arch_vcpu *v, u8 n, u64 val[4])
+{
+    const u8 *high = component(v, 2, n, 16);
+
+    ASSERT(v->cpu && v->cpu->loaded == v);
+    fpu_unload(v);
+    memcpy(val, (u8 *)v->xsave + XSAVE_XMM + 16 * n, 16);
+    if (high)
+        memcpy(val + 2, high, 16);
+    fpu_load(v);
+}
+
+void arch_vcpu_set_vector(struct arch_vcpu *v, u8 n, const u64 val[4], bool vex)
+{
+    u8 *area = v->xsave, *high = component(v, 2, n, 16), *highest = component(v, 6, n, 32);
+
+    ASSERT(v->cpu && v->cpu->loaded == v);
+    fpu_unload(v);
+    memcpy(area + XSAVE_XMM + 16 * n, val, 16);
+    *(u64 *)(void *)(area + XSAVE_XSTATE_BV) |= XCR0_SSE;
+    if (vex && high) {
+        memcpy(high, val + 2, 16);
+        *(u64 *)(void *)(area + XSAVE_XSTATE_BV) |= XCR0_AVX;
+    }
+    if (vex && highest)
+        memset(highest, 0, 32);
+    fpu_load(v);
 }

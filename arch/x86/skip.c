@@ -2,7 +2,6 @@
 /* Past an emulated instruction, with or without the processor's word on its length. */
 #include "arch/x86/skip.h"
 
-#include "arch/x86/decode.h"
 #include "arch/x86/vm_ops.h"
 #include "arch/x86/vmem.h"
 
@@ -19,7 +18,7 @@ const struct skip_encoding skip_by_kind[VM_EXIT_KINDS] = {
 
 static u64 wrapped(struct arch_vcpu *v, u64 rip)
 {
-    switch (vmem_code_mode(v)) {
+    switch (arch_vcpu_code_mode(v)) {
     case INSN_64: return rip;
     case INSN_32: return (u32)rip;
     default:      return (u16)rip;
@@ -49,7 +48,7 @@ static bool decoded_len(struct arch_vcpu *v, u8 *len, struct x86_event *fault)
 
     if (!arch_vcpu_fetch(v, bytes, &n, fault))
         return false;
-    *len = insn_decode(bytes, n, vmem_code_mode(v), &insn) ? insn.len : 0;
+    *len = insn_decode(bytes, n, arch_vcpu_code_mode(v), &insn) ? insn.len : 0;
     return true;
 }
 

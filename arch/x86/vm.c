@@ -214,7 +214,7 @@ void vm_resolve_mov_cr(struct arch_vcpu *v, struct vm_exit *exit)
     if (exit->kind == VM_EXIT_CR ? exit->cr.known : exit->dr.known)
         return;
     if (!arch_vcpu_fetch(v, bytes, &len, &fault) ||
-        !mov_cr_decode(bytes, len, vmem_code_mode(v), &gpr))
+        !mov_cr_decode(bytes, len, arch_vcpu_code_mode(v), &gpr))
         return;
     if (exit->kind == VM_EXIT_CR) {
         exit->cr.gpr = gpr;

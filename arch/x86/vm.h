@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "arch/x86/decode.h"
 #include "hv/abi/status.h"
 #include "hv/lib/frames.h"
 #include "hv/lib/types.h"
@@ -201,7 +202,11 @@ void           arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc);
 bool           arch_xcr0_valid(u64 val);                                     /* may a guest's XCR0 hold it on this hardware? */
 /* Past the instruction: RIP wrapped to the mode, STI/MOV SS shadow dropped, #DB raised when RFLAGS.TF was set. */
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit) MUST_CHECK;
-/* Guest-linear memory under the guest's paging (none, 32-bit, PAE, 4 and 5 levels), CPL, WP, SMAP; *fault is what to inject. */
-bool           arch_vcpu_read(struct arch_vcpu *v, u64 linear, void *buf, size_t len, struct x86_event *fault);
-bool           arch_vcpu_write(struct arch_vcpu *v, u64 linear, const void *buf, size_t len, struct x86_event *fault);
+/* Guest-linear to guest-physical under the guest's paging (none, 32-bit, PAE, 4 and 5 levels), CPL, WP, SMAP; *fault is what to inject. */
+bool           arch_vcpu_translate(struct arch_vcpu *v, u64 linear, bool write, gpa_t *gpa, struct x86_event *fault);
+/* What RIP points to, all ones where nothing is. *len below 15: the rest cannot be fetched, for *fault. */
 bool           arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event *fault);
+enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *v);
+/* YMM @n, XMM in its lower half. Writes as VEX-encoded instructions (all the rest becomes 0), or as SSE's (the rest is kept). */
+void           arch_vcpu_vector(struct arch_vcpu *v, u8 n, u64 val[4]);
+void           arch_vcpu_set_vector(struct arch_vcpu *v, u8 n, const u64 val[4], bool vex);

@@ -215,83 +215,18 @@ static bool code_cached(struct arch_vcpu *v, u64 linear)
     return true;
 }
 
-bool vmem_translate(struct arch_vcpu *v, u64 linear, enum gwalk_access access, hpa_t *hpa,
-                    struct x86_event *fault)
+bool arch_vcpu_translate(struct arch_vcpu *v, u64 linear, bool write, gpa_t *gpa, struct x86_event *fault)
 {
     struct gwalk_env env;
-    gpa_t gpa;
 
+    ASSERT(v->cpu && v->cpu->loaded == v);
     walk_env(v, &env);
-    if (!gwalk(&env, linear, access, &gpa, fault))
-        return false;
-    if (gpa_hpa(v->vm, gpa, access == GWALK_WRITE ? S2_RW : S2_R, hpa))
-        return true;
-    /*
-     * Mapped by the guest, but not to RAM: a device or nothing. Nothing better than #GP says
-     * "cannot be done there".
-     */
-    *fault = (struct x86_event){
-        .vector = X86_GP, .type = X86_EV_EXCEPTION, .valid = true, .has_error = true,
-    };
-    return false;
+    return gwalk(&env, linear, write ? GWALK_WRITE : GWALK_READ, gpa, fault);
 }
 
-static bool in_64bit_mode(struct arch_vcpu *v, const struct x86_segment *cs)
+static bool in_64bit_mode(const struct arch_vcpu *v, const struct x86_segment *cs)
 {
     return (cs->attr & SEG_ATTR_L) && (vm_ops_get()->reg(v, X86_EFER) & EFER_LMA);
-}
-
-/* Linear addresses have 32 bits outside 64-bit mode: an access may wrap. */
-static u64 linear_mask(struct arch_vcpu *v)
-{
-    struct x86_segment cs;
-
-    vm_ops_get()->seg(v, X86_CS, &cs);
-    return in_64bit_mode(v, &cs) ? ~0ull : 0xffffffffull;
-}
-
-bool arch_vcpu_read(struct arch_vcpu *v, u64 linear, void *buf, size_t len, struct x86_event *fault)
-{
-    u64 mask = linear_mask(v);
-    u8 *to = buf;
-    hpa_t hpa;
-
-    ASSERT(v->cpu && v->cpu->loaded == v);
-    for (size_t n; len; linear += n, to += n, len -= n) {
-        n = rest_of_page(linear, len);
-        if (!vmem_translate(v, linear & mask, GWALK_READ, &hpa, fault))
-            return false;
-        memcpy(to, frame_byte(WINDOW_DATA, hpa), n);
-    }
-    return true;
-}
-
-bool arch_vcpu_write(struct arch_vcpu *v, u64 linear, const void *buf, size_t len,
-                     struct x86_event *fault)
-{
-    u64 mask = linear_mask(v), at = linear;
-    const u8 *from = buf;
-    size_t left = len;
-    hpa_t hpa;
-
-    ASSERT(v->cpu && v->cpu->loaded == v);
-    /*
-     * Every page before the first byte: a fault on the second page must find the first one
-     * untouched.
-     */
-    for (size_t n; left > (n = rest_of_page(at, left)); left -= n) {
-        at += n;
-        if (!vmem_translate(v, at & mask, GWALK_WRITE, &hpa, fault))
-            return false;
-    }
-
-    for (size_t n; len; linear += n, from += n, len -= n) {
-        n = rest_of_page(linear, len);
-        if (!vmem_translate(v, linear & mask, GWALK_WRITE, &hpa, fault))
-            return false;
-        memcpy(frame_byte(WINDOW_DATA, hpa), from, n);
-    }
-    return true;
 }
 
 u64 vmem_code_linear(struct arch_vcpu *v)
@@ -304,7 +239,7 @@ u64 vmem_code_linear(struct arch_vcpu *v)
     return in_64bit_mode(v, &cs) ? rip : (u32)(cs.base + rip);
 }
 
-enum insn_mode vmem_code_mode(struct arch_vcpu *v)
+enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *v)
 {
     const struct vm_ops *ops = vm_ops_get();
     struct x86_segment cs;
@@ -315,16 +250,32 @@ enum insn_mode vmem_code_mode(struct arch_vcpu *v)
     return (cs.attr & SEG_ATTR_DB) ? INSN_32 : INSN_16;
 }
 
+/* Up to the end of a page; where there is no RAM, what an empty bus answers. */
+static bool fetch_part(struct arch_vcpu *v, u64 linear, u8 *to, size_t n, struct x86_event *fault)
+{
+    struct gwalk_env env;
+    hpa_t hpa;
+    gpa_t gpa;
+
+    walk_env(v, &env);
+    if (!gwalk(&env, linear, GWALK_FETCH, &gpa, fault))
+        return false;
+    if (gpa_hpa(v->vm, gpa, S2_R, &hpa))
+        memcpy(to, frame_byte(WINDOW_DATA, hpa), n);
+    else
+        memset(to, 0xff, n);
+    return true;
+}
+
 /*
  * When the instruction may go on into a page that cannot be fetched: what there is; *fault is valid
  * then.
  */
 bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event *fault)
 {
-    u64 mask, linear = vmem_code_linear(v);
+    u64 linear = vmem_code_linear(v), next;
     size_t n = rest_of_page(linear, INSN_MAX);
     bool one_page = n == INSN_MAX && linear == vm_ops_get()->reg(v, X86_RIP); /* skipping takes a RIP in it for linear */
-    hpa_t hpa;
 
     ASSERT(v->cpu && v->cpu->loaded == v);
     fault->valid = false;
@@ -335,14 +286,11 @@ bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event
         *len = INSN_MAX;
         return true;
     }
-    mask = linear_mask(v);
-    if (!vmem_translate(v, linear, GWALK_FETCH, &hpa, fault))
+    if (!fetch_part(v, linear, insn, n, fault))
         return false;
-    memcpy(insn, frame_byte(WINDOW_DATA, hpa), n);
     *len = (u8)n;
-    if (n < INSN_MAX && vmem_translate(v, (linear + n) & mask, GWALK_FETCH, &hpa, fault)) {
-        memcpy(insn + n, frame_byte(WINDOW_DATA, hpa), INSN_MAX - n);
+    next = arch_vcpu_code_mode(v) == INSN_64 ? linear + n : (u32)(linear + n); /* linear addresses have 32 bits elsewhere */
+    if (n < INSN_MAX && fetch_part(v, next, insn + n, INSN_MAX - n, fault))
         *len = INSN_MAX;
-    }
     return true;
 }

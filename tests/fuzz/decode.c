@@ -24,12 +24,14 @@ static bool one_of(u8 val, u8 a, u8 b, u8 c, u8 d)
 
 static void check_fields(const struct insn *in, enum insn_mode mode)
 {
-    FUZZ_CHECK(in->mode == mode && in->op <= INSN_POP && in->seg <= X86_GS && in->reg < 16);
+    FUZZ_CHECK(in->mode == mode && in->op <= INSN_VMOV && in->seg <= X86_GS && in->reg < 16);
     FUZZ_CHECK(in->base < 16 || in->base == 0xff);
     FUZZ_CHECK(in->index < 16 || in->index == 0xff);
     FUZZ_CHECK((in->index == 0xff) == (in->scale == 0xff));
     FUZZ_CHECK(in->scale == 0xff || one_of(in->scale, 1, 2, 4, 8));
-    FUZZ_CHECK(one_of(in->op_size, 1, 2, 4, 8) && one_of(in->reg_size, 1, 2, 4, 8));
+    FUZZ_CHECK(one_of(in->op_size, 1, 2, 4, 8) || in->op == INSN_VMOV || in->op == INSN_CMPXCHG8B);
+    FUZZ_CHECK(one_of(in->op_size, 1, 2, 4, 8) || one_of(in->op_size, 16, 32, 32, 32));
+    FUZZ_CHECK(one_of(in->reg_size, 1, 2, 4, 8));
     FUZZ_CHECK(one_of(in->addr_size, 2, 4, 8, 8) && (in->addr_size == 8) <= (mode == INSN_64));
     FUZZ_CHECK(!in->rep || !in->repne);
     FUZZ_CHECK(!in->high_byte || (in->reg < 4 && !in->rex && in->reg_size == 1));

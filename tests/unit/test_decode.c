@@ -267,6 +267,9 @@ static void test_moves(void **state)
         { "0f bf 08", INSN_MOVSX, 2, 4, 1, false, false, 0 },
         { "48 63 08", INSN_MOVSX, 4, 8, 1, false, false, 0 },
         { "63 08", INSN_MOVSX, 4, 4, 1, false, false, 0 },
+        { "0f 38 f0 08", INSN_MOVBE, 4, 4, 1, false, false, 0 },
+        { "66 0f 38 f1 08", INSN_MOVBE, 2, 2, 1, true, false, 0 },
+        { "48 0f c3 08", INSN_MOV, 8, 8, 1, true, false, 0 },
     };
     struct insn in = must("a1 88 77 66 55 44 33 22 f1", INSN_64);
 
@@ -308,6 +311,15 @@ static void test_arithmetic(void **state)
         { "0f ba 30 1f", INSN_BTR, 4, 4, 0, true, true, 0x1f }, { "48 0f ba 38 3f", INSN_BTC, 8, 8, 0, true, true, 0x3f },
         { "ff 30", INSN_PUSH, 8, 8, 6, false, false, 0 },    { "66 ff 30", INSN_PUSH, 2, 2, 6, false, false, 0 },
         { "8f 00", INSN_POP, 8, 8, 0, true, false, 0 },
+        { "0f c0 08", INSN_XADD, 1, 1, 1, true, false, 0 },  { "48 0f c1 08", INSN_XADD, 8, 8, 1, true, false, 0 },
+        { "0f c7 08", INSN_CMPXCHG8B, 8, 4, 1, true, false, 0 }, { "48 0f c7 08", INSN_CMPXCHG8B, 16, 8, 1, true, false, 0 },
+        { "0f af 08", INSN_IMUL, 4, 4, 1, false, false, 0 }, { "6b 08 fe", INSN_IMUL, 4, 4, 1, false, true, 0xfffffffe },
+        { "66 69 08 34 12", INSN_IMUL, 2, 2, 1, false, true, 0x1234 },
+        { "0f 94 00", INSN_SETCC, 1, 1, 0, true, false, 0 }, { "48 0f 4f 08", INSN_CMOVCC, 8, 8, 1, false, false, 0 },
+        { "c0 00 04", INSN_ROL, 1, 1, 0, true, true, 4 },    { "c1 08 04", INSN_ROR, 4, 4, 1, true, true, 4 },
+        { "d0 10", INSN_RCL, 1, 1, 2, true, true, 1 },       { "48 d1 18", INSN_RCR, 8, 8, 3, true, true, 1 },
+        { "d2 20", INSN_SHL, 1, 1, 1, true, false, 0 },      { "66 d3 28", INSN_SHR, 2, 2, 1, true, false, 0 },
+        { "d3 30", INSN_SHL, 4, 4, 1, true, false, 0 },      { "d3 38", INSN_SAR, 4, 4, 1, true, false, 0 },
     };
 
     (void)state;
@@ -366,8 +378,45 @@ static void test_strings(void **state)
     assert_true(in.op == INSN_OUTS && !in.mem_dst && in.op_size == 4 && in.seg == X86_DS && in.base == 6);
     in = must("2e 6e", INSN_16);
     assert_true(in.op == INSN_OUTS && in.op_size == 1 && in.seg == X86_CS);
-    in = must("f3 a6", INSN_32); /* CMPS: length only */
-    assert_true(in.op == INSN_OTHER && !in.has_mem);
+    in = must("f3 36 a6", INSN_32);
+    assert_true(in.op == INSN_CMPS && in.has_mem && !in.mem_dst && in.rep && in.op_size == 1 && in.base == 6 && in.seg == X86_SS);
+    in = must("36 f2 67 af", INSN_32);
+    assert_true(in.op == INSN_SCAS && in.has_mem && !in.mem_dst && in.repne && in.op_size == 4 && in.base == 7 && in.seg == X86_ES);
+}
+
+/* Plain moves of vector registers, by prefix and by VEX. */
+static void test_vectors(void **state)
+{
+    enum { LOAD = 0, STORE = 1, HIGH = 2, MERGE = 4, VEX = 8 };
+    static const struct { const char *hex; u8 size, reg, how; } forms[] = {
+        { "0f 10 08", 16, 1, LOAD },            { "66 0f 10 08", 16, 1, LOAD },        { "f3 0f 10 08", 4, 1, LOAD },
+        { "f2 44 0f 10 08", 8, 9, LOAD },       { "f3 0f 11 08", 4, 1, STORE },        { "f2 0f 11 08", 8, 1, STORE },
+        { "0f 12 08", 8, 1, LOAD | MERGE },     { "66 0f 13 08", 8, 1, STORE | MERGE }, { "0f 16 08", 8, 1, LOAD | HIGH | MERGE },
+        { "0f 17 08", 8, 1, STORE | HIGH | MERGE }, { "0f 28 08", 16, 1, LOAD },       { "66 44 0f 29 08", 16, 9, STORE },
+        { "0f 2b 08", 16, 1, STORE },           { "66 0f 6e 08", 4, 1, LOAD },         { "66 48 0f 6e 08", 8, 1, LOAD },
+        { "66 0f 7e 08", 4, 1, STORE },         { "66 48 0f 7e 08", 8, 1, STORE },     { "f3 0f 7e 08", 8, 1, LOAD },
+        { "66 0f 6f 08", 16, 1, LOAD },         { "f3 0f 6f 08", 16, 1, LOAD },        { "f3 0f 7f 08", 16, 1, STORE },
+        { "66 0f d6 08", 8, 1, STORE },         { "66 0f e7 08", 16, 1, STORE },       { "f2 0f f0 08", 16, 1, LOAD },
+        { "66 0f 38 2a 08", 16, 1, LOAD },      { "66 f3 0f 10 08", 4, 1, LOAD },
+        { "c5 f8 10 08", 16, 1, LOAD | VEX },   { "c5 fc 11 08", 32, 1, STORE | VEX }, { "c5 fa 10 08", 4, 1, LOAD | VEX },
+        { "c4 61 7e 6f 08", 32, 9, LOAD | VEX }, { "c4 e1 f9 6e 08", 8, 1, LOAD | VEX }, { "c4 e1 79 6e 08", 4, 1, LOAD | VEX },
+        { "c5 f8 17 08", 8, 1, STORE | HIGH | MERGE | VEX }, { "c4 e2 7d 2a 08", 32, 1, LOAD | VEX },
+        { "c5 fb f0 08", 16, 1, LOAD | VEX },
+    };
+    static const char *const others[] = { "0f 6f 08", "0f 7e 08", "0f e7 08", "f3 0f 12 08", "f2 0f 12 08", "f3 0f 16 08", "f3 0f 28 08",
+                                          "0f 58 08", "c5 f0 12 08", "c5 f0 16 08", "62 f1 7c 48 10 08", "0f 38 2a 08" };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(forms); i++) {
+        struct insn in = must(forms[i].hex, INSN_64);
+        int how = (in.mem_dst ? STORE : 0) | (in.high ? HIGH : 0) | (in.merge ? MERGE : 0) | (in.vex ? VEX : 0);
+
+        if (in.op != INSN_VMOV || !in.has_mem || in.op_size != forms[i].size || in.reg != forms[i].reg || how != forms[i].how)
+            fail_msg("%s: op %d size %d reg %d %d", forms[i].hex, in.op, in.op_size, in.reg, how);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+        assert_int_equal(must(others[i], INSN_64).op, INSN_OTHER);
+    assert_int_equal(must("c4 e1 f9 6e 08", INSN_32).op_size, 4); /* VEX.W means nothing there */
 }
 
 /* Whatever the bytes are, no read beyond them, and a length within them. */
@@ -402,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_arithmetic),
         cmocka_unit_test(test_registers),
         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_random_bytes),
     };
 

@@ -42,7 +42,7 @@ static const struct vm_ops ops = { .reg = svm_reg, .set_reg = svm_set_reg, .skip
 struct svm_features svm_features;
 void svm_load_tsc_aux(const struct arch_vcpu *vcpu) { (void)vcpu; }
 const struct vm_ops *vm_ops_get(void) { return &ops; }
-enum insn_mode vmem_code_mode(struct arch_vcpu *vcpu) { (void)vcpu; return mode; }
+enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *vcpu) { (void)vcpu; return mode; }
 u64 vmem_code_linear(struct arch_vcpu *vcpu) { (void)vcpu; return cs_base + vmcb.rip; }
 
 void vmem_cache_code(struct arch_vcpu *vcpu, u64 linear)

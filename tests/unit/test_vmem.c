@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The doors to guest memory: page crossings, nothing written before everything is checked, wrapping, faults.
+ * The doors to guest memory: page crossings, wrapping, faults, nothing there.
  * LINK: arch/x86/vmem.c
  */
 #include <setjmp.h>
@@ -154,53 +154,30 @@ static void test_physical_bounds(void **state)
     assert_int_equal(arch_vm_read(&vm, 0x1ff0, buf, 64), PITH_OK);
 }
 
-static void test_linear(void **state)
+static void test_translate(void **state)
 {
     struct x86_event fault;
-    u64 val = 0x1122334455667788, got;
+    gpa_t gpa;
 
     (void)state;
-    assert_true(arch_vcpu_write(&v, 0x400ffc, &val, 8, &fault));
-    assert_int_equal(last_access, GWALK_WRITE);
-    assert_int_equal(*guest(0xffc), 0x88);
-    assert_int_equal(*guest(0x1003), 0x11);
-    assert_true(arch_vcpu_read(&v, 0x400ffc, &got, 8, &fault));
+    assert_true(arch_vcpu_translate(&v, 0x400ffc, false, &gpa, &fault));
     assert_int_equal(last_access, GWALK_READ);
-    assert_true(got == val);
-}
-
-static void test_linear_write_is_all_or_nothing(void **state)
-{
-    struct x86_event fault;
-    u64 val = ~0ull;
-
-    (void)state;
-    linear_of[1] = ~0ull & ~PAGE_MASK;
-    assert_false(arch_vcpu_write(&v, 0x400ffc, &val, 8, &fault));
+    assert_int_equal(gpa, 0xffc);
+    assert_true(arch_vcpu_translate(&v, 0x403008, true, &gpa, &fault));
+    assert_int_equal(last_access, GWALK_WRITE);
+    assert_int_equal(gpa, 0x3008);
+    assert_false(arch_vcpu_translate(&v, 0x404000, true, &gpa, &fault));
     assert_int_equal(fault.vector, X86_PF);
-    assert_int_equal(fault.cr2, 0x401000);
-    assert_int_equal(*guest(0xffc), 0);
-}
-
-static void test_not_ram(void **state)
-{
-    struct x86_event fault;
-    u64 val = 0;
-
-    (void)state;
-    prot[0] = S2_NONE;
-    assert_false(arch_vcpu_read(&v, 0x400010, &val, 8, &fault));
-    assert_true(fault.valid && fault.has_error);
-    assert_int_equal(fault.vector, X86_GP);
-    prot[0] = S2_R;
-    assert_true(arch_vcpu_read(&v, 0x400010, &val, 8, &fault));
-    assert_false(arch_vcpu_write(&v, 0x400010, &val, 8, &fault));
+    assert_int_equal(fault.cr2, 0x404000);
+    prot[3] = S2_NONE; /* what is there is not asked */
+    assert_true(arch_vcpu_translate(&v, 0x403008, true, &gpa, &fault));
 }
 
 static void test_environment(void **state)
 {
     struct x86_event fault;
     u64 old = 5, val, table = 0x00000007000ff027;
+    gpa_t gpa;
 
     (void)state;
     regs[X86_CR0] = CR0_PE | CR0_PG | CR0_WP;
@@ -208,7 +185,7 @@ static void test_environment(void **state)
     regs[X86_CR4] = CR4_PAE;
     regs[X86_RFLAGS] = RFLAGS_AC;
     ss.attr |= 3 << 5;
-    assert_true(arch_vcpu_read(&v, 0x400000, &val, 8, &fault));
+    assert_true(arch_vcpu_translate(&v, 0x400000, false, &gpa, &fault));
     assert_int_equal(last_env.cpl, 3);
     assert_int_equal(last_env.cr0, regs[X86_CR0]);
     assert_int_equal(last_env.cr3, 0x1000);
@@ -229,24 +206,6 @@ static void test_environment(void **state)
     assert_int_equal(*guest(0x200b), 0);
     prot[2] = S2_R;
     assert_false(last_env.update(last_env.ctx, 0x200c, 9, 7, 4));
-}
-
-static void test_wrap_at_4g(void **state)
-{
-    struct x86_event fault;
-    u32 val = 0x44332211, got;
-
-    (void)state;
-    linear_of[0] = 0xfffff000;
-    linear_of[1] = 0;
-    cs.attr = 0xc09b;
-    assert_true(arch_vcpu_write(&v, 0xfffffffe, &val, 4, &fault));
-    assert_int_equal(*guest(0x1000), 0x33);
-    assert_true(arch_vcpu_read(&v, 0xfffffffe, &got, 4, &fault));
-    assert_int_equal(got, val);
-    cs.attr = 0xa09b; /* 64-bit mode goes on above */
-    assert_false(arch_vcpu_read(&v, 0xfffffffe, &got, 4, &fault));
-    assert_true(fault.cr2 == 0x100000000);
 }
 
 static void test_fetch(void **state)
@@ -273,18 +232,63 @@ static void test_fetch(void **state)
     assert_int_equal(fault.cr2, 0x400ff8);
 }
 
+/* Linear addresses have 32 bits outside 64-bit mode: what is fetched may wrap. */
+static void test_fetch_wraps_at_4g(void **state)
+{
+    struct x86_event fault;
+    u8 bytes[15], len;
+
+    (void)state;
+    linear_of[0] = 0xfffff000;
+    linear_of[1] = 0;
+    cs = (struct x86_segment){ .attr = 0xc09b };
+    regs[X86_RIP] = 0xfffffffe;
+    *guest(0xffe) = 0x11;
+    *guest(0x1000) = 0x33;
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_int_equal(len, 15);
+    assert_int_equal(bytes[0], 0x11);
+    assert_int_equal(bytes[2], 0x33);
+    cs.attr = 0xa09b; /* 64-bit mode goes on above */
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_int_equal(len, 2);
+    assert_true(fault.cr2 == 0x100000000);
+}
+
+/* An empty bus reads as ones. */
+static void test_fetch_where_nothing_is(void **state)
+{
+    static const u8 ones[15] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+    struct x86_event fault;
+    u8 bytes[15], len;
+
+    (void)state;
+    prot[1] = S2_NONE;
+    *guest(0xffe) = 0x12;
+    *guest(0xfff) = 0x34;
+    regs[X86_RIP] = 0x400ffe;
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_int_equal(len, 15);
+    assert_int_equal(bytes[1], 0x34);
+    assert_memory_equal(bytes + 2, ones, 13);
+    regs[X86_RIP] = 0x401800;
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_int_equal(len, 15);
+    assert_memory_equal(bytes, ones, 15);
+}
+
 static void test_code(void **state)
 {
     (void)state;
     regs[X86_RIP] = 0x1234;
     assert_int_equal(vmem_code_linear(&v), 0x1234);
-    assert_int_equal(vmem_code_mode(&v), INSN_64);
+    assert_int_equal(arch_vcpu_code_mode(&v), INSN_64);
     cs.attr = 0xc09b;
     assert_int_equal(vmem_code_linear(&v), 0x1234 + 0x5555);
-    assert_int_equal(vmem_code_mode(&v), INSN_32);
+    assert_int_equal(arch_vcpu_code_mode(&v), INSN_32);
     regs[X86_EFER] = 0;
     cs.attr = 0x209b; /* L without long mode means nothing */
-    assert_int_equal(vmem_code_mode(&v), INSN_16);
+    assert_int_equal(arch_vcpu_code_mode(&v), INSN_16);
     cs.base = 0xfffff000;
     assert_int_equal(vmem_code_linear(&v), 0x234);
 }
@@ -357,12 +361,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_physical, setup),
         cmocka_unit_test_setup(test_physical_bounds, setup),
-        cmocka_unit_test_setup(test_linear, setup),
-        cmocka_unit_test_setup(test_linear_write_is_all_or_nothing, setup),
-        cmocka_unit_test_setup(test_not_ram, setup),
+        cmocka_unit_test_setup(test_translate, setup),
         cmocka_unit_test_setup(test_environment, setup),
-        cmocka_unit_test_setup(test_wrap_at_4g, setup),
         cmocka_unit_test_setup(test_fetch, setup),
+        cmocka_unit_test_setup(test_fetch_wraps_at_4g, setup),
+        cmocka_unit_test_setup(test_fetch_where_nothing_is, setup),
         cmocka_unit_test_setup(test_cached_fetch, setup),
         cmocka_unit_test_setup(test_fetch_with_base_is_not_cached, setup),
         cmocka_unit_test_setup(test_code, setup),

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Instructions on memory that is not RAM do what they do on RAM that holds the same; and where they fault, they fault exactly. */
+#include "guests/lib/test.h"
+#include "guests/lib/trap.h"
+#include "tests/guest/mmio_forms.h"
+
+#define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
+#define PAGE         4096u
+#define LAPIC        0xfee00000ull
+#define IOAPIC       0xfec00000ull
+#define NOWHERE      0xd0000000ull
+#define WINDOW       0x80000000ull /* pages of our own choice */
+#define SCRATCH      0x3ff         /* the UART's scratch register */
+#define RESERVED     (1ull << 51)
+#define CR0_AM       (1ull << 18)
+#define CR4_OSXSAVE  (1ull << 18)
+#define CR4_SMAP     (1ull << 21)
+#define SEL_CODE64   0x08
+#define SEL_CODE32   0x38
+#define SEL_CODE16   0x40
+#define SEL_SHORT    0x48          /* data, writable, up to SHORT_LIMIT */
+#define SEL_CONST    0x50          /* data, read-only */
+#define SHORT_LIMIT  0xfffff
+enum { TRAP_SS = 12, TRAP_AC = 17 };
+enum { P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80 };
+
+/* --- code with all its registers --- */
+
+struct regs { uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, flags; uint8_t vec[4][32]; };
+_Static_assert(sizeof(struct regs) == 80 + 4 * 32, "mmio_run");
+
+/* Loads what @r says, calls mmio_code, which returns far, and stores everything back. */
+void mmio_run(struct regs *r);
+void mmio_run_avx(struct regs *r);
+struct __attribute__((packed)) far { uint32_t offset; uint16_t selector; } mmio_code;
+
+__asm__(".macro run name, move, reg\n"
+        ".globl \\name\n\\name:\n"
+        "push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15; push %rdi\n"
+        "\\move 80(%rdi), %\\reg\\()0; \\move 112(%rdi), %\\reg\\()1; \\move 144(%rdi), %\\reg\\()2; \\move 176(%rdi), %\\reg\\()3\n"
+        "pushq 72(%rdi); mov (%rdi), %rax; mov 8(%rdi), %rcx; mov 16(%rdi), %rdx; mov 24(%rdi), %rbx; mov 32(%rdi), %rbp\n"
+        "mov 40(%rdi), %rsi; mov 56(%rdi), %r8; mov 64(%rdi), %r9; mov 48(%rdi), %rdi; popfq\n"
+        "lcall *mmio_code(%rip)\n"
+        "push %rdi; pushfq; mov 16(%rsp), %rdi; mov %rax, (%rdi); mov %rcx, 8(%rdi); mov %rdx, 16(%rdi); mov %rbx, 24(%rdi)\n"
+        "mov %rbp, 32(%rdi); mov %rsi, 40(%rdi); mov %r8, 56(%rdi); mov %r9, 64(%rdi); popq 72(%rdi); popq 48(%rdi); cld\n"
+        "\\move %\\reg\\()0, 80(%rdi); \\move %\\reg\\()1, 112(%rdi); \\move %\\reg\\()2, 144(%rdi); \\move %\\reg\\()3, 176(%rdi)\n"
+        "pop %rdi; pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\n"
+        ".endm\n"
+        ".text\n"
+        "run mmio_run, movdqu, xmm\n"
+        "run mmio_run_avx, vmovdqu, ymm\n");
+
+struct form { const char *name; const uint8_t *code; bool aligned; };
+#define CODE_64(name, text) __asm__(".code64; f64_" #name ": " text "; lretl"); extern const uint8_t f64_##name[];
+#define CODE_32(name, text) __asm__(".code32; f32_" #name ": " text "; lretl; .code64"); extern const uint8_t f32_##name[];
+#define CODE_16(name, text) __asm__(".code16; f16_" #name ": " text "; lretl; .code64"); extern const uint8_t f16_##name[];
+#define ROW_64(name, text)  { #name, f64_##name, false },
+#define ROW_64A(name, text) { #name, f64_##name, true },
+#define ROW_32(name, text)  { #name, f32_##name, false },
+#define ROW_16(name, text)  { #name, f16_##name, false },
+__asm__(".text");
+FORMS_64(CODE_64, CODE_64)
+FORMS_AVX(CODE_64, CODE_64)
+FORMS_LEGACY(CODE_32, CODE_32)
+FORMS_LEGACY(CODE_16, CODE_16)
+static const struct form forms_64[] = { FORMS_64(ROW_64, ROW_64A) }, forms_avx[] = { FORMS_AVX(ROW_64, ROW_64A) };
+static const struct form forms_32[] = { FORMS_LEGACY(ROW_32, ROW_32) }, forms_16[] = { FORMS_LEGACY(ROW_16, ROW_16) };
+
+/* --- pages and segments of our own --- */
+
+static uint64_t pt[512] __attribute__((aligned(PAGE)));
+static uint64_t pd[512] __attribute__((aligned(PAGE)));
+static uint8_t ram[4][PAGE] __attribute__((aligned(PAGE)));
+
+static uint64_t read_cr3(void)
+{
+    uint64_t cr3;
+
+    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+    return cr3;
+}
+
+static void change_cr0_cr4(uint64_t cr0_bits, uint64_t cr4_bits, bool set)
+{
+    uint64_t cr0, cr4;
+
+    __asm__ volatile("mov %%cr0, %0; mov %%cr4, %1" : "=r"(cr0), "=r"(cr4));
+    cr0 = set ? cr0 | cr0_bits : cr0 & ~cr0_bits;
+    cr4 = set ? cr4 | cr4_bits : cr4 & ~cr4_bits;
+    __asm__ volatile("mov %0, %%cr0; mov %1, %%cr4" : : "r"(cr0), "r"(cr4) : "memory");
+}
+
+static uint8_t *window(unsigned page)
+{
+    return (uint8_t *)(uintptr_t)(WINDOW + page * (uint64_t)PAGE);
+}
+
+static void map(unsigned page, uint64_t entry)
+{
+    pt[page] = entry;
+    __asm__ volatile("invlpg (%0)" : : "r"(window(page)) : "memory");
+}
+
+static void map_ram(unsigned page, unsigned frame, uint64_t rights)
+{
+    map(page, (uintptr_t)ram[frame] | rights);
+}
+
+static void make_window(void)
+{
+    uint64_t *top = (uint64_t *)(uintptr_t)read_cr3();
+    uint64_t *pdpt = (uint64_t *)(uintptr_t)(top[0] & ~0xfffull);
+
+    top[0] |= U;
+    pdpt[WINDOW >> 30] = (uintptr_t)pd | P | W | U;
+    pd[0] = (uintptr_t)pt | P | W | U;
+    __asm__ volatile("mov %0, %%cr3" : : "r"(read_cr3()) : "memory");
+}
+
+static void make_segments(void)
+{
+    static uint64_t gdt[11];
+    struct __attribute__((packed)) { uint16_t limit; uint64_t base; } t;
+
+    __asm__ volatile("sgdt %0" : "=m"(t));
+    memcpy(gdt, (void *)(uintptr_t)t.base, 8 * sizeof(gdt[0]));
+    gdt[SEL_CODE16 / 8] = 0x008f9b000000ffff;
+    gdt[SEL_SHORT / 8] = 0x004f93000000ffff;
+    gdt[SEL_CONST / 8] = 0x00cf91000000ffff;
+    t.limit = sizeof(gdt) - 1;
+    t.base = (uintptr_t)gdt;
+    __asm__ volatile("lgdt %0" : : "m"(t));
+}
+
+static void set_code(const void *code, uint16_t selector)
+{
+    mmio_code = (struct far){ (uint32_t)(uintptr_t)code, selector };
+}
+
+/* --- the same on RAM and elsewhere --- */
+
+static const uint64_t flags_tried[] = { 0x02, 0xd7, 0x03, 0x8d6 };
+
+static void run_at(struct regs *r, uint64_t flags, void *at, bool avx)
+{
+    *r = (struct regs){ .rax = 0x8877665544332211, .rcx = 0x9182736455463728, .rdx = 0xfedcba9876543210, .rbx = 0x0f1e2d3c4b5a6978,
+                        .rbp = 0x5bd1e995aabbccdd, .rsi = 0x1111, .r8 = 0x123456789abcdef1, .flags = flags, .rdi = (uintptr_t)at };
+    for (unsigned i = 0; i < sizeof(r->vec); i++)
+        r->vec[i / 32][i % 32] = (uint8_t)(i * 37 + 11);
+    if (avx)
+        mmio_run_avx(r);
+    else
+        mmio_run(r);
+    r->rdi -= (uintptr_t)at;
+    if (mmio_code.selector != SEL_CODE64) { /* other code need not keep these */
+        r->rax = (uint32_t)r->rax, r->rcx = (uint32_t)r->rcx, r->rdx = (uint32_t)r->rdx, r->rbx = (uint32_t)r->rbx;
+        r->rbp = (uint32_t)r->rbp, r->rsi = (uint32_t)r->rsi, r->rdi = (uint32_t)r->rdi;
+        r->r8 = r->r9 = 0;
+    }
+}
+
+static bool differ(const struct form *f, const char *where, uint64_t flags, const struct regs *have, const struct regs *want)
+{
+    static const char *const names[] = { "rax", "rcx", "rdx", "rbx", "rbp", "rsi", "rdi", "r8", "r9", "flags" };
+    const uint64_t *h = &have->rax, *w = &want->rax;
+
+    if (memcmp(have, want, sizeof(*have)) == 0)
+        return false;
+    pith_printf("%s %s, flags %lx:", f->name, where, flags);
+    for (unsigned i = 0; i < sizeof(*have) / 8; i++)
+        if (h[i] != w[i])
+            pith_printf(" %s %lx not %lx", i < COUNT(names) ? names[i] : "vector", h[i], w[i]);
+    pith_printf("\n");
+    return true;
+}
+
+/* The border between two pages is at @border; @have is what lies there, 64 bytes on both sides, ones where no RAM is. */
+static bool same_at(const struct form *f, bool avx, const char *where, uint8_t *border, int offset, bool ram_before, bool ram_after)
+{
+    static uint8_t model[128] __attribute__((aligned(32)));
+    struct regs have, want;
+
+    for (unsigned i = 0; i < COUNT(flags_tried); i++) {
+        for (unsigned k = 0; k < 128; k++)
+            model[k] = (k < 64 ? ram_before : ram_after) ? (uint8_t)(k * 29 + 5) : 0xff;
+        if (ram_before)
+            memcpy(border - 64, model, 64);
+        if (ram_after)
+            memcpy(border, model + 64, 64);
+        run_at(&want, flags_tried[i], model + 64 + offset, avx);
+        run_at(&have, flags_tried[i], border + offset, avx);
+        if (differ(f, where, flags_tried[i], &have, &want))
+            return false;
+        if ((ram_before && memcmp(border - 64, model, 64)) || (ram_after && memcmp(border, model + 64, 64))) {
+            pith_printf("%s %s, offset %d: memory differs\n", f->name, where, offset);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void same_as_ram(const char *name, const struct form *forms, unsigned n, uint16_t selector, bool avx)
+{
+    bool same = true;
+
+    map_ram(0, 0, P | W);
+    map(1, NOWHERE | P | W);
+    map_ram(2, 1, P | W);
+    for (unsigned i = 0; i < n; i++) {
+        set_code(forms[i].code, selector);
+        same &= same_at(&forms[i], avx, "on nothing", window(1) + 64, 0, false, false);
+        for (int offset = -7; offset < 0 && !forms[i].aligned; offset += 2) {
+            same &= same_at(&forms[i], avx, "from RAM to nothing", window(1), offset, true, false);
+            same &= same_at(&forms[i], avx, "from nothing to RAM", window(2), offset, false, true);
+        }
+    }
+    test_ok(same, name);
+}
+
+static void avx(void)
+{
+    if (!(pith_cpuid(1, 0).ecx & 1u << 28))
+        return;
+    change_cr0_cr4(0, CR4_OSXSAVE, true);
+    __asm__ volatile("xsetbv" : : "c"(0), "a"(7), "d"(0));
+    same_as_ram("avx-as-on-ram", forms_avx, COUNT(forms_avx), SEL_CODE64, true);
+}
+
+int guest_main(const struct pith_start *start)
+{
+    (void)start;
+    trap_init();
+    make_segments();
+    make_window();
+    same_as_ram("64-bit-as-on-ram", forms_64, COUNT(forms_64), SEL_CODE64, false);
+    same_as_ram("32-bit-as-on-ram", forms_32, COUNT(forms_32), SEL_CODE32, false);
+    same_as_ram("16-bit-as-on-ram", forms_16, COUNT(forms_16), SEL_CODE16, false);
+    avx();
+    return test_end();
+}
