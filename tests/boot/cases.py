@@ -38,7 +38,7 @@ memory = 192M
 NO_KVM = LINUX + 'kvm = no\n'
 NO_ACPI = LINUX.replace(LINUX_CMDLINE, LINUX_CMDLINE + ' acpi=off')  # cannot power off: it halts
 NEITHER = NO_ACPI + 'kvm = no\n'
-GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'exitcode', 'fault']
+GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'exitcode', 'fault']
 GUESTS = '[pith]\npoweroff = when-done\n' + ''.join(f"""
 [partition {name}]
 image = {name}.elf
@@ -105,7 +105,7 @@ STRICT = HELLO.replace('hello', 'isolate') + 'modules = hello.elf\nstrict = yes\
 SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
 SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
 SAID_GUESTS = [
-    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', *POISON)
+    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', *POISON)
       for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]

@@ -16,6 +16,7 @@
 #include <capstone/capstone.h>
 
 #include "arch/x86/decode.h"
+#include "arch/x86/vm.h"
 #include "tests/fuzz/fuzz.h"
 
 static csh handles[3];
@@ -59,6 +60,82 @@ static bool known(const uint8_t *b, const struct insn *in, enum insn_mode mode)
     return false;
 }
 
+/* --- operands --- */
+
+#define NONE 0xffu
+
+/* In the order of struct x86_gprs, by size; the last row: names without REX. */
+static const u16 names[5][16] = {
+    { X86_REG_AL, X86_REG_CL, X86_REG_DL, X86_REG_BL, X86_REG_SPL, X86_REG_BPL, X86_REG_SIL, X86_REG_DIL, X86_REG_R8B, X86_REG_R9B,
+      X86_REG_R10B, X86_REG_R11B, X86_REG_R12B, X86_REG_R13B, X86_REG_R14B, X86_REG_R15B },
+    { X86_REG_AX, X86_REG_CX, X86_REG_DX, X86_REG_BX, X86_REG_SP, X86_REG_BP, X86_REG_SI, X86_REG_DI, X86_REG_R8W, X86_REG_R9W,
+      X86_REG_R10W, X86_REG_R11W, X86_REG_R12W, X86_REG_R13W, X86_REG_R14W, X86_REG_R15W },
+    { X86_REG_EAX, X86_REG_ECX, X86_REG_EDX, X86_REG_EBX, X86_REG_ESP, X86_REG_EBP, X86_REG_ESI, X86_REG_EDI, X86_REG_R8D, X86_REG_R9D,
+      X86_REG_R10D, X86_REG_R11D, X86_REG_R12D, X86_REG_R13D, X86_REG_R14D, X86_REG_R15D },
+    { X86_REG_RAX, X86_REG_RCX, X86_REG_RDX, X86_REG_RBX, X86_REG_RSP, X86_REG_RBP, X86_REG_RSI, X86_REG_RDI, X86_REG_R8, X86_REG_R9,
+      X86_REG_R10, X86_REG_R11, X86_REG_R12, X86_REG_R13, X86_REG_R14, X86_REG_R15 },
+    { X86_REG_AH, X86_REG_CH, X86_REG_DH, X86_REG_BH },
+};
+static const u16 segments[6] = { X86_REG_ES, X86_REG_CS, X86_REG_SS, X86_REG_DS, X86_REG_FS, X86_REG_GS };
+
+static unsigned row(unsigned size)
+{
+    return size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
+}
+
+static unsigned name_of(const struct insn *in)
+{
+    if (in->op == INSN_VMOV)
+        return (in->op_size == 32 ? X86_REG_YMM0 : X86_REG_XMM0) + in->reg;
+    return names[in->high_byte ? 4 : row(in->reg_size)][in->reg];
+}
+
+static bool same_address(const struct insn *in, const x86_op_mem *m)
+{
+    const u16 *gpr = names[row(in->addr_size)];
+    u64 mask = in->addr_size == 8 ? ~0ull : BIT(8 * in->addr_size) - 1;
+    unsigned base = in->base == NONE ? X86_REG_INVALID : gpr[in->base], index = in->index == NONE ? X86_REG_INVALID : gpr[in->index];
+
+    if (in->rip_relative)
+        base = in->addr_size == 8 ? X86_REG_RIP : X86_REG_EIP;
+    if (m->index == X86_REG_RIZ || m->index == X86_REG_EIZ) /* their names for no index, where a SIB byte says so */
+        index = (unsigned)m->index;
+    return m->base == (x86_reg)base && m->index == (x86_reg)index && (in->index == NONE || m->scale == in->scale) &&
+           !(((u64)m->disp ^ (u64)in->disp) & mask) &&
+           (m->segment == X86_REG_INVALID || m->segment == segments[in->seg] || (in->mode == INSN_64 && in->seg < X86_FS));
+}
+
+/* What they say about the operands of an instruction that we would emulate, against what we say. */
+static bool same_operands(const struct insn *in, const cs_x86 *x)
+{
+    bool same = true, shifts = in->op >= INSN_ROL && in->op <= INSN_SAR;
+    const cs_x86_op *mem = NULL;
+
+    for (unsigned i = 0; i < x->op_count; i++) {
+        const cs_x86_op *op = &x->operands[i];
+
+        if (op->type == X86_OP_MEM && (!mem || in->op < INSN_MOVS || in->op > INSN_OUTS || op->mem.base == names[row(in->addr_size)][in->base]))
+            mem = op;
+    }
+    if (!mem)
+        return true;
+    same &= in->has_mem && same_address(in, &mem->mem);
+    if (in->op == INSN_OTHER || !same)
+        return same;
+    same &= mem->size == in->op_size;
+    for (unsigned i = 0; i < x->op_count; i++) {
+        const cs_x86_op *op = &x->operands[i];
+
+        if (op->type == X86_OP_MEM)
+            same &= in->op >= INSN_MOVS && in->op <= INSN_OUTS ? true : (i == 0) == in->mem_dst || in->op == INSN_PUSH;
+        if (op->type == X86_OP_IMM)
+            same &= in->has_imm && !(((u64)op->imm ^ in->imm) & (in->op_size >= 8 ? ~0ull : BIT(8 * (shifts ? 1 : in->op_size)) - 1));
+        if (op->type == X86_OP_REG && (in->op < INSN_MOVS || in->op > INSN_OUTS))
+            same &= op->reg == (shifts ? X86_REG_CL : (x86_reg)name_of(in));
+    }
+    return same;
+}
+
 static void one(void)
 {
     enum insn_mode mode = (enum insn_mode)fuzz_below(3);
@@ -74,13 +151,16 @@ static void one(void)
         return;
     ok = insn_decode(bytes, sizeof(bytes), mode, &ours);
     fuzz_accepted += ok && ours.len == theirs->size;
-    if ((ok && ours.len == theirs->size) || known(bytes, &ours, mode))
+    if (known(bytes, &ours, mode) || (ok && ours.len == theirs->size && same_operands(&ours, &theirs->detail->x86)))
         return;
     FUZZ_CHECK(ok && ours.len == theirs->size);
+    FUZZ_CHECK(same_operands(&ours, &theirs->detail->x86));
     printf("mode %d:", 16 << mode);
     for (unsigned k = 0; k < 15; k++)
         printf(" %02x", bytes[k]);
     printf("  ours %d, Capstone %u: %s %s\n", ok ? ours.len : -1, theirs->size, theirs->mnemonic, theirs->op_str);
+    printf("    op %d size %d/%d reg %d seg %d base %d index %d scale %d disp %lx imm %lx dst %d\n", ours.op, ours.op_size, ours.reg_size, ours.reg,
+           ours.seg, ours.base, ours.index, ours.scale, ours.disp, ours.imm, ours.mem_dst);
 }
 
 int main(int argc, char **argv)
@@ -90,6 +170,7 @@ int main(int argc, char **argv)
     for (unsigned m = 0; m < 3; m++) {
         if (cs_open(CS_ARCH_X86, modes[m], &handles[m]) != CS_ERR_OK)
             return 2;
+        cs_option(handles[m], CS_OPT_DETAIL, CS_OPT_ON);
     }
     theirs = cs_malloc(handles[0]);
     return fuzz_main(argc, argv, one, 500000, 10000000);
