@@ -305,7 +305,7 @@ enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *exit)
     exit->insn_len = in.len;
     if (in.op >= INSN_MOVS && in.op <= INSN_CMPS)
         return emulate_string(v, &in);
-    if (!in.has_mem)
+    if (!in.has_mem || (in.op == INSN_OTHER && !exit->s2.walk))
         return not_emulated(v);
     if (!find_operand(v, &in, exit, &m, &fault))
         return emulate_fault(v, &fault);

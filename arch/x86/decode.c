@@ -15,6 +15,7 @@ struct decoder {
     u8 len, pos;
     bool bad;         /* bytes ran out, or no instruction; decoding goes on over zeros, harmlessly */
     bool addr_prefix; /* 67 */
+    bool vector;      /* VEX, EVEX or XOP */
     u8 rex, seg, op_size;
     u8 vex; /* the last byte of a VEX prefix before a plain move: L and pp; else 0 */
     u32 attr;
@@ -142,6 +143,7 @@ static u32 vector_attr(struct decoder *d, u8 escape)
     u8 first = take_byte(d), last = first;
     u32 attr;
 
+    d->vector = true;
     while (formats[f].escape != escape)
         f++;
     map = formats[f].map_mask ? first & formats[f].map_mask : MAP_0F;
@@ -296,7 +298,7 @@ static void set_vmov(struct decoder *d)
 static void set_operands(struct decoder *d)
 {
     struct insn *in = d->in;
-    u8 size = d->op_size;
+    u8 size = d->attr & ATTR_MIN4 ? MAX(d->op_size, 4) : d->op_size;
 
     if ((d->attr & ATTR_D64) && in->mode == INSN_64 && size == 4)
         size = 8;
@@ -308,6 +310,8 @@ static void set_operands(struct decoder *d)
         set_vmov(d);
     if (in->op == INSN_CMPXCHG8B)
         in->op_size = d->rex & REX_W ? 16 : 8;
+    if (in->op == INSN_OTHER && d->vector)
+        in->has_mem = in->rip_relative = false; /* many operands of a gather; an EVEX displacement is to be scaled */
     if (d->attr & ATTR_CL)
         in->reg = 1;
     if (in->reg_size == 1 && !in->rex && (in->reg & 4) && !ATTR_GROUP(d->attr)) {

@@ -25,7 +25,7 @@ struct insn {
     u8 addr_size;          /* 2, 4, 8 */
     u8 seg;                /* enum x86_seg of the memory operand, after overrides */
     bool rep, repne, lock, rex, opsize;
-    bool has_mem;          /* a ModRM memory operand, MOV moffs, or the DI/SI of a string instruction */
+    bool has_mem;          /* a ModRM memory operand, MOV moffs, or the DI/SI of a string instruction; of VEX, EVEX and XOP for VMOV only */
     bool mem_dst;          /* memory is the first operand: the destination, but CMP, TEST and BT only read it */
     bool has_imm;          /* the other operand is imm (sign-extended to op_size); else it is reg */
     bool high_byte;        /* reg names AH CH DH BH: bits 15:8 of registers 0-3 */

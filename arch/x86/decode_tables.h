@@ -38,6 +38,7 @@ enum decode_attr {
     ATTR_OP_SHIFT = 18,    /* enum insn_op: 6 bits */
     ATTR_GROUP_SHIFT = 24, /* enum decode_group, 4 bits: ModRM.reg selects the rest of the word */
     ATTR_CL = 1 << 28,     /* the other operand is CL */
+    ATTR_MIN4 = 1 << 29,   /* the operand size, but no less than 4 */
 };
 
 enum decode_group {

@@ -141,6 +141,10 @@ void arch_vcpu_set_vector(struct arch_vcpu *a, u8 n, const u64 val[4], bool vex)
     memcpy(emulated.vec[n], val, vex ? 32 : 16);
 }
 
+void arch_irq_window(void)
+{
+}
+
 static u8 *at(gpa_t gpa, size_t len, bool ram)
 {
     FUZZ_CHECK(gpa - (u64)WINDOW <= SIZE - len && is_ram(gpa) == ram && is_ram(gpa + len - 1) == ram);

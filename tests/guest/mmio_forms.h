@@ -22,7 +22,8 @@
     FORM(add_rm_16, "add (%rdi), %cx") FORM(add_mi_32, "addl $0x12345678, (%rdi)") FORM(add_mi8_64, "addq $-3, (%rdi)") \
     FORM(or_mr, "or %ecx, (%rdi)") FORM(or_rm, "or (%rdi), %rcx") FORM(adc_mr, "adc %ecx, (%rdi)") FORM(adc_rm, "adc (%rdi), %cx") \
     FORM(adc_mi, "adcb $0x7f, (%rdi)") FORM(sbb_mr, "sbb %rcx, (%rdi)") FORM(sbb_rm, "sbb (%rdi), %cl") FORM(and_mr, "and %ecx, (%rdi)") \
-    FORM(and_rm, "and (%rdi), %r8") FORM(and_mi, "andw $0x1234, (%rdi)") FORM(sub_mr, "sub %ecx, (%rdi)") FORM(sub_rm, "sub (%rdi), %rcx") \
+    FORM(and_rm, "and (%rdi), %r8") FORM(and_mi, "andw $0x1234, (%rdi)") FORM(sub_mr, "sub %ecx, (%rdi)") \
+    FORM(sub_rm, "sub (%rdi), %rcx") \
     FORM(xor_mr, "xor %cx, (%rdi)") FORM(xor_rm, "xor (%rdi), %ecx") FORM(cmp_mr, "cmp %ecx, (%rdi)") FORM(cmp_rm, "cmp (%rdi), %cx") \
     FORM(cmp_mi, "cmpb $-1, (%rdi)") FORM(test_mr, "test %ecx, (%rdi)") FORM(test_mi, "testq $0x40, (%rdi)") \
     FORM(inc_8, "incb (%rdi)") FORM(inc_32, "incl (%rdi)") FORM(dec_16, "decw (%rdi)") FORM(dec_64, "decq (%rdi)") \
@@ -31,10 +32,12 @@
     FORM(shl_cl, "shll %cl, (%rdi)") FORM(shr_i, "shrq $33, (%rdi)") FORM(sar_1, "sarw (%rdi)") FORM(shl_0, "shll $0, (%rdi)") \
     FORM(imul_2, "imul (%rdi), %rcx") FORM(imul_3, "imul $-7, (%rdi), %r8d") FORM(imul_3w, "imul $0x1234, (%rdi), %cx") \
     FORM(bt_i, "btl $31, (%rdi)") FORM(bts_i, "lock btsq $63, (%rdi)") FORM(btr_i, "btrw $0, (%rdi)") FORM(btc_i, "btcl $5, (%rdi)") \
-    FORM(bt_r, "mov $17, %ecx; bt %ecx, (%rdi)") FORM(bts_r, "mov $63, %ecx; bts %rcx, (%rdi)") FORM(btr_r, "mov $9, %cx; btr %cx, (%rdi)") \
+    FORM(bt_r, "mov $17, %ecx; bt %ecx, (%rdi)") FORM(bts_r, "mov $63, %ecx; bts %rcx, (%rdi)") \
+    FORM(btr_r, "mov $9, %cx; btr %cx, (%rdi)") \
     FORM(btc_r_up, "lea -0x400(%rdi), %r9; mov $0x2003, %ecx; btc %ecx, (%r9); xor %r9, %r9") \
     FORM(btr_r_down, "lea 0x400(%rdi), %r9; mov $-0x2000 + 7, %rcx; btr %rcx, (%r9); xor %r9, %r9") \
-    FORM(xchg_8, "xchg %cl, (%rdi)") FORM(xchg_high, "xchg %ch, (%rdi)") FORM(xchg_32, "xchg %ecx, (%rdi)") FORM(xchg_64, "xchg %r8, (%rdi)") \
+    FORM(xchg_8, "xchg %cl, (%rdi)") FORM(xchg_high, "xchg %ch, (%rdi)") FORM(xchg_32, "xchg %ecx, (%rdi)") \
+    FORM(xchg_64, "xchg %r8, (%rdi)") \
     FORM(xadd_8, "xadd %dh, (%rdi)") FORM(xadd_32, "lock xadd %ecx, (%rdi)") FORM(xadd_64, "xadd %rcx, (%rdi)") \
     FORM(cmpxchg_miss, "lock cmpxchg %ecx, (%rdi)") FORM(cmpxchg_hit, "mov $-1, %rax; cmpxchg %rcx, (%rdi)") \
     FORM(cmpxchg_hit_8, "mov $-1, %al; cmpxchg %dh, (%rdi)") FORM(cmpxchg8b_miss, "lock cmpxchg8b (%rdi)") \

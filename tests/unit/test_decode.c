@@ -387,7 +387,11 @@ static void test_strings(void **state)
 /* Plain moves of vector registers, by prefix and by VEX. */
 static void test_vectors(void **state)
 {
-    enum { LOAD = 0, STORE = 1, HIGH = 2, MERGE = 4, VEX = 8 };
+    enum { LOAD = 0,
+           STORE = 1,
+           HIGH = 2,
+           MERGE = 4,
+           VEX = 8 };
     static const struct { const char *hex; u8 size, reg, how; } forms[] = {
         { "0f 10 08", 16, 1, LOAD },            { "66 0f 10 08", 16, 1, LOAD },        { "f3 0f 10 08", 4, 1, LOAD },
         { "f2 44 0f 10 08", 8, 9, LOAD },       { "f3 0f 11 08", 4, 1, STORE },        { "f2 0f 11 08", 8, 1, STORE },
