@@ -51,7 +51,8 @@
     FORM(lodsw, "mov %rdi, %rsi; lodsw; xor %esi, %esi") FORM(lodsl, "mov %rdi, %rsi; lodsl; xor %esi, %esi") \
     FORM(scasb, "push %rdi; scasb; pop %rdi") FORM(scasq, "push %rdi; scasq; pop %rdi") \
     FORM(movups_load, "movups (%rdi), %xmm1") FORM(movups_store, "movups %xmm1, (%rdi)") FORM(movupd_load, "movupd (%rdi), %xmm2") \
-    ALIGNED(movaps_load, "movaps (%rdi), %xmm1") ALIGNED(movaps_store, "movaps %xmm3, (%rdi)") ALIGNED(movapd_load, "movapd (%rdi), %xmm1") \
+    ALIGNED(movaps_load, "movaps (%rdi), %xmm1") ALIGNED(movaps_store, "movaps %xmm3, (%rdi)") \
+    ALIGNED(movapd_load, "movapd (%rdi), %xmm1") \
     ALIGNED(movdqa_load, "movdqa (%rdi), %xmm1") ALIGNED(movdqa_store, "movdqa %xmm2, (%rdi)") FORM(movdqu_load, "movdqu (%rdi), %xmm1") \
     FORM(movdqu_store, "movdqu %xmm1, (%rdi)") ALIGNED(movntps, "movntps %xmm1, (%rdi)") ALIGNED(movntdq, "movntdq %xmm1, (%rdi)") \
     FORM(movq_load, "movq (%rdi), %xmm1") FORM(movq_store, "movq %xmm2, (%rdi)") FORM(movd_load, "movd (%rdi), %xmm1") \
