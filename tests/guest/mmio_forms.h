@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Instructions with a memory operand at RDI, as FORM(name, text): mmio.c tries each on RAM, on nothing, and across the border of the
- * two. ALIGNED: the processor wants the operand aligned.
+ * two. ALIGNED: the processor wants the operand aligned. LOCKED: it
+ * locks the bus.
  */
 
-#define FORMS_64(FORM, ALIGNED) \
+#define FORMS_64(FORM, ALIGNED, LOCKED) \
     FORM(mov_load_8, "mov (%rdi), %cl") FORM(mov_load_high, "mov (%rdi), %ch") FORM(mov_load_sil, "mov (%rdi), %sil") \
     FORM(mov_load_16, "mov (%rdi), %cx") FORM(mov_load_32, "mov (%rdi), %ecx") FORM(mov_load_64, "mov (%rdi), %r9") \
     FORM(mov_store_8, "mov %cl, (%rdi)") FORM(mov_store_high, "mov %dh, (%rdi)") FORM(mov_store_16, "mov %cx, (%rdi)") \
@@ -27,20 +28,20 @@
     FORM(xor_mr, "xor %cx, (%rdi)") FORM(xor_rm, "xor (%rdi), %ecx") FORM(cmp_mr, "cmp %ecx, (%rdi)") FORM(cmp_rm, "cmp (%rdi), %cx") \
     FORM(cmp_mi, "cmpb $-1, (%rdi)") FORM(test_mr, "test %ecx, (%rdi)") FORM(test_mi, "testq $0x40, (%rdi)") \
     FORM(inc_8, "incb (%rdi)") FORM(inc_32, "incl (%rdi)") FORM(dec_16, "decw (%rdi)") FORM(dec_64, "decq (%rdi)") \
-    FORM(not_8, "notb (%rdi)") FORM(not_64, "notq (%rdi)") FORM(neg_32, "negl (%rdi)") FORM(neg_16, "lock negw (%rdi)") \
+    FORM(not_8, "notb (%rdi)") FORM(not_64, "notq (%rdi)") FORM(neg_32, "negl (%rdi)") LOCKED(neg_16, "lock negw (%rdi)") \
     FORM(rol_1, "roll (%rdi)") FORM(ror_i, "rorw $3, (%rdi)") FORM(rcl_1, "rclb (%rdi)") FORM(rcr_cl, "rcrq %cl, (%rdi)") \
     FORM(shl_cl, "shll %cl, (%rdi)") FORM(shr_i, "shrq $33, (%rdi)") FORM(sar_1, "sarw (%rdi)") FORM(shl_0, "shll $0, (%rdi)") \
     FORM(imul_2, "imul (%rdi), %rcx") FORM(imul_3, "imul $-7, (%rdi), %r8d") FORM(imul_3w, "imul $0x1234, (%rdi), %cx") \
-    FORM(bt_i, "btl $31, (%rdi)") FORM(bts_i, "lock btsq $63, (%rdi)") FORM(btr_i, "btrw $0, (%rdi)") FORM(btc_i, "btcl $5, (%rdi)") \
+    FORM(bt_i, "btl $31, (%rdi)") LOCKED(bts_i, "lock btsq $63, (%rdi)") FORM(btr_i, "btrw $0, (%rdi)") FORM(btc_i, "btcl $5, (%rdi)") \
     FORM(bt_r, "mov $17, %ecx; bt %ecx, (%rdi)") FORM(bts_r, "mov $63, %ecx; bts %rcx, (%rdi)") \
     FORM(btr_r, "mov $9, %cx; btr %cx, (%rdi)") \
     FORM(btc_r_up, "lea -0x400(%rdi), %r9; mov $0x2003, %ecx; btc %ecx, (%r9); xor %r9, %r9") \
     FORM(btr_r_down, "lea 0x400(%rdi), %r9; mov $-0x2000 + 7, %rcx; btr %rcx, (%r9); xor %r9, %r9") \
-    FORM(xchg_8, "xchg %cl, (%rdi)") FORM(xchg_high, "xchg %ch, (%rdi)") FORM(xchg_32, "xchg %ecx, (%rdi)") \
-    FORM(xchg_64, "xchg %r8, (%rdi)") \
-    FORM(xadd_8, "xadd %dh, (%rdi)") FORM(xadd_32, "lock xadd %ecx, (%rdi)") FORM(xadd_64, "xadd %rcx, (%rdi)") \
-    FORM(cmpxchg_miss, "lock cmpxchg %ecx, (%rdi)") FORM(cmpxchg_hit, "mov $-1, %rax; cmpxchg %rcx, (%rdi)") \
-    FORM(cmpxchg_hit_8, "mov $-1, %al; cmpxchg %dh, (%rdi)") FORM(cmpxchg8b_miss, "lock cmpxchg8b (%rdi)") \
+    LOCKED(xchg_8, "xchg %cl, (%rdi)") LOCKED(xchg_high, "xchg %ch, (%rdi)") LOCKED(xchg_32, "xchg %ecx, (%rdi)") \
+    LOCKED(xchg_64, "xchg %r8, (%rdi)") \
+    FORM(xadd_8, "xadd %dh, (%rdi)") LOCKED(xadd_32, "lock xadd %ecx, (%rdi)") FORM(xadd_64, "xadd %rcx, (%rdi)") \
+    LOCKED(cmpxchg_miss, "lock cmpxchg %ecx, (%rdi)") FORM(cmpxchg_hit, "mov $-1, %rax; cmpxchg %rcx, (%rdi)") \
+    FORM(cmpxchg_hit_8, "mov $-1, %al; cmpxchg %dh, (%rdi)") LOCKED(cmpxchg8b_miss, "lock cmpxchg8b (%rdi)") \
     FORM(cmpxchg8b_hit, "mov $-1, %eax; mov $-1, %edx; cmpxchg8b (%rdi)") ALIGNED(cmpxchg16b_miss, "lock cmpxchg16b (%rdi)") \
     ALIGNED(cmpxchg16b_hit, "mov $-1, %rax; mov %rax, %rdx; cmpxchg16b (%rdi)") \
     FORM(setc, "setc (%rdi)") FORM(setle, "setle (%rdi)") FORM(setp, "setp (%rdi)") FORM(cmovs, "cmovs (%rdi), %rcx") \
@@ -62,17 +63,17 @@
     FORM(movlpd_load, "movlpd (%rdi), %xmm2") FORM(movhpd_store, "movhpd %xmm2, (%rdi)") FORM(lddqu, "lddqu (%rdi), %xmm1")
 
 /* Only where the processor has AVX and XCR0 lets it. */
-#define FORMS_AVX(FORM, ALIGNED) \
+#define FORMS_AVX(FORM, ALIGNED, LOCKED) \
     FORM(vmovups_load, "vmovups (%rdi), %ymm1") FORM(vmovups_store, "vmovups %ymm1, (%rdi)") FORM(vmovdqu_load, "vmovdqu (%rdi), %xmm2") \
     FORM(vmovdqu_store, "vmovdqu %xmm2, (%rdi)") ALIGNED(vmovaps_load, "vmovaps (%rdi), %ymm3") FORM(vmovq_load, "vmovq (%rdi), %xmm1") \
     FORM(vmovd_store, "vmovd %xmm1, (%rdi)") FORM(vmovss_load, "vmovss (%rdi), %xmm1") FORM(vmovhps_store, "vmovhps %xmm1, (%rdi)")
 
 /* In 32-bit and in 16-bit code. */
-#define FORMS_LEGACY(FORM, ALIGNED) \
+#define FORMS_LEGACY(FORM, ALIGNED, LOCKED) \
     FORM(mov_load, "mov (%edi), %ecx") FORM(mov_load_16, "mov (%edi), %cx") FORM(mov_store, "mov %ecx, (%edi)") \
     FORM(mov_high, "mov %ch, (%edi)") FORM(add_mr, "add %ecx, (%edi)") FORM(sbb_rm, "sbb (%edi), %edx") FORM(inc, "incl (%edi)") \
-    FORM(bts, "mov $-3, %ecx; bts %ecx, 4(%edi)") FORM(xchg, "xchg %ecx, (%edi)") FORM(cmpxchg8b, "lock cmpxchg8b (%edi)") \
+    FORM(bts, "mov $-3, %ecx; bts %ecx, 4(%edi)") LOCKED(xchg, "xchg %ecx, (%edi)") LOCKED(cmpxchg8b, "lock cmpxchg8b (%edi)") \
     FORM(push, "pushl (%edi); pop %ecx") FORM(pop, "push %ecx; popl (%edi)") FORM(push_16, "pushw (%edi); pop %cx") \
     FORM(stosl, "push %edi; stosl %eax, %es:(%edi); pop %edi") FORM(lodsb, "mov %edi, %esi; lodsb (%esi), %al; xor %esi, %esi") \
     FORM(movdqu_load, "movdqu (%edi), %xmm1") FORM(movq_store, "movq %xmm1, (%edi)") FORM(setnc, "setnc (%edi)") \
-    FORM(cs_load, "mov %cs:(%edi), %ecx") FORM(imul, "imul $3, (%edi), %ecx") FORM(shl, "shll %cl, (%edi)")
+    FORM(imul, "imul $3, (%edi), %ecx") FORM(shl, "shll %cl, (%edi)")
