@@ -11,7 +11,7 @@
 #define CONFIG_FILES      (MANIFEST_PARTITIONS * (2 + MANIFEST_MODULES))
 #define CONFIG_FILE_NAME  64 /* as in struct pith_module */
 #define CONFIG_ERRORS     16
-#define CONFIG_KEYS       15 /* of a partition */
+#define CONFIG_KEYS       16 /* of a partition */
 #define CONFIG_ERROR_TEXT 200
 
 /*

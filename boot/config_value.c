@@ -291,6 +291,13 @@ static void set_kvm(struct parser *p, struct slice v)
         p->part->flags |= MANIFEST_NO_KVM;
 }
 
+static void set_dma(struct parser *p, struct slice v)
+{
+    static const struct choice choices[] = { { "no", 0 }, { "trusted", MANIFEST_DMA_TRUSTED } };
+
+    p->part->flags |= choose(p, v, choices, ARRAY_SIZE(choices), "no or trusted");
+}
+
 static bool too_many(struct parser *p, u32 n)
 {
     if (n == MANIFEST_RANGES)
@@ -303,7 +310,7 @@ static void set_ports(struct parser *p, struct slice v)
     struct manifest_partition *part = p->part;
     struct manifest_range r;
 
-    while (next_range(p, &v, 0xffff, "0x2f8-0x2ff, 0x70", &r) && !too_many(p, part->nr_ports))
+    while (next_range(p, &v, 0xffff, "0x2f8-0x2ff, 0x220", &r) && !too_many(p, part->nr_ports))
         part->ports[part->nr_ports++] = r;
 }
 
@@ -361,4 +368,5 @@ const struct config_key config_partition_keys[CONFIG_KEYS] = {
     { "ports", false, set_ports },
     { "mmio", false, set_mmio },
     { "irqs", false, set_irqs },
+    { "dma", false, set_dma },
 };

@@ -104,7 +104,6 @@ static void cores_fit(struct config *cfg, const struct handoff_array *cpus)
     for (u32 i = 0; i < cpus->count; i++)
         usable += !(cpu[i].flags & HANDOFF_CPU_DISABLED);
     manifest_examine(&cfg->manifest, cfg->nr_files, usable, say_mistake, cfg);
-    manifest_unsupported(&cfg->manifest, say_mistake, cfg);
     if (cfg->nr_errors)
         fail_machine();
 }

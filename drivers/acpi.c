@@ -39,6 +39,8 @@ struct acpi_hpet {
     struct acpi_gas base;
 } __attribute__((packed));
 
+enum fadt_block { PM1A_EVT, PM1B_EVT, PM1A_CNT, PM1B_CNT, PM2_CNT, PM_TIMER, GPE0, GPE1, FADT_BLOCKS };
+
 struct acpi_fadt {
     struct acpi_header header;
     u32 facs, dsdt;
@@ -46,16 +48,16 @@ struct acpi_fadt {
     u16 sci;
     u32 smi_cmd;
     u8 acpi_enable, acpi_disable, s4bios, pstate;
-    u32 pm1a_evt, pm1b_evt, pm1a_cnt, pm1b_cnt, pm2_cnt, pm_timer;
-    u8 unused[32];
+    u32 blocks[FADT_BLOCKS];
+    u8 unused[24];
     u32 flags;
     struct acpi_gas reset;
     u8 reset_value, unused2[3];
     u64 x_facs, x_dsdt;
-    struct acpi_gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_timer;
+    struct acpi_gas x_blocks[FADT_BLOCKS];
 } __attribute__((packed));
 _Static_assert(offsetof(struct acpi_fadt, flags) == 112, "ACPI, FADT Format");
-_Static_assert(offsetof(struct acpi_fadt, x_pm_timer) == 208, "ACPI, FADT Format");
+_Static_assert(offsetof(struct acpi_fadt, x_blocks[PM_TIMER]) == 208, "ACPI, FADT Format");
 
 #define FADT_RESET_SUPPORTED BIT(10)
 
@@ -118,18 +120,84 @@ static bool acpi_body(hpa_t at, u32 length, void *table, size_t size)
     return read_phys(at, table, MIN(length, size));
 }
 
+void acpi_keep(struct acpi_info *info, u64 base, u64 size, bool ports, const char *what)
+{
+    u64 last = base + size - 1 < base ? ~0ull : base + size - 1;
+
+    if (!base || !size)
+        return;
+    for (u32 i = 0; i < info->nr_kept; i++)
+        if (info->kept[i].first <= base && info->kept[i].last >= last && info->kept[i].ports == ports)
+            return;
+    if (info->nr_kept < ACPI_MAX_KEPT) {
+        info->kept[info->nr_kept++] = (struct acpi_kept){ base, last, ports, what };
+        return;
+    }
+    for (u32 i = 0; i < 2; i++) /* no room: then all is kept, ports and memory */
+        info->kept[i] = (struct acpi_kept){ 0, ~0ull, i == 0, "more than Pith can note" };
+}
+
 static void on_hpet(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
 {
     struct acpi_hpet hpet;
 
     if (acpi_body(at, head->length, &hpet, sizeof(hpet)) && hpet.base.space == ACPI_MEMORY)
         out->hpet = hpet.base.address;
+    acpi_keep(out, out->hpet, KIB(1), false, "the clock (HPET)");
+}
+
+/* PCI Firmware Specification, "MCFG Table Description": configuration space, 1 MiB a bus. */
+static void on_mcfg(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
+{
+    struct { u64 base; u16 segment; u8 first, last; u32 reserved; } __attribute__((packed)) m;
+
+    for (u32 off = 44; off + sizeof(m) <= head->length && read_phys(at + off, &m, sizeof(m)); off += sizeof(m))
+        if (m.last >= m.first)
+            acpi_keep(out, m.base + m.first * MIB(1), (m.last - m.first + 1u) * MIB(1), false, "PCI configuration");
+}
+
+/* Both begin with a header of 48 bytes; of their entries, these name an IOMMU's registers. */
+struct iommu_entry {
+    union {
+        struct { u16 type, length; u8 flags, size; u16 segment; } dmar;
+        struct { u8 type, flags; u16 length, id, offset; } ivrs;
+    };
+    u64 base;
+};
+
+static u32 on_dmar_entry(const struct iommu_entry *e, struct acpi_info *out)
+{
+    if (e->dmar.type == 0) /* VT-d, "DMA Remapping Hardware Unit Definition Structure": 2^size pages */
+        acpi_keep(out, e->base, KIB(4) << (e->dmar.size & 15), false, "an IOMMU");
+    return e->dmar.length;
+}
+
+static u32 on_ivrs_entry(const struct iommu_entry *e, struct acpi_info *out)
+{
+    if (e->ivrs.type == 0x10 || e->ivrs.type == 0x11 || e->ivrs.type == 0x40) /* IVHD; its counters end at 512 KiB */
+        acpi_keep(out, e->base, KIB(512), false, "an IOMMU");
+    return e->ivrs.length;
+}
+
+static void on_iommus(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
+{
+    bool dmar = head->signature[0] == 'D';
+    struct iommu_entry e;
+    u32 length = 4;
+
+    for (u32 off = 48; length >= 4 && off < head->length; off += length) {
+        if (!acpi_body(at + off, head->length - off, &e, sizeof(e)))
+            return;
+        length = dmar ? on_dmar_entry(&e, out) : on_ivrs_entry(&e, out);
+    }
 }
 
 static void on_madt_entry(const struct madt_entry *e, struct acpi_info *out)
 {
     if (e->type == MADT_IOAPIC && e->length >= 12 && out->nr_ioapics < ACPI_MAX_IOAPICS)
         out->ioapics[out->nr_ioapics++] = (struct acpi_ioapic){ e->ioapic.base, e->ioapic.gsi_base };
+    if (e->type == MADT_IOAPIC && e->length >= 12)
+        acpi_keep(out, e->ioapic.base, KIB(4), false, "an I/O APIC");
     if (e->type == MADT_OVERRIDE && e->length >= 10 && e->override.irq < ACPI_ISA_IRQS)
         out->isa[e->override.irq] = (struct acpi_isa_irq){
             .gsi = e->override.gsi,
@@ -218,21 +286,39 @@ static u16 fadt_port(u32 old, const struct acpi_gas *gas)
     return port <= 0xffff ? (u16)port : 0;
 }
 
+/* Chipsets keep SMI enables, watchdogs and sleep types beside what the table names, in blocks of up to 128 ports. */
+static void keep_fadt(const struct acpi_fadt *f, struct acpi_info *out)
+{
+    static const char what[] = "power management";
+
+    for (u32 i = 0; i < FADT_BLOCKS; i++) {
+        u16 port = fadt_port(f->blocks[i], &f->x_blocks[i]);
+
+        if (port)
+            acpi_keep(out, port & ~0x7full, 0x80, true, what);
+        else
+            acpi_keep(out, f->x_blocks[i].address, 16, false, what);
+    }
+    acpi_keep(out, f->smi_cmd, 2, true, what);
+    acpi_keep(out, f->reset.space == ACPI_PCI_CONFIG ? 0 : f->reset.address, 4, f->reset.space == ACPI_IO, "reset");
+}
+
 static void on_fadt(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
 {
     struct acpi_fadt f;
 
     if (!acpi_body(at, head->length, &f, sizeof(f)))
         return;
-    out->pm_timer = fadt_port(f.pm_timer, &f.x_pm_timer);
-    out->pm1a_cnt = fadt_port(f.pm1a_cnt, &f.x_pm1a_cnt);
-    out->pm1b_cnt = fadt_port(f.pm1b_cnt, &f.x_pm1b_cnt);
+    out->pm_timer = fadt_port(f.blocks[PM_TIMER], &f.x_blocks[PM_TIMER]);
+    out->pm1a_cnt = fadt_port(f.blocks[PM1A_CNT], &f.x_blocks[PM1A_CNT]);
+    out->pm1b_cnt = fadt_port(f.blocks[PM1B_CNT], &f.x_blocks[PM1B_CNT]);
     out->smi_cmd = f.smi_cmd <= 0xffff ? (u16)f.smi_cmd : 0;
     out->acpi_enable = f.acpi_enable;
     if (f.flags & FADT_RESET_SUPPORTED) {
         out->reset = (struct acpi_register){ f.reset.space, f.reset.address };
         out->reset_value = f.reset_value;
     }
+    keep_fadt(&f, out);
     on_dsdt(f.x_dsdt ? f.x_dsdt : f.dsdt, out);
 }
 
@@ -241,7 +327,14 @@ static void acpi_table(hpa_t at, struct acpi_info *out)
     static const struct {
         char signature[4];
         void (*parse)(hpa_t at, const struct acpi_header *head, struct acpi_info *out);
-    } tables[] = { { "APIC", on_madt }, { "HPET", on_hpet }, { "FACP", on_fadt } };
+    } tables[] = {
+        { "APIC", on_madt },
+        { "HPET", on_hpet },
+        { "FACP", on_fadt },
+        { "MCFG", on_mcfg },
+        { "DMAR", on_iommus },
+        { "IVRS", on_iommus },
+    };
     char signature[4];
     struct acpi_header head;
 

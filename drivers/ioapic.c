@@ -39,6 +39,14 @@ u32 ioapic_init(volatile void *mmio)
     return pins;
 }
 
+void ioapic_mask(volatile void *mmio, u32 pin, bool masked)
+{
+    u32 reg = IOAPIC_REDIRECTION + 2 * pin;
+    u32 low = ioapic_read(mmio, reg) & ~PIN_MASKED;
+
+    ioapic_write(mmio, reg, low | (masked ? PIN_MASKED : 0));
+}
+
 void ioapic_route(volatile void *mmio, u32 pin, const struct ioapic_route *route)
 {
     u32 low = route->vector | (route->level ? PIN_LEVEL : 0) | (route->active_low ? PIN_LOW : 0);

@@ -12,4 +12,5 @@ struct ioapic_route {
 
 /* Masks every pin. Returns how many there are, 0: no I/O APIC answers at @mmio (mapped uncached). */
 u32 ioapic_init(volatile void *mmio);
-void ioapic_route(volatile void *mmio, u32 pin, const struct ioapic_route *route);
+void ioapic_route(volatile void *mmio, u32 pin, const struct ioapic_route *route); /* and unmasks it */
+void ioapic_mask(volatile void *mmio, u32 pin, bool masked);

@@ -3,6 +3,7 @@
 #include "hv/cpu.h"
 
 #include "arch/x86/cpu/insn.h"
+#include "hv/devices.h"
 #include "hv/irq.h"
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
@@ -160,6 +161,8 @@ void cpu_attend(struct cpu *cpu)
         v = next;
     }
     timers_run(&cpu->timers, arch_tsc());
+    if (cpu->device_irqs)
+        devices_attend(cpu);
     if (cpu->index == 0)
         irq_house();
     if (cpu->index == 0 && __atomic_exchange_n(&house_wanted, 0, __ATOMIC_ACQ_REL))

@@ -4,6 +4,7 @@
 
 #include "hv/abi/hypercall.h"
 #include "arch/x86/cpu/insn.h"
+#include "hv/devices.h"
 #include "hv/hypercall.h"
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
@@ -18,7 +19,7 @@
 static u64 pool_pages(const struct manifest_partition *c)
 {
     return PAGES(sizeof(struct partition)) + 64 + c->memory / MIB(2) + c->memory / GIB(1) +
-           c->vcpus * (PAGES(sizeof(struct vcpu)) + 8);
+           c->vcpus * (PAGES(sizeof(struct vcpu)) + 8) + devices_frames(c);
 }
 
 u64 partitions_frames(const struct manifest *m)
@@ -189,6 +190,8 @@ static enum pith_status create(const struct manifest_partition *c, u32 index, st
         return st;
     vmsr_each_pass(pass_msr, p);
     st = make_vcpus(p);
+    if (st == PITH_OK)
+        st = devices_create(p);
     if (st != PITH_OK)
         return st;
     if (!load_check(p, index)) {

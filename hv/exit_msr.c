@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* RDMSR and WRMSR: the state behind the policy table of vdev/vmsr.c. */
 #include "arch/x86/cpu/regs.h"
+#include "hv/devices.h"
 #include "hv/exit.h"
 #include "hv/partition.h"
 #include "hv/vdev/vclock.h"
@@ -57,6 +58,8 @@ static __attribute__((noinline)) void carry_out(struct vcpu *v, const struct vla
         vcpu_arm_timer(v);
     if (e->eoi) {
         spin_lock(&p->lock);
+        if (p->irqs_held)
+            devices_eoi(p, e->eoi_vector);
         vioapic_eoi(&p->ioapic, e->eoi_vector, partition_deliver, p);
         spin_unlock(&p->lock);
     }

@@ -2,7 +2,7 @@
 /* Physical interrupts. */
 #include "hv/irq.h"
 
-#include "hv/cpu.h"
+#include "hv/devices.h"
 #include "hv/lib/log.h"
 #include "hv/monitor.h"
 #include "hv/terminal.h"
@@ -14,8 +14,9 @@ static struct timer poll_timer;
 
 static void on_irq(u8 vector)
 {
-    (void)vector; /* timer, doorbell or UART: cpu_attend() looks at all three */
-    cpu_look(this_cpu());
+    if (vector >= HOST_VEC_DEVICE && vector < HOST_VEC_DEVICE + VIOAPIC_PINS)
+        devices_irq(vector - HOST_VEC_DEVICE);
+    cpu_look(this_cpu()); /* timer, doorbell, UART or device: cpu_attend() looks at all of them */
 }
 
 static void poll_again(struct timer *t)

@@ -14,21 +14,31 @@ struct exam {
     void *ctx;
 };
 
-/* What no partition may be given: Pith works with it, or emulates it for every guest. */
+/* What no partition may be given on any machine: Pith works with it, emulates it for every guest, or it reaches all memory. */
 struct kept {
     u64 first, last;
     const char *what;
 };
 static const struct kept kept_ports[] = {
-    { 0x20, 0x21, "the interrupt controller" },
-    { 0xa0, 0xa1, "the interrupt controller" },
+    { 0x00, 0xff, "the PC's own devices (DMA, interrupt and keyboard controllers, timer, clock)" },
+    { 0x3b0, 0x3bb, "the screen" },
+    { 0x3c0, 0x3df, "the screen" },
     { 0x3f8, 0x3ff, "Pith's console" },
+    { 0x480, 0x48f, "the DMA controller" },
     { 0x4d0, 0x4d1, "the interrupt controller" },
+    { 0x600, 0x60f, "every guest's own power and reset registers" },
     { 0xcf8, 0xcff, "PCI configuration and reset" },
 };
 static const struct kept kept_mmio[] = {
-    { 0xfec00000, 0xfec00fff, "the IOAPIC" },
-    { 0xfee00000, 0xfeefffff, "the local APIC" },
+    { 0xfec00000, 0xfecfffff, "the I/O APICs" },
+    { 0xfed00000, 0xfedfffff, "clocks, IOMMUs and other parts of the chipset" },
+    { 0xfee00000, 0xfeefffff, "the local APICs and interrupt messages" },
+    { 0xff000000, 0xffffffff, "the firmware's flash memory" },
+};
+static const struct kept kept_irqs[] = {
+    { 0, 0, "the timer" },
+    { 2, 2, "the timer" },
+    { 4, 4, "the console" },
 };
 
 PRINTF(4, 5)
@@ -127,9 +137,8 @@ static void examine_kept(const struct exam *e, const struct manifest_partition *
 {
     for (u32 i = 0; i < nr_kept; i++) {
         if (r->first <= kept[i].last && r->last >= kept[i].first)
-            mistake(e, p, key,
-                    "%s 0x%lx-0x%lx of '%s' reaches into 0x%lx-0x%lx, %s - take that out", key,
-                    r->first, r->last, p->name, kept[i].first, kept[i].last, kept[i].what);
+            mistake(e, p, key, MANIFEST_KEPT_TEXT, key, r->first, r->last, p->name, kept[i].first,
+                    kept[i].last, kept[i].what);
     }
 }
 
@@ -216,8 +225,13 @@ static void examine_irqs(const struct exam *e, const struct manifest_partition *
 {
     for (u32 k = 0; k < p->nr_irqs; k++) {
         if (p->irqs[k] > MANIFEST_IRQ_MAX)
-            mistake(e, p, "irqs", "there is no interrupt %u - write 0 to %u", p->irqs[k],
-                    MANIFEST_IRQ_MAX);
+            mistake(e, p, "irqs", "a guest's I/O APIC has no pin for interrupt %u - write 0 to %u",
+                    p->irqs[k], MANIFEST_IRQ_MAX);
+        for (u32 i = 0; i < ARRAY_SIZE(kept_irqs); i++) {
+            if (p->irqs[k] == kept_irqs[i].first)
+                mistake(e, p, "irqs", "interrupt %u of '%s' is that of %s - take it out",
+                        p->irqs[k], p->name, kept_irqs[i].what);
+        }
         for (const struct manifest_partition *q = e->m->partitions; q <= p; q++) {
             for (u32 i = 0; i < (q == p ? k : q->nr_irqs); i++) {
                 if (q->irqs[i] == p->irqs[k])
@@ -373,17 +387,6 @@ void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
     examine_core_budget(&e);
 }
 
-void manifest_unsupported(const struct manifest *m, manifest_mistake_fn *fn, void *ctx)
-{
-    const char *text = "real devices cannot be given to partitions yet - remove ports, mmio and irqs";
-
-    if (!manifest_sound(m))
-        return; /* manifest_examine() has said so */
-    for (const struct manifest_partition *p = m->partitions; p < m->partitions + m->nr_partitions; p++)
-        if (p->nr_ports || p->nr_mmio || p->nr_irqs)
-            fn(ctx, p, p->nr_ports ? "ports" : p->nr_mmio ? "mmio" : "irqs", text);
-}
-
 struct first {
     char *why;
     size_t size;
@@ -408,6 +411,5 @@ enum pith_status manifest_check(const struct manifest *m, u32 nr_modules, u32 nr
 
     why[0] = '\0';
     manifest_examine(m, nr_modules, nr_cores, keep_first, &first);
-    manifest_unsupported(m, keep_first, &first);
     return first.found ? PITH_E_ARG : PITH_OK;
 }

@@ -11,7 +11,7 @@
 #define MANIFEST_VCPUS_MAX  16u
 #define MANIFEST_TRACE_MIN  KIB(4)
 #define MANIFEST_TRACE_MAX  MIB(16)
-#define MANIFEST_IRQ_MAX    255u
+#define MANIFEST_IRQ_MAX    23u /* the last pin of a guest's I/O APIC */
 #define MANIFEST_MMIO_MAX   (BIT(52) - 1) /* the widest physical address x86-64 allows */
 
 /*
@@ -21,12 +21,12 @@
 typedef void manifest_mistake_fn(void *ctx, const struct manifest_partition *part, const char *key,
                                  const char *text);
 
+/* key, first and last, name of the partition; first and last that nobody may have, and what that is */
+#define MANIFEST_KEPT_TEXT "%s 0x%lx-0x%lx of '%s' reaches into 0x%lx-0x%lx, %s - take that out"
+
 /* Reports every mistake. @nr_cores: what this machine has, MANIFEST_CORES when not known yet. */
 void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
                       manifest_mistake_fn *mistake, void *ctx);
-
-/* Reports what is right by itself, but more than this version can do. */
-void manifest_unsupported(const struct manifest *m, manifest_mistake_fn *mistake, void *ctx);
 
 /* The first mistake as "pith.conf:LINE: what is wrong - what to do" in @why. */
 enum pith_status manifest_check(const struct manifest *m, u32 nr_modules, u32 nr_cores, char *why,

@@ -3,6 +3,7 @@
 #include "hv/monitor.h"
 
 #include "hv/audit.h"
+#include "hv/devices.h"
 #include "hv/exit.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/log.h"
@@ -72,8 +73,9 @@ static void list_one(const struct partition *p)
             exits += p->vcpus[i]->exits[k];
         ticks += stretch(p->vcpus[i]->run_tsc, p->vcpus[i]->run_since);
     }
-    say("%-15s %-9s core %-3u vcpus %-2u %5lu MiB  %8lu ms  %lu exits\n", p->name, partition_state_name(p),
-        p->vcpus[0]->home->index, p->nr_vcpus, p->conf->memory >> 20, ticks / arch_tsc_khz(), exits);
+    say("%-15s %-9s core %-3u vcpus %-2u %5lu MiB  %8lu ms  %lu exits%s\n", p->name, partition_state_name(p),
+        p->vcpus[0]->home->index, p->nr_vcpus, p->conf->memory >> 20, ticks / arch_tsc_khz(), exits,
+        devices_isolated(p) ? "" : "  NOT ISOLATED");
 }
 
 static void cmd_list(struct partition *p)
@@ -200,6 +202,16 @@ static void list_memory(void)
     say("audit: %s\n", wrong ? wrong : "every frame has its owner");
 }
 
+static void show_devices(const struct manifest_partition *c)
+{
+    for (u32 i = 0; i < c->nr_ports; i++)
+        say("ports %lx-%lx of the machine\n", c->ports[i].first, c->ports[i].last);
+    for (u32 i = 0; i < c->nr_mmio; i++)
+        say("memory %lx-%lx of a device\n", c->mmio[i].first, c->mmio[i].last);
+    for (u32 i = 0; i < c->nr_irqs; i++)
+        say("interrupt %u of the machine\n", c->irqs[i]);
+}
+
 static void cmd_mem(struct partition *p)
 {
     if (!p) {
@@ -208,6 +220,9 @@ static void cmd_mem(struct partition *p)
     }
     for (u32 i = 0; i < p->nr_ram; i++)
         say("guest-physical %lx: %lu KiB at %lx\n", p->ram[i].gpa, p->ram[i].size >> 10, p->ram[i].hpa);
+    show_devices(p->conf);
+    if (!devices_isolated(p))
+        say("NOT ISOLATED: its devices could read and write all memory\n");
     list_pool(p->name, &p->frames, p->conf->memory);
 }
 
@@ -232,7 +247,7 @@ static const struct { const char *name; void (*run)(struct partition *p); u8 arg
     { "resume", cmd_resume, NAME, "let it go on" },
     { "regs", cmd_regs, NAME_VCPU, "registers of a virtual processor" },
     { "exits", cmd_exits, NAME, "why its guest left for the hypervisor, and how often" },
-    { "mem", cmd_mem, NAME_OR_NOTHING, "its memory, or everybody's" },
+    { "mem", cmd_mem, NAME_OR_NOTHING, "its memory and real devices, or everybody's memory" },
     { "cores", cmd_cores, NOTHING, "cores, who lives there and who runs" },
     { "log", cmd_log, NOTHING, "the hypervisor's last lines" },
     { "trace", cmd_trace, NOTHING, "what guests did: trace dump, on, off [NAME], or clear, show" },

@@ -3,6 +3,7 @@
 #include "hv/partition.h"
 
 #include "hv/audit.h"
+#include "hv/devices.h"
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
@@ -197,6 +198,7 @@ static void begin(struct partition *p)
     if (!first_said)
         main_first_start(p);
     first_said = true;
+    devices_start(p);
     trace_event(p, 0, PITH_TRACE_START, 0, 0);
     set_state(p, PARTITION_RUNNING);
     for (u32 i = p->nr_vcpus; i-- > 0;) /* vCPU 0 last: only it does anything by itself, and it may end all of them again */
@@ -283,6 +285,7 @@ static void finish(struct partition *p)
         [END_FAULT] = "ended after a failure", [END_STOPPED] = "stopped", [END_RESET] = "reboots",
     };
 
+    devices_stop(p);
     audit();
     console_end(&p->console);
     trace_event(p, 0, PITH_TRACE_END, p->end, p->exit_status);

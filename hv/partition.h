@@ -48,6 +48,7 @@ struct partition {
     const struct load_plan *plan;       /* from the loader, checked */
 
     struct spinlock lock;               /* the devices below, input and start time */
+    u32 irqs_held;                      /* real interrupts, a bit each: their lines are high until the guest's EOI */
     struct vioapic ioapic;
     struct vuart uart;
     struct vrtc rtc;

@@ -48,6 +48,7 @@ class Machine:
 
     def __init__(self, opt, image, tmp):
         self.opt, self.image, self.tmp, self.serial, self.process = opt, image, pathlib.Path(tmp), None, None
+        self.com2 = None                                    # the same for the second serial port
         self.log, self.next_look = self.tmp / 'log', 0.0
 
     def connect(self, listener):
@@ -96,7 +97,7 @@ class Qemu(Machine):
     def start(self):
         o = self.opt
         shutil.copyfile(self.VARS, self.tmp / 'vars.fd')
-        listeners = {n: self.listen(n) for n in ('qmp', 'serial') if n == 'qmp' or not o.no_serial}
+        listeners = {n: self.listen(n) for n, wanted in (('qmp', True), ('serial', not o.no_serial), ('com2', o.com2)) if wanted}
         argv = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std', '-no-reboot', '-no-shutdown',
                 '-machine', 'q35' + (',acpi=off' if o.no_acpi else ''), '-cpu', o.cpu or 'max,+svm', '-smp', str(o.cpus),
                 '-m', f'{o.memory or 1024}M',
@@ -105,8 +106,9 @@ class Qemu(Machine):
                 '-drive', f'if=none,id=disk,format=raw,file={self.image}', '-device', 'virtio-blk-pci,drive=disk,bootindex=0',
                 '-chardev', f'socket,id=qmp,path={self.tmp}/qmp', '-mon', 'chardev=qmp,mode=control']
         argv += ['-accel', 'tcg,thread=single', '-icount', f'shift={o.icount},sleep=off'] if o.icount is not None else ['-accel', 'tcg']
-        if not o.no_serial:
-            argv += ['-chardev', f'socket,id=serial,path={self.tmp}/serial', '-serial', 'chardev:serial']
+        for name in 'serial', 'com2':                       # the first -serial is COM1
+            argv += ['-chardev', f'socket,id={name},path={self.tmp}/{name}', '-serial', f'chardev:{name}'] if name in listeners else ['-serial', 'none']
+        argv += o.qemu_arg
         if o.debugcon:
             argv += ['-chardev', f'file,id=debugcon,path={o.debugcon}', '-device', 'isa-debugcon,iobase=0xe9,chardev=debugcon']
         with open(self.log, 'wb') as log:
@@ -114,6 +116,8 @@ class Qemu(Machine):
         self.qmp, self.replies = self.connect(listeners['qmp']), b''
         if not o.no_serial:
             self.serial = self.connect(listeners['serial'])
+        if o.com2:
+            self.com2 = self.connect(listeners['com2'])
         self.end = None
         self.command('qmp_capabilities')
 
@@ -235,17 +239,16 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
         rc += 'port_e9_hack: enabled=1\n' if o.debugcon else ''
         if o.screenshot:
             env['DISPLAY'] = self.start_screen()
-        if not o.no_serial:
-            listener = socket.create_server(('127.0.0.1', 0))
-            rc += f'com1: enabled=true, mode=socket-client, dev="127.0.0.1:{listener.getsockname()[1]}"\n'
+        listeners = {n: socket.create_server(('127.0.0.1', 0)) for n, wanted in (('com1', not o.no_serial), ('com2', o.com2)) if wanted}
+        for name, listener in listeners.items():
+            rc += f'{name}: enabled=true, mode=socket-client, dev="127.0.0.1:{listener.getsockname()[1]}"\n'
         (self.tmp / 'bochsrc').write_text(rc)
         # Debian's Bochs has its debugger built in, which stops at the start and after each reported panic: let it continue
         (self.tmp / 'debugger').write_text('c\n' * 100 + 'quit\n')
         with open(o.debugcon or self.tmp / 'stdout', 'wb') as out:
             self.process = spawn(['bochs-bin', '-q', '-f', f'{self.tmp}/bochsrc', '-rc', f'{self.tmp}/debugger'], env=env, cwd=self.tmp,
                                  stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        if not o.no_serial:
-            self.serial = self.connect(listener)
+        self.serial, self.com2 = (self.connect(listeners[n]) if n in listeners else None for n in ('com1', 'com2'))
 
     def start_screen(self):
         readable, writable = os.pipe()

@@ -11,7 +11,6 @@
 
 #include "boot/config.h"
 #include "boot/plans.h"
-#include "hv/manifest.h"
 
 enum { EXIT_GOOD = 0,
        EXIT_MISTAKES = 1,
@@ -127,14 +126,6 @@ static unsigned check_images(const char *path)
     return plans_make(&cfg.manifest, files, &counted, NULL, print_unloadable);
 }
 
-static void print_unsupported(void *ctx, const struct manifest_partition *part, const char *key, const char *text)
-{
-    unsigned *bad = ctx;
-
-    fprintf(stderr, "line %u: %s\n", config_line(&cfg, part, key), text);
-    (*bad)++;
-}
-
 int main(int argc, char **argv)
 {
     const char *path = argv[argc - 1];
@@ -157,8 +148,6 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     bad = config_parse(&cfg, text, size) ? 0 : print_mistakes(path);
-    if (!bad)
-        manifest_unsupported(&cfg.manifest, print_unsupported, &bad);
     if (with_files)
         bad += check_files(path);
     if (with_files && !cfg.nr_errors)

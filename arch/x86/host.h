@@ -24,7 +24,11 @@
 #define HOST_MAX_CORES   256u
 
 /* Host interrupt vectors. Exceptions are 0-31; everything else comes to the handler set by arch_set_irq_handler(). */
-enum host_vector { HOST_VEC_UART = 0x40, HOST_VEC_TIMER = 0xf0, HOST_VEC_DOORBELL = 0xf1, HOST_VEC_SPURIOUS = 0xff };
+enum host_vector {
+    HOST_VEC_UART = 0x40,
+    HOST_VEC_DEVICE = 0x50, /* and up: one for each interrupt that may be given to partitions */
+    HOST_VEC_TIMER = 0xf0, HOST_VEC_DOORBELL = 0xf1, HOST_VEC_SPURIOUS = 0xff
+};
 enum host_map_type { HOST_RO, HOST_RW, HOST_UC, HOST_WC };        /* none is executable */
 
 static inline void *phys_to_virt(hpa_t hpa) { return (void *)(HOST_DIRECT_BASE + hpa); }
@@ -57,7 +61,7 @@ void arch_cpu_stop(u32 index);
 u32 arch_cpu_apic_id(void);
 u32 arch_cpu_stack_free(u32 index); /* bytes of that core's stack never touched: stacks are painted */
 
-/* fn runs with IF=0 on the interrupted stack; the local APIC was already acknowledged. NMIs only end HLT and guests. */
+/* fn runs with IF=0 on the interrupted stack; the local APIC is acknowledged after it. NMIs only end HLT and guests. */
 void arch_set_irq_handler(void (*fn)(u8 vector));
 void arch_irq_window(void);               /* takes every pending interrupt: STI, NOP, CLI */
 void arch_idle(void);                     /* STI; HLT; CLI: returns after the next interrupt */
@@ -65,6 +69,15 @@ void arch_ipi(u32 apic_id, u8 vector);    /* fixed, edge; returns when it was ac
 void arch_nmi_others(void);               /* all cores but this one */
 /* Routes a legacy ISA interrupt (0-15) to @vector on the boot core through the I/O APIC found by ACPI or at fec00000. */
 enum pith_status arch_isa_irq(u8 irq, u8 vector) MUST_CHECK;
+u32 arch_isa_gsi(u8 irq);                 /* the global system interrupt that an ISA interrupt (0-15) is */
+bool arch_gsi_level(u32 gsi);             /* level-triggered on this machine, else edges */
+/* Routes it to @vector on that core and unmasks it. PITH_E_HW: no I/O APIC has it, or none can name such an APIC ID. */
+enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id) MUST_CHECK;
+void arch_gsi_mask(u32 gsi, bool masked); /* of one that was routed; any core, in interrupt handlers too */
+
+/* The @i-th range that this machine's tables or chipset keep from guests; false: there are no more. */
+struct arch_kept { u64 first, last; bool ports; const char *what; };
+bool arch_kept(u32 i, struct arch_kept *out);
 
 u64 arch_tsc(void);
 u64 arch_tsc_khz(void);                   /* measured in arch_timers_init(), never 0 */

@@ -23,11 +23,11 @@ void irq_dispatch(u8 vector)
     /* A spurious interrupt sets no in-service bit: acknowledging it would end another one. */
     if (vector == HOST_VEC_SPURIOUS)
         return;
-    lapic_eoi();
     if (vector == HOST_VEC_TIMER)
         timers_fired();
     if (fn)
         fn(vector);
+    lapic_eoi(); /* last: a level-triggered pin that the handler masked would come again at once */
 }
 
 void arch_irq_window(void)

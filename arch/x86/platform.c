@@ -6,11 +6,15 @@
 #include "arch/x86/cpu/regs.h"
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
+#include "drivers/pci_pm.h"
 #include "hv/lib/log.h"
+#include "hv/lib/spinlock.h"
 
 #define IOAPIC_DEFAULT   0xfec00000u
 #define PIC_MASTER_MASK  0x21
 #define PIC_SLAVE_MASK   0xa1
+#define ELCR             0x4d0      /* a bit an ISA interrupt: level-triggered */
+#define IOAPIC_MAX_ID    0xfeu      /* of a destination; ffh is all cores */
 #define CPUID_1C_X2APIC  BIT(21)
 #define APIC_BASE_ADDR   0x000ffffffffff000ull
 
@@ -21,13 +25,19 @@ static struct {
     u32 gsi_base, pins;
 } ioapics[ACPI_MAX_IOAPICS];
 static u32 nr_ioapics;
+static struct spinlock ioapic_lock; /* of the registers: an index and a window */
 
-static bool read_physical(hpa_t hpa, void *buf, size_t len)
+static u64 physical_end(void)
 {
     u32 a, b, c, d;
 
     cpuid(0x80000008, 0, &a, &b, &c, &d);
-    if (hpa + len < hpa || hpa + len > BIT(a & 0xff))
+    return BIT(a & 0xff);
+}
+
+static bool read_physical(hpa_t hpa, void *buf, size_t len)
+{
+    if (hpa + len < hpa || hpa + len > physical_end())
         return false;
     host_read(hpa, buf, len);
     return true;
@@ -78,31 +88,95 @@ static void old_interrupts_off(void)
 enum pith_status platform_init(const struct handoff *h)
 {
     enum pith_status st = lapic_find();
+    struct pci_pm pm;
 
     if (st != PITH_OK)
         return st;
     acpi_parse(h->acpi_rsdp, read_physical, &platform_acpi);
     if (!platform_acpi.found)
         log_info("no ACPI tables: devices are taken where PCs have them");
+    if (!platform_acpi.found && pci_pm_find(&pm))
+        acpi_keep(&platform_acpi, pm.base & ~0x7full, 0x80, true, "power management");
+    acpi_keep(&platform_acpi, physical_end(), ~0ull, false, "addresses that this processor does not have");
     old_interrupts_off();
     return PITH_OK;
 }
 
+bool arch_kept(u32 i, struct arch_kept *out)
+{
+    const struct acpi_kept *k = &platform_acpi.kept[i];
+
+    if (i >= platform_acpi.nr_kept)
+        return false;
+    *out = (struct arch_kept){ k->first, k->last, k->ports, k->what };
+    return true;
+}
+
+static volatile void *find_pin(u32 gsi, u32 *pin)
+{
+    for (u32 i = 0; i < nr_ioapics; i++)
+        if (gsi >= ioapics[i].gsi_base && gsi - ioapics[i].gsi_base < ioapics[i].pins) {
+            *pin = gsi - ioapics[i].gsi_base;
+            return ioapics[i].mmio;
+        }
+    return NULL;
+}
+
+u32 arch_isa_gsi(u8 irq)
+{
+    return platform_acpi.isa[irq].gsi;
+}
+
+/* ISA interrupts are what the MADT or else the edge/level control registers say; the others are PCI's: level, low. */
+static struct ioapic_route route_of(u32 gsi)
+{
+    bool isa = gsi < ACPI_ISA_IRQS;
+    struct ioapic_route route = { .level = !isa || inb((u16)(ELCR + gsi / 8)) >> gsi % 8 & 1, .active_low = !isa };
+
+    for (u32 irq = 0; irq < ACPI_ISA_IRQS; irq++)
+        if (platform_acpi.isa[irq].gsi == gsi && (platform_acpi.isa[irq].level || irq != gsi)) {
+            route.level = platform_acpi.isa[irq].level;
+            route.active_low = platform_acpi.isa[irq].active_low;
+        }
+    return route;
+}
+
+bool arch_gsi_level(u32 gsi)
+{
+    return route_of(gsi).level;
+}
+
+enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id)
+{
+    struct ioapic_route route = route_of(gsi);
+    volatile void *mmio;
+    u32 pin;
+
+    mmio = find_pin(gsi, &pin);
+    if (!mmio || apic_id > IOAPIC_MAX_ID)
+        return PITH_E_HW;
+    route.vector = vector;
+    route.apic_id = apic_id;
+    spin_lock(&ioapic_lock);
+    ioapic_route(mmio, pin, &route);
+    spin_unlock(&ioapic_lock);
+    return PITH_OK;
+}
+
+void arch_gsi_mask(u32 gsi, bool masked)
+{
+    volatile void *mmio;
+    u32 pin;
+
+    mmio = find_pin(gsi, &pin);
+    if (!mmio)
+        return;
+    spin_lock(&ioapic_lock); /* interrupts are off wherever it is held */
+    ioapic_mask(mmio, pin, masked);
+    spin_unlock(&ioapic_lock);
+}
+
 enum pith_status arch_isa_irq(u8 irq, u8 vector)
 {
-    struct ioapic_route route = { .vector = vector, .apic_id = lapic_id() };
-    const struct acpi_isa_irq *isa;
-
-    if (irq >= ACPI_ISA_IRQS)
-        return PITH_E_ARG;
-    isa = &platform_acpi.isa[irq];
-    route.level = isa->level;
-    route.active_low = isa->active_low;
-    for (u32 i = 0; i < nr_ioapics; i++) {
-        if (isa->gsi < ioapics[i].gsi_base || isa->gsi - ioapics[i].gsi_base >= ioapics[i].pins)
-            continue;
-        ioapic_route(ioapics[i].mmio, isa->gsi - ioapics[i].gsi_base, &route);
-        return PITH_OK;
-    }
-    return PITH_E_HW;
+    return irq < ACPI_ISA_IRQS ? arch_gsi_route(arch_isa_gsi(irq), vector, lapic_id()) : PITH_E_ARG;
 }

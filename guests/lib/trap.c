@@ -30,6 +30,7 @@ static uint8_t user_stack[8192] __attribute__((aligned(16)));
 struct trap_frame trap_last;
 uint64_t trap_cr2;
 volatile uint64_t trap_irqs;
+void (*trap_on_irq)(void);
 
 /* Shared with trap.S. */
 extern uint64_t trap_resume; /* RSP inside trap_try(), 0: nobody waits for an exception */
@@ -45,6 +46,8 @@ int trap_entered(const struct trap_frame *f)
 {
     if (f->vector == TRAP_IRQ) {
         trap_irqs = trap_irqs + 1;
+        if (trap_on_irq)
+            trap_on_irq();
         __asm__ volatile("wrmsr" : : "c"(MSR_X2APIC_EOI), "a"(0), "d"(0));
         return -1;
     }

@@ -23,6 +23,7 @@ _Static_assert(sizeof(struct trap_frame) == 22 * 8, "trap.S");
 extern struct trap_frame trap_last;     /* of the last exception */
 extern uint64_t trap_cr2;
 extern volatile uint64_t trap_irqs;     /* interrupts taken at TRAP_IRQ */
+extern void (*trap_on_irq)(void);       /* called for each of them, before it is acknowledged; NULL: nothing is */
 
 /* GDT with user segments (0x18, 0x20), TSS and 32-bit code (0x38), and an IDT.
  * An exception outside trap_try() is reported and ends the guest. */

@@ -18,7 +18,9 @@
 
 enum manifest_poweroff { MANIFEST_POWEROFF_NEVER = 0, MANIFEST_POWEROFF_WHEN_DONE = 1 };
 enum manifest_restart { MANIFEST_RESTART_NEVER = 0, MANIFEST_RESTART_ON_FAILURE = 1, MANIFEST_RESTART_ALWAYS = 2 };
-enum manifest_flags { MANIFEST_DEDICATED = 1, MANIFEST_STRICT = 2, MANIFEST_CORES_GIVEN = 4, MANIFEST_NO_KVM = 8 };
+enum manifest_flags {
+    MANIFEST_DEDICATED = 1, MANIFEST_STRICT = 2, MANIFEST_CORES_GIVEN = 4, MANIFEST_NO_KVM = 8, MANIFEST_DMA_TRUSTED = 16
+};
 
 struct manifest_range { uint64_t first, last; };     /* ports, or guest-physical = host-physical addresses; inclusive */
 

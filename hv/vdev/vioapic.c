@@ -78,6 +78,16 @@ void vioapic_set_pin(struct vioapic *io, u32 pin, bool level, vioapic_deliver_fn
         send(io->rte[pin], deliver, ctx);
 }
 
+u32 vioapic_waiting(const struct vioapic *io, u8 vector)
+{
+    u32 found = 0;
+
+    for (u32 pin = 0; pin < VIOAPIC_PINS; pin++)
+        if ((u8)io->rte[pin] == vector && (io->rte[pin] & RTE_REMOTE_IRR))
+            found |= 1u << pin;
+    return found;
+}
+
 void vioapic_eoi(struct vioapic *io, u8 vector, vioapic_deliver_fn *deliver, void *ctx)
 {
     for (u32 pin = 0; pin < VIOAPIC_PINS; pin++) {

@@ -24,4 +24,5 @@ void vioapic_write(struct vioapic *io, u32 offset, u32 val, vioapic_deliver_fn *
 /* level: asserted? The polarity bit is kept, but devices here speak of meaning, not of volts. */
 void vioapic_set_pin(struct vioapic *io, u32 pin, bool level, vioapic_deliver_fn *deliver,
                      void *ctx);
+u32 vioapic_waiting(const struct vioapic *io, u8 vector); /* pins, a bit each, that an EOI of @vector would end */
 void vioapic_eoi(struct vioapic *io, u8 vector, vioapic_deliver_fn *deliver, void *ctx);

@@ -80,7 +80,7 @@ def said_attacks(which, ticks, line):
         rf'^\[pith\] clock-{c}: exited with status 0$' for c in range(2)]
 
 
-GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm', 'poison'] for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
+GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm', 'poison', 'com2', 'edu'] for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):
     return f'[pith]\npoweroff = when-done\n[partition {name}]\nimage = {file}\nmemory = {memory}\ncmdline = {cmdline}\n'
@@ -101,6 +101,39 @@ TRACED = MONITOR.replace('[pith]', '[pith]\ntrace = 16K')
 TYPED_TRACE = '\x14\x14trace off clock\ntrace show\ntrace dump nobody\ntrace nonsense\ntrace dump\n'
 FAULT = HELLO.replace('hello', 'fault') + 'restart = on-failure\n'
 STRICT = HELLO.replace('hello', 'isolate') + 'modules = hello.elf\nstrict = yes\n'
+
+COM2 = CLOCK + """
+[partition com2]
+image = com2.elf
+memory = 8M
+ports = 0x2f8-0x2ff
+irqs = 3
+[partition isolate]
+image = isolate.elf
+memory = 8M
+modules = hello.elf
+"""
+# QEMU's teaching device in slot 16: where the firmware puts it, and which pin of the I/O APIC its interrupt is
+EDU_ARGS = [*('--qemu-arg=' + a for a in ('-device', 'edu,addr=0x10')), '--monitor-command', 'xp /1hx 0xb0080004', *GUEST_FILES]
+EDU = CLOCK + f"""
+[partition edu]
+image = edu.elf
+memory = 8M
+mmio = 0xc1000000-0xc10fffff
+irqs = 20
+dma = trusted
+cmdline = base={0xc1000000} gsi=20
+"""
+STORM = EDU.replace('gsi=20', 'gsi=20 storm=1').replace('ticks=3', 'ticks=0')
+SAID_EDU = r'^\[pith\] edu is NOT ISOLATED'
+KEPT = [ # ranges that nobody may have on that machine, and what is said
+    ('mmio = 0x30000000-0x30000fff', 'RAM - take that out'), ('mmio = 0xb0080000-0xb0080fff', 'PCI configuration'),
+    ('mmio = 0xc0100000-0xc0100fff', 'the screen'), ('mmio = 0xc1112000-0xc1112fff', "the screen's device"),
+    ('mmio = 0x3f00000000000-0x3f00000000fff', 'addresses that this processor does not have'),
+    ('mmio = 0xc1000000-0xc1000fff', 'PCI device 00:10.0, which could write to all memory - .*dma = trusted'),
+    ('ports = 0x60c0-0x60c7', 'PCI device 00:1f.2, which could'), ('ports = 0x660', 'power management'),
+    ('irqs = 19', None), ('ports = 0x2f8-0x2ff', None)]
+KEPT_CONFIG = '[pith]\n' + ''.join(f'[partition p{i}]\nimage = hello.elf\nmemory = 8M\n{line}\n' for i, (line, _) in enumerate(KEPT))
 
 SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
 SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
@@ -168,6 +201,12 @@ CASES = [
            [r'^\[[a-z0-9-]*\] not ok'], ['--cpus', '2', *GUEST_FILES], typed='\x14' * 10 + 'poweroff\n',
            typed_after=r'^\[pith\] clock-[01]: exited', timeout=180) for m in (QEMU, INTEL)),
     Case('attack-console', QEMU, attacks(TEXT, 2), args=['--cpus', '2', *GUEST_FILES], timeout=120),
+    *(Case(f'com2-{m}', m, COM2, SAID_CLOCK + [rf'^\[com2\] {n} passed, 0 failed$' for n in (3, 4)] + [r'^\[isolate\] [1-9][0-9]* passed, 0 failed$'],
+           [r'^\[[a-z0-9]*\] not ok', 'NOT ISOLATED'], ['--cpus', '2', '--com2', '@TMP@/com2', *GUEST_FILES], daily=m != AMD) for m in (QEMU, INTEL, AMD)),
+    Case('edu', QEMU, EDU, [SAID_EDU, *SAID_CLOCK, r'^\[edu\] 4 passed, 0 failed$'], [r'^\[edu\] not ok'], ['--cpus', '2', *EDU_ARGS]),
+    Case('edu-storm', QEMU, STORM, [r'^\[monitor\] edu +running .*  NOT ISOLATED$', r'^\[monitor\] NOT ISOLATED', r'^\[monitor\] interrupt 20 ', 'b0080004: 0x0403'],
+         ['NOT ISOLATED.*clock'], ['--cpus', '1', *EDU_ARGS], typed='\x14' * 3 + 'list\nmem edu\nstop edu\n', typed_after=SAID_CLOCK[1],
+         until=r'^\[pith\] edu: stopped$'),
     Case('demo-one-core', QEMU, DEMO, SAID_LINUX + SAID_CLOCK, args=['--cpus', '1'], typed=TYPED),
     *(Case(f'monitor-{m}', m, MONITOR, [
         r'^\[monitor\] poweroff  ', r'^\[monitor\] hello +exited', r'^\[monitor\] clock +running', r'^\[monitor\] core 1: APIC ID [0-9]+, [0-9]+ % idle',
@@ -202,7 +241,11 @@ CASES = [
     refused('key', HELLO.replace('memory', 'memroy'), 5, 'memroy'),
     refused('section', HELLO + '[partitoin x]\n', 6, 'partitoin'),
     refused('no-file', HELLO.replace('hello.elf', 'absent.elf'), 4, r'absent\.elf'),
-    refused('devices', HELLO + 'ports = 0x2f8-0x2ff\n', 6, 'real devices'),
+    refused('device-kept', HELLO + 'ports = 0x60-0x64\n', 6, 'keyboard'),
+    refused('device-twice', HELLO + 'irqs = 3, 3\n', 6, 'given to .* already'),
+    Case('config-devices', QEMU, KEPT_CONFIG, [rf'^\[pith\] pith\.conf:{2 + 4 * i}: .*{said}' for i, (_, said) in enumerate(KEPT) if said],
+         [rf'pith\.conf:{2 + 4 * i}:' for i, (_, said) in enumerate(KEPT) if not said] + [r'^\[p0\] '],
+         ['--cpus', '1', *EDU_ARGS], until='a device of pith.conf cannot be given', timeout=60),
     refused('not-an-image', HELLO.replace('hello.elf', 'pith.conf'), 3, 'partition hello: the image is neither'),
     refused('one-bad-image', HELLO + '[partition bad]\nimage = pith.conf\nmemory = 8M\n', 6, 'partition bad: the image is neither'),
     Case('restarts-when-read', QEMU, CROWD, [r'^\[pith\] cannot go on: ', r'^\[pith\] reboot: UEFI'],

@@ -110,9 +110,9 @@ static void every_key(void **state)
         "[pith]\nfocus=b\npoweroff=when-done\nlog=debug\ntrace = 64K\n"
         "[partition a]\nimage=x\ninitrd=y\nmodules=m1  m2\tx\ncmdline= a=1  # b \n"
         "memory=2G\nvcpus=2\ncores=1-2,70\ndedicated=yes\nrestart=always\n"
-        "strict=yes\nkvm=no\nports=0x2f8-0x2ff, 0x70\nmmio=0xfe000000-0xfe000fff\n"
-        "irqs=3, 4\n"
-        "[partition b]\nimage=x\nrestart=on-failure\ndedicated=no\nstrict=no\nkvm=yes\n";
+        "strict=yes\nkvm=no\nports=0x2f8-0x2ff, 0x220\nmmio=0xfe000000-0xfe000fff\n"
+        "irqs=3, 5\ndma=trusted\n"
+        "[partition b]\nimage=x\nrestart=on-failure\ndedicated=no\nstrict=no\nkvm=yes\ndma=no\n";
     const struct manifest_partition *p = part(0);
 
     (void)state;
@@ -131,17 +131,18 @@ static void every_key(void **state)
     assert_int_equal(p->vcpus, 2);
     assert_int_equal(p->cores[0], 6);
     assert_int_equal(p->cores[1], 1 << 6);
-    assert_int_equal(p->flags, MANIFEST_DEDICATED | MANIFEST_STRICT | MANIFEST_CORES_GIVEN | MANIFEST_NO_KVM);
+    assert_int_equal(p->flags, MANIFEST_DEDICATED | MANIFEST_STRICT | MANIFEST_CORES_GIVEN | MANIFEST_NO_KVM |
+                                   MANIFEST_DMA_TRUSTED);
     assert_int_equal(p->restart, MANIFEST_RESTART_ALWAYS);
     assert_int_equal(p->nr_ports, 2);
     assert_int_equal(p->ports[0].first, 0x2f8);
     assert_int_equal(p->ports[0].last, 0x2ff);
-    assert_int_equal(p->ports[1].first, 0x70);
-    assert_int_equal(p->ports[1].last, 0x70);
+    assert_int_equal(p->ports[1].first, 0x220);
+    assert_int_equal(p->ports[1].last, 0x220);
     assert_int_equal(p->nr_mmio, 1);
     assert_int_equal(p->mmio[0].last, 0xfe000fff);
     assert_int_equal(p->nr_irqs, 2);
-    assert_int_equal(p->irqs[1], 4);
+    assert_int_equal(p->irqs[1], 5);
     assert_int_equal(part(1)->restart, MANIFEST_RESTART_ON_FAILURE);
     assert_int_equal(part(1)->image, 0);
     assert_int_equal(part(1)->flags, 0);
@@ -355,18 +356,20 @@ static void devices(void **state)
     expect_bad_line("ports = 0x10000", "highest is 0xffff");
     expect_bad_line("ports = 0x3f8", "Pith's console");
     expect_bad_line("ports = 0xcf0-0xcf8", "PCI configuration");
-    expect_bad_line("ports = 1,2,3,4,5,6,7,8,9", "more than 8");
-    expect_bad_line("ports = 0x70-0x71, 0x71", "overlaps");
+    expect_bad_line("ports = 257,258,259,260,261,262,263,264,265", "more than 8");
+    expect_bad_line("ports = 0x170-0x171, 0x171", "overlaps");
     expect_bad_line("mmio = 0xfe000000", "write 0xfe000000-0xfe000fff");
     expect_bad_line("mmio = 0xfee00000-0xfee00fff", "local APIC");
     expect_bad_line("mmio = 0x1000-0x1fff", "its own memory");
     expect_bad_line("mmio = 0x10000000000000-0x10000000000fff", "out of range");
-    expect_bad_line("irqs = 256", "highest is 0xff");
+    expect_bad_line("irqs = 24", "highest is 0x17");
+    expect_bad_line("irqs = 4", "that of the console");
+    expect_bad_line("dma = yes", "write no or trusted");
     expect_bad_line("irqs = 3, 3", "already");
-    expect_bad_line("irqs = 1-9", "more than 8");
-    expect_bad("[partition a]\nimage=x\nports=0x70\n[partition b]\nimage=x\nports=0x60-0x70\n", 6,
+    expect_bad_line("irqs = 5-13", "more than 8");
+    expect_bad("[partition a]\nimage=x\nports=0x170\n[partition b]\nimage=x\nports=0x160-0x170\n", 6,
                "overlaps");
-    expect_bad("[partition a]\nimage=x\nirqs=4-6\n[partition b]\nimage=x\nirqs=1,5\n", 6,
+    expect_bad("[partition a]\nimage=x\nirqs=5-6\n[partition b]\nimage=x\nirqs=1,5\n", 6,
                "interrupt 5");
 }
 
@@ -488,7 +491,7 @@ static void any_bytes(void **state)
                                           "memory=",
                                           "64M\n",
                                           "cores=1-3,",
-                                          "ports=0x70-",
+                                          "ports=0x170-",
                                           "mmio=",
                                           "irqs=1,",
                                           "focus=yes\n",

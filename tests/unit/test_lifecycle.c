@@ -563,6 +563,9 @@ static void command(char c)
 }
 
 /* On core 0 from cpu_attend(), whatever it does: between vCPUs, or in the middle of an exit. */
+void devices_start(struct partition *p) { (void)p; }
+void devices_stop(struct partition *p) { (void)p; }
+void devices_attend(struct cpu *cpu) { (void)cpu; }
 void irq_house(void)
 {
     char c = key;

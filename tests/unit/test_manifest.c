@@ -166,19 +166,30 @@ static void values(void **state)
 static void kept_ports(void **state)
 {
     static const struct manifest_range bad[] = {
+        { 0, 0 }, /* DMA */
         { 0x20, 0x20 },
+        { 0x40, 0x43 },
+        { 0x64, 0x64 }, /* reset, as 92h */
+        { 0x70, 0x71 },
+        { 0x92, 0x92 },
+        { 0xff, 0x100 },
+        { 0x3b0, 0x3b0 },
+        { 0x3df, 0x3e0 },
         { 0, 0xffff },
         { 0x3ff, 0x400 },
         { 0x3f0, 0x3f8 },
+        { 0x481, 0x481 },
+        { 0x602, 0x602 },
+        { 0xcf8, 0xcf8 },
+        { 0xcf9, 0xcf9 },
         { 0xcfc, 0xcff },
-        { 0xa1, 0xa1 },
         { 0x4d1, 0x4d1 },
         { 5, 4 },
         { 0, 0x10000 },
         { ~0ull, ~0ull },
     };
     static const struct manifest_range good[] = {
-        { 0x22, 0x9f }, { 0x3f0, 0x3f7 }, { 0x400, 0x4cf }, { 0xd00, 0xffff }
+        { 0x100, 0x3af }, { 0x3bc, 0x3bf }, { 0x3f0, 0x3f7 }, { 0x400, 0x47f }, { 0xd00, 0xffff }
     };
 
     (void)state;
@@ -200,6 +211,10 @@ static void mmio(void **state)
         { 0xfe000001, 0xfe000fff },
         { 0xfe001000, 0xfe000fff },
         { 0xfec00000, 0xfec00fff },
+        { 0xfed00000, 0xfed00fff },
+        { 0xfed90000, 0xfed90fff },
+        { 0xfeeff000, 0xfeefffff },
+        { 0xff000000, 0xff000fff },
         { 0xfe000000, 0xffffffff },
         { 0, ~0ull },
         { BIT(52), BIT(52) + 4095 },
@@ -231,23 +246,23 @@ static void given_once(void **state)
     (void)state;
     b = add("b");
     A->nr_ports = b->nr_ports = A->nr_irqs = b->nr_irqs = A->nr_mmio = b->nr_mmio = 1;
-    A->ports[0] = (struct manifest_range){ 0x60, 0x64 };
-    b->ports[0] = (struct manifest_range){ 0x65, 0x70 };
+    A->ports[0] = (struct manifest_range){ 0x160, 0x164 };
+    b->ports[0] = (struct manifest_range){ 0x165, 0x170 };
     A->mmio[0] = (struct manifest_range){ 0xfe000000, 0xfe001fff };
     b->mmio[0] = (struct manifest_range){ 0xfe002000, 0xfe002fff };
     A->irqs[0] = 3;
-    b->irqs[0] = 4;
+    b->irqs[0] = 5;
     expect_good(1);
-    b->ports[0].first = 0x64;
-    expect_bad(1, "pith.conf:20: ", "ports 0x64-0x70 of 'b' overlaps 0x60-0x64 of 'a'");
-    b->ports[0].first = 0x65;
+    b->ports[0].first = 0x164;
+    expect_bad(1, "pith.conf:20: ", "ports 0x164-0x170 of 'b' overlaps 0x160-0x164 of 'a'");
+    b->ports[0].first = 0x165;
     b->mmio[0].first = 0xfe001000;
     expect_bad(1, "pith.conf:20: ", "mmio");
     b->mmio[0].first = 0xfe002000;
     b->irqs[0] = 3;
     expect_bad(1, "pith.conf:20: ", "interrupt 3 of 'b'");
     b->irqs[0] = MANIFEST_IRQ_MAX + 1;
-    expect_bad(1, "pith.conf:20: ", "no interrupt 256");
+    expect_bad(1, "pith.conf:20: ", "interrupt 24");
 }
 
 static void cores_that_exist(void **state)
@@ -331,14 +346,22 @@ static void all_are_reported(void **state)
     assert_int_equal(n, 2);
 }
 
-static void devices_are_refused(void **state)
+static void irqs(void **state)
 {
+    static const u32 bad[] = { 0, 2, 4, MANIFEST_IRQ_MAX + 1, ~0u };
+    static const u32 good[] = { 1, 3, 5, MANIFEST_IRQ_MAX };
+
     (void)state;
-    assert_int_equal(manifest_check(&m, 4, 1, why, sizeof(why)), PITH_OK);
     A->nr_irqs = 1;
-    A->irqs[0] = 3;
-    expect_good(1);
-    expect_bad(1, "pith.conf:10: ", "real devices");
+    for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+        A->irqs[0] = bad[i];
+        expect_bad(1, "pith.conf:10: ", "interrupt");
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(good); i++) {
+        A->irqs[0] = good[i];
+        expect_good(1);
+        assert_int_equal(manifest_check(&m, 4, 1, why, sizeof(why)), PITH_OK);
+    }
 }
 
 static void short_buffer(void **state)
@@ -373,7 +396,7 @@ int main(void)
         cmocka_unit_test_setup(names, fresh),
         cmocka_unit_test_setup(files, fresh),
         cmocka_unit_test_setup(values, fresh),
-        cmocka_unit_test_setup(devices_are_refused, fresh),
+        cmocka_unit_test_setup(irqs, fresh),
         cmocka_unit_test_setup(kept_ports, fresh),
         cmocka_unit_test_setup(mmio, fresh),
         cmocka_unit_test_setup(given_once, fresh),

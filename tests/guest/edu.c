@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Drives QEMU's teaching device (docs/specs/edu.txt), which must have been given to it: its registers and its level-triggered
+ * interrupt. base= and gsi= on the command line say where it is; storm=1: never takes the interrupt's cause away.
+ */
+#include "guests/lib/test.h"
+#include "guests/lib/trap.h"
+
+#define IOAPIC     0xfec00000ull
+#define LEVEL      0x8000u
+#define X2APIC_SVR 0x80fu
+#define PATIENCE   (20 * PITH_NS_PER_S)
+
+enum reg { ID = 0, LIVENESS = 4, FACTORIAL = 8, STATUS = 0x20, IRQ_STATUS = 0x24, IRQ_RAISE = 0x60, IRQ_ACK = 0x64 };
+
+static volatile uint8_t *device;
+static bool storm;
+
+static uint32_t get(enum reg r)
+{
+    return *(volatile uint32_t *)(device + r);
+}
+
+static void put(enum reg r, uint32_t v)
+{
+    *(volatile uint32_t *)(device + r) = v;
+}
+
+static void ioapic(uint32_t reg, uint32_t val)
+{
+    *(volatile uint32_t *)(uintptr_t)IOAPIC = reg;
+    *(volatile uint32_t *)(uintptr_t)(IOAPIC + 0x10) = val;
+}
+
+static void on_irq(void)
+{
+    if (!storm)
+        put(IRQ_ACK, get(IRQ_STATUS));
+}
+
+static uint32_t factorial(uint32_t n)
+{
+    put(FACTORIAL, n);
+    while (get(STATUS) & 1)
+        __asm__ volatile("pause");
+    return get(FACTORIAL);
+}
+
+static bool raised(uint64_t want)
+{
+    uint64_t end = pith_now() + PATIENCE;
+
+    put(IRQ_RAISE, 1);
+    __asm__ volatile("cli"); /* an interrupt between the look and the wait would be slept through */
+    while (trap_irqs < want && pith_now() < end) {
+        (void)pith_wait(end);
+        __asm__ volatile("sti; nop; cli" : : : "memory");
+    }
+    __asm__ volatile("sti");
+    return trap_irqs >= want;
+}
+
+int guest_main(const struct pith_start *start)
+{
+    uint32_t entry = 0x10 + 2 * (uint32_t)pith_option(start, "gsi", 20);
+
+    device = (volatile uint8_t *)(uintptr_t)pith_option(start, "base", 0);
+    storm = pith_option(start, "storm", 0);
+    trap_init();
+    trap_on_irq = on_irq;
+    __asm__ volatile("wrmsr" : : "c"(0x1b), "a"(0xfee00d00), "d"(0));
+    __asm__ volatile("wrmsr" : : "c"(X2APIC_SVR), "a"(0x1ff), "d"(0));
+    test_equal(get(ID), 0x010000ed, "id");
+    put(LIVENESS, 0x12345678);
+    test_equal(get(LIVENESS), ~0x12345678u, "registers");
+    test_equal(factorial(10), 3628800, "factorial");
+    ioapic(entry + 1, 0);
+    ioapic(entry, TRAP_IRQ | LEVEL);
+    put(IRQ_ACK, ~0u); /* of an earlier life */
+    __asm__ volatile("sti");
+    if (storm) {
+        pith_puts("storm\n");
+        put(IRQ_RAISE, 1);
+        for (;;)
+            __asm__ volatile("hlt");
+    }
+    for (uint64_t n = 1; n <= 100; n++)
+        if (!raised(n))
+            break;
+    (void)pith_wait(pith_now() + PITH_NS_PER_S / 10);
+    test_equal(trap_irqs, 100, "each-interrupt-once");
+    return test_end();
+}
