@@ -305,14 +305,18 @@ static void write_timer(struct vlapic *l, u32 reg, u32 val, u64 now, struct vlap
     }
 }
 
+/* One that has passed fires here and now, without a timer of the machine. */
 static void write_tsc_deadline(struct vlapic *l, u64 val, u64 now, struct vlapic_effect *e)
 {
+    u64 armed = l->deadline;
+
     if (!deadline_mode(l))
         return;
     vlapic_timer_expired(l, now);
     l->tsc_deadline = val;
     l->deadline = val ? val : NO_DEADLINE;
-    e->timer = true;
+    vlapic_timer_expired(l, now);
+    e->timer = l->deadline != armed;
 }
 
 /* --- registers --- */

@@ -187,9 +187,15 @@ static void test_tsc_deadline_in_the_past(void **state)
     (void)state;
     wr(0x32, 0x40042);
     wrmsr(MSR_TSC_DEADLINE, 1);
-    assert_int_equal(apic.deadline, 1);
-    vlapic_timer_expired(&apic, 1000);
     assert_int_equal(vlapic_pending(&apic), 0x42);
+    assert_true(apic.deadline == ~0ull);
+    assert_false(effect.timer); /* nothing was armed, nothing is */
+    wrmsr(MSR_TSC_DEADLINE, 9000);
+    assert_true(effect.timer);
+    wrmsr(MSR_TSC_DEADLINE, 9000);
+    assert_false(effect.timer);
+    wrmsr(MSR_TSC_DEADLINE, 1);
+    assert_true(effect.timer); /* what was armed must go */
 }
 
 static void test_tsc_written(void **state)
