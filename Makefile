@@ -256,6 +256,16 @@ coverage: all guests
 		HV_LIBS='--wrap=firmware_call $(COVERAGE)/obj/stream.o '$$(gcc -print-file-name=libgcov.a) unit $(COVERAGE)/BOOTX64.EFI
 	@tests/coverage/run.py $(COVERAGE)
 
+# A second build for one test: see tests/trace/README.md
+wrong-length: guests
+	+$(Q)$(MAKE) --no-print-directory BUILD=build/wrong HV_LIBS='--wrap=vmx_decode build/wrong/obj/wrong_length.o' \
+		build/wrong/BOOTX64.EFI build/wrong/tools/pith-trace guests
+
+$(BUILD)/obj/wrong_length.o: tests/trace/wrong_length.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV) -c $< -o $@
+
 $(BUILD)/obj/stream.o: tests/coverage/stream.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -271,7 +281,7 @@ distclean: clean
 	rm -rf build
 
 FORCE:
-.PHONY: all help setup guests unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
+.PHONY: all help setup guests wrong-length unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
