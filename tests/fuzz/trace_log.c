@@ -13,8 +13,9 @@
 enum { TEXT_MAX = 8192, RECORDS = 16 };
 
 static const char *const words[] = {
-    "[monitor] T partition 0 a\n", "[monitor] T partition 15 abcdefghijklmno\n", "[monitor] T ring 0 1000\n", "[monitor] T ring 255 4294967295\n",
-    "[monitor] trace end 0 records, 0 dropped\n", "[monitor] trace end 1 records, 18446744073709551615 dropped\n", "[monitor] ", "T ", "\r\n", "\n", " ",
+    "[monitor] T partition 0 a\n", "[monitor] T partition 15 abcdefghijklmno\n", "[monitor] T ring 0 1000\n",
+    "[monitor] T ring 255 4294967295\n", "[monitor] trace end 0 records, 0 dropped\n",
+    "[monitor] trace end 1 records, 18446744073709551615 dropped\n", "[monitor] ", "T ", "\r\n", "\n", " ",
     "0", "ffffffffffffffff", "10000000000000000", "4294967296", "256", "16", "-1", "partition", "ring", "records, ",
 };
 
@@ -133,7 +134,7 @@ static void one(void)
     if (trace_add(&log, exact, size))
         check(&log);
     else
-        FUZZ_CHECK(memchr(log.error, 0, sizeof(log.error)) && log.error[0] && (ring || strstr(log.error, " - ") || strstr(log.error, "damaged")));
+        FUZZ_CHECK(memchr(log.error, 0, sizeof(log.error)) && strstr(log.error, " - "));
     free(exact);
     trace_free(&log);
 }

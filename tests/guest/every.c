@@ -253,15 +253,20 @@ static const struct op msr_ops[] = {
 static const struct op port_ops[] = {
     OP(outb_i, NOTHING, 0x0d), OP(inb_i, AX, GARBAGE | 0xffffff00), OP(inw_i, AX, GARBAGE), OP(inl_i, AX, GARBAGE),
     OP(outw_i, NOTHING, 0x12345678), OP(outl_i, NOTHING, GARBAGE | 0x12345678), OP(inb, AX, ~0ull, 0, 0x80),
-    OP(inw, AX, ~0ull, 0, GARBAGE | 0xffff), OP(inl, AX, ~0ull, 0, 0xcfc), OP(inl_rex, AX, ~0ull, 0, 0x60), OP(inb, AX, 0, 0, 0x3fd),
-    OP(outb, NOTHING, 0x5a, 0, 0x3ff), OP(inb, AX, 0, 0, 0x3ff), OP(outw, NOTHING, 0xffff, 0, 0x80), OP(outl, NOTHING, ~0ull, 0, 0xcf8),
+    OP(inw, AX, ~0ull, 0, GARBAGE | 0xffff), OP(inl, AX, ~0ull, 0, 0xcfc), OP(inl_rex, AX, ~0ull, 0, 0x60),
+    OP(inb, AX, 0, 0, 0x3fd),
+    OP(outb, NOTHING, 0x5a, 0, 0x3ff), OP(inb, AX, 0, 0, 0x3ff), OP(outw, NOTHING, 0xffff, 0, 0x80),
+    OP(outl, NOTHING, ~0ull, 0, 0xcf8),
     OP(outb_prefix, NOTHING, 0xa5, 0, 0x3ff), OP(inw, AX, 0, 0, 0x3fe), OP(inl, AX, 0, 0, 0x3fc),
     OP(insb, DI, 0, 0, 0x3ff, 0, 0, RAM), OP(insw, DI, 0, 0, 0x3ff, 0, 0, RAM), OP(insl, DI, 0, 0, 0x3fc, 0, 0, RAM + 4),
-    OP(insl_67, DI, 0, 0, 0x3fc, 0, 0, RAM + 4 + GARBAGE), OP(insb_down, DI, 0, 0, 0x71, 0, 0, RAM), OP(rep_insb, CX | DI, 0, 0, 0x3ff, 0, 0, RAM),
-    OP(rep_insb, CX | DI, 0, 1, 0x3ff, 0, 0, RAM), OP(rep_insb, CX | DI, 0, 5, 0x3ff, 0, 0, RAM), OP(rep_insb, CX | DI, 0, 40, 0x3ff, 0, 0, RAM),
+    OP(insl_67, DI, 0, 0, 0x3fc, 0, 0, RAM + 4 + GARBAGE), OP(insb_down, DI, 0, 0, 0x71, 0, 0, RAM),
+    OP(rep_insb, CX | DI, 0, 0, 0x3ff, 0, 0, RAM),
+    OP(rep_insb, CX | DI, 0, 1, 0x3ff, 0, 0, RAM), OP(rep_insb, CX | DI, 0, 5, 0x3ff, 0, 0, RAM),
+    OP(rep_insb, CX | DI, 0, 40, 0x3ff, 0, 0, RAM),
     OP(rep_insl_down, CX | DI, 0, 3, 0x80, 0, 0, RAM + 32), OP(outsb, SI, 0, 0, 0x3ff, 0, RAM), OP(outsw, SI, 0, 0, 0x80, 0, RAM),
     OP(outsl, SI, 0, 0, 0x80, 0, RAM), OP(outsb_es, SI, 0, 0, 0x3ff, 0, RAM + 1), OP(rep_outsb, CX | SI, 0, 0, 0x80, 0, RAM),
-    OP(rep_outsb, CX | SI, 0, 7, 0x80, 0, RAM), OP(rep_outsl, CX | SI, 0, 16, 0x80, 0, RAM), OP(rep_outsb_67, CX | SI, 0, GARBAGE | 2, 0x80, 0, RAM),
+    OP(rep_outsb, CX | SI, 0, 7, 0x80, 0, RAM), OP(rep_outsl, CX | SI, 0, 16, 0x80, 0, RAM),
+    OP(rep_outsb_67, CX | SI, 0, GARBAGE | 2, 0x80, 0, RAM),
     OP(rep_insb, NOTHING, 0, 2, 0x3ff, 0, 0, 1ull << 47), OP(rep_outsb, NOTHING, 0, 2, 0x3ff, 0, 1ull << 47),
     OP(inb_32, AX, 0xffffff00), OP(outl_32, NOTHING, 0x12345678, 0, 0x80), OP(insw_32, DI, 0, 0, 0x80, 0, 0, RAM),
     OP(rep_outsb_32, CX | SI, 0, 3, 0x80, 0, RAM), USER(inb_i, NOTHING, 0), USER(rep_outsb, NOTHING, 0, 1, 0x80, 0, RAM),
@@ -271,34 +276,42 @@ static const struct op port_ops[] = {
 #define AT(name, show) OP(name, show, 0x1122334455667788, 0x99aabbccddeeff01, 0, 0, RAM, EMPTY + 0x20)
 static const struct op memory_ops[] = {
     AT(mov_r8, AX), AT(mov_r16, AX), AT(mov_r32, AX), AT(mov_r64, AX), AT(mov_moffs, AX), AT(mov_rip, AX),
-    OP(mov_r32_sib, AX, 0, 4, 0, 0, 0, EMPTY), AT(mov_w8, NOTHING), AT(mov_w8_high, NOTHING), AT(mov_w16, NOTHING), AT(mov_w32, NOTHING),
+    OP(mov_r32_sib, AX, 0, 4, 0, 0, 0, EMPTY), AT(mov_w8, NOTHING), AT(mov_w8_high, NOTHING), AT(mov_w16, NOTHING),
+    AT(mov_w32, NOTHING),
     AT(mov_w64, NOTHING), AT(mov_wi8, NOTHING), AT(mov_wi16, NOTHING), AT(mov_wi32, NOTHING), AT(mov_wi64, NOTHING), AT(movzx8, AX),
     AT(movzx16, AX), AT(movsx8, AX), AT(movsxd, AX), AT(add_m, NOTHING), AT(add_mi, NOTHING), AT(add_r, CX), AT(or_m, NOTHING),
     AT(and_m, NOTHING), AT(sub_r, CX), AT(xor_m, NOTHING), AT(cmp_m, AX), AT(test_m, AX), AT(inc_m, NOTHING), AT(dec_m, NOTHING),
     AT(not_m, NOTHING), AT(neg_m, NOTHING), AT(xchg_m, CX), AT(cmpxchg_m, AX), AT(bt_m, AX), AT(bts_m, AX),
     AT(movs_to, SI | DI), AT(movs_back, SI | DI), AT(stos, DI), AT(lods, AX | SI),
     OP(rep_stos, CX | DI, 0, 3, 0, 0, 0, EMPTY), OP(rep_movs, CX | SI | DI, 0, 2, 0, 0, RAM, EMPTY), AT(mov_r32_32, AX),
-    AT(mov_w16_32, NOTHING), AT(add_m_32, NOTHING), OP(mov_r32, AX, 0, 0, 0, 0, 0, EMPTY + 0xffe), OP(mov_w64, NOTHING, 0, 1, 0, 0, 0, EMPTY + 0xffc),
+    AT(mov_w16_32, NOTHING), AT(add_m_32, NOTHING), OP(mov_r32, AX, 0, 0, 0, 0, 0, EMPTY + 0xffe),
+    OP(mov_w64, NOTHING, 0, 1, 0, 0, 0, EMPTY + 0xffc),
 };
 
 #define AT_DEVICE(name, show, value, address) OP(name, show, value, value, 0, 0, 0, address)
 static const struct op device_ops[] = {
-    AT_DEVICE(mov_r32, AX, 0, LAPIC + 0x20), AT_DEVICE(mov_r32, AX, 0, LAPIC + 0x30), AT_DEVICE(mov_w32, NOTHING, 0x30, LAPIC + 0x80),
-    AT_DEVICE(mov_r32, AX, 0, LAPIC + 0x80), AT_DEVICE(mov_wi32, NOTHING, 0, LAPIC + 0x280), AT_DEVICE(mov_r32_32, AX, 0, LAPIC + 0x80),
+    AT_DEVICE(mov_r32, AX, 0, LAPIC + 0x20), AT_DEVICE(mov_r32, AX, 0, LAPIC + 0x30),
+    AT_DEVICE(mov_w32, NOTHING, 0x30, LAPIC + 0x80),
+    AT_DEVICE(mov_r32, AX, 0, LAPIC + 0x80), AT_DEVICE(mov_wi32, NOTHING, 0, LAPIC + 0x280),
+    AT_DEVICE(mov_r32_32, AX, 0, LAPIC + 0x80),
     AT_DEVICE(or_m, NOTHING, 0, LAPIC + 0x80), AT_DEVICE(mov_w32, NOTHING, 0, LAPIC + 0x80), AT_DEVICE(movzx8, AX, 0, LAPIC + 0x20),
     AT_DEVICE(mov_w32, NOTHING, 1, IOAPIC), AT_DEVICE(mov_r32, AX, 0, IOAPIC + 0x10), AT_DEVICE(mov_w8, NOTHING, 0x10, IOAPIC),
-    AT_DEVICE(xor_m, NOTHING, 0, IOAPIC + 0x10), AT_DEVICE(mov_r32, AX, 0, IOAPIC + 0x10), AT_DEVICE(test_m, AX, 0x10000, IOAPIC + 0x10),
+    AT_DEVICE(xor_m, NOTHING, 0, IOAPIC + 0x10), AT_DEVICE(mov_r32, AX, 0, IOAPIC + 0x10),
+    AT_DEVICE(test_m, AX, 0x10000, IOAPIC + 0x10),
     AT_DEVICE(xchg_m, CX, 0x10000, IOAPIC + 0x10), AT_DEVICE(mov_r64, AX, 0, IOAPIC),
 };
 
 static const struct op insn_ops[] = {
-    OP(wbinvd, NOTHING, 0), OP(wbinvd_prefix, NOTHING, 0), OP(wbinvd_32, NOTHING, 0), OP(invd, NOTHING, 0), OP(monitor, NOTHING, RAM),
+    OP(wbinvd, NOTHING, 0), OP(wbinvd_prefix, NOTHING, 0), OP(wbinvd_32, NOTHING, 0), OP(invd, NOTHING, 0),
+    OP(monitor, NOTHING, RAM),
     OP(mwait, NOTHING, 0), OP(rdpmc, NOTHING, 0), OP(rsm, NOTHING, 0), OP(vmxon, NOTHING, RAM, 0, 0, 0, 0, RAM),
-    OP(vmread, NOTHING, RAM, 0, 0, 0, 0, RAM), OP(vmlaunch, NOTHING, 0), OP(invept, NOTHING, RAM, 0, 0, 0, 0, RAM), OP(vmrun, NOTHING, 0x200000),
+    OP(vmread, NOTHING, RAM, 0, 0, 0, 0, RAM), OP(vmlaunch, NOTHING, 0), OP(invept, NOTHING, RAM, 0, 0, 0, 0, RAM),
+    OP(vmrun, NOTHING, 0x200000),
     OP(vmload, NOTHING, 0x200000), OP(stgi, NOTHING, 0), OP(clgi, NOTHING, 0), OP(skinit, NOTHING, RAM), OP(invlpga, NOTHING, RAM),
     OP(getsec, NOTHING, 0), OP(ud2, NOTHING, 0), USER(wbinvd, NOTHING, 0), USER(invd, NOTHING, 0), USER(rdpmc, NOTHING, 0),
     USER(hlt, NOTHING, 0), OP(pause, NOTHING, 0),
-    OP(xsetbv, NOTHING, 1), OP(osxsave_on, NOTHING, 0), OP(xgetbv, AX | DX, 0), OP(xsetbv, NOTHING, 3), OP(xgetbv, AX | DX, 0), OP(xsetbv, NOTHING, 2),
+    OP(xsetbv, NOTHING, 1), OP(osxsave_on, NOTHING, 0), OP(xgetbv, AX | DX, 0), OP(xsetbv, NOTHING, 3), OP(xgetbv, AX | DX, 0),
+    OP(xsetbv, NOTHING, 2),
     OP(xsetbv, NOTHING, 1, 1), OP(xsetbv, NOTHING, 1), OP(cr0, AX, 0), OP(cr3, NOTHING, 0), OP(cr8, AX, 0, 5), OP(clts, NOTHING, 0),
     OP(dr, AX | CX, 0, 0x123456789a), OP(dr6, AX, 0), USER(cr0, NOTHING, 0), USER(dr, NOTHING, 0),
 };
@@ -309,9 +322,11 @@ static void hypercalls(void)
     static const struct { uint64_t rax, rbx, rcx, rdx, rsi, rdi; bool result; } calls[] = {
         { PITH_CALL_BASE + PITH_CALL_VERSION, 0, 0, 0, 0, 0, true }, { PITH_CALL_BASE + PITH_CALL_VERSION, 1, 0, 0, 0, 0, true },
         { PITH_CALL_BASE + PITH_CALL_VERSION, 0, 0, 0, 0, 9, true }, { PITH_CALL_BASE + PITH_CALL_FEATURES, 0, 0, 0, 0, 0, true },
-        { PITH_CALL_BASE + PITH_CALL_CONSOLE_WRITE, 0, 0, 0, 0, 0, true }, { PITH_CALL_BASE + PITH_CALL_CONSOLE_WRITE, EMPTY, 8, 0, 0, 0, true },
+        { PITH_CALL_BASE + PITH_CALL_CONSOLE_WRITE, 0, 0, 0, 0, 0, true },
+        { PITH_CALL_BASE + PITH_CALL_CONSOLE_WRITE, EMPTY, 8, 0, 0, 0, true },
         { PITH_CALL_BASE + PITH_CALL_CONSOLE_WRITE, 0x200000, 4097, 0, 0, 0, true },
-        { PITH_CALL_BASE + PITH_CALL_CONSOLE_WRITE, ~0ull, 2, 0, 0, 0, true }, { PITH_CALL_BASE + PITH_CALL_TIME, 0, 0, 0, 0, 0, false },
+        { PITH_CALL_BASE + PITH_CALL_CONSOLE_WRITE, ~0ull, 2, 0, 0, 0, true },
+        { PITH_CALL_BASE + PITH_CALL_TIME, 0, 0, 0, 0, 0, false },
         { PITH_CALL_BASE + PITH_CALL_YIELD, 0, 0, 0, 0, 0, true }, { PITH_CALL_BASE + PITH_CALL_WAIT, 1, 0, 0, 0, 0, false },
         { PITH_CALL_BASE + PITH_CALLS, 0, 0, 0, 0, 0, true }, { PITH_CALL_BASE + 0xffff, 0, 0, 0, 0, 0, true },
         { GARBAGE | PITH_CALL_BASE, 0, 0, 0, 0, 0, true }, { 0, 7, 7, 7, 7, 7, true }, { 5, 0, 0, 0, 0, 0, true },
@@ -338,8 +353,10 @@ static void write_msr(uint32_t msr, uint64_t value)
 static void halts(void)
 {
     static const struct op x2apic[] = {
-        OP(rdmsr, AX | DX, 0, X2APIC(2)), OP(rdmsr, AX | DX, 0, X2APIC(3)), OP(wrmsr, NOTHING, 0x20, X2APIC(8)), OP(rdmsr, AX, 0, X2APIC(8)),
-        OP(wrmsr, NOTHING, 0, X2APIC(8)), OP(wrmsr, NOTHING, 1, X2APIC(0xb)), OP(rdmsr, AX, 0, X2APIC(0xb)), OP(rdmsr, AX, 0, X2APIC(0x2f)),
+        OP(rdmsr, AX | DX, 0, X2APIC(2)), OP(rdmsr, AX | DX, 0, X2APIC(3)), OP(wrmsr, NOTHING, 0x20, X2APIC(8)),
+        OP(rdmsr, AX, 0, X2APIC(8)),
+        OP(wrmsr, NOTHING, 0, X2APIC(8)), OP(wrmsr, NOTHING, 1, X2APIC(0xb)), OP(rdmsr, AX, 0, X2APIC(0xb)),
+        OP(rdmsr, AX, 0, X2APIC(0x2f)),
         OP(rdmsr, AX | DX, 0, X2APIC(0x30)), OP(wrmsr, NOTHING, 0, 0x6e0), OP(rdmsr, AX | DX, 0, 0x6e0),
     };
     static const struct op hlt_op = OP(hlt, NOTHING, 0), prefix_op = OP(hlt_prefix, NOTHING, 0);
