@@ -184,7 +184,7 @@ void vmem_cache_code(struct arch_vcpu *v, u64 linear)
     env.update = NULL;
     env.ctx = v;
     f->steps = 0;
-    f->epoch = 0;
+    f->rip = FETCH_NOWHERE;
     if (!gwalk(&env, linear, GWALK_FETCH, &gpa, &fault) || !gpa_hpa(v->vm, gpa, S2_R, &hpa))
         return;
     f->rip = ALIGN_DOWN(linear, PAGE_SIZE);
@@ -281,7 +281,7 @@ bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event
     fault->valid = false;
     if (one_page && !code_cached(v, linear))
         vmem_cache_code(v, linear);
-    if (one_page && v->fetch.epoch == v->vm->s2_epoch) {
+    if (one_page && ALIGN_DOWN(linear, PAGE_SIZE) == v->fetch.rip) {
         __builtin_memcpy(insn, v->fetch.at + (linear & PAGE_MASK), INSN_MAX);
         *len = INSN_MAX;
         return true;
