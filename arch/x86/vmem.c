@@ -152,6 +152,7 @@ static bool traced_read(void *ctx, gpa_t gpa, void *buf, size_t len)
 {
     struct arch_vcpu *v = ctx;
     struct vm_fetch *f = &v->fetch;
+    const void *at;
     hpa_t hpa;
 
     if (f->steps >= ARRAY_SIZE(f->step)) {
@@ -160,10 +161,12 @@ static bool traced_read(void *ctx, gpa_t gpa, void *buf, size_t len)
     }
     if (!gpa_hpa(v->vm, gpa, S2_R, &hpa))
         return false;
-    f->step[f->steps].at = frame_byte((enum window_slot)(WINDOW_CODE_TABLES + f->steps), hpa);
-    memcpy(buf, f->step[f->steps].at, len);
-    f->step[f->steps].entry = 0;
-    memcpy(&f->step[f->steps].entry, buf, len);
+    at = frame_byte((enum window_slot)(WINDOW_CODE_TABLES + f->steps), hpa);
+    f->step[f->steps].at = at;
+    if (len == sizeof(u32))
+        f->step[f->steps].entry = *(u32 *)buf = *(const volatile u32 *)at;
+    else
+        f->step[f->steps].entry = *(u64 *)buf = *(const volatile u64 *)at;
     f->entry_size = (u8)len;
     f->steps++;
     return true;
