@@ -115,6 +115,7 @@ GUEST_DIRS := $(filter-out guests/lib guests/demo guests/linux guests/lab,$(pats
 GUEST_DIRS := $(foreach d,$(GUEST_DIRS),$(if $(wildcard $(d)/*.c),$(d)))
 GUEST_ELFS := $(patsubst guests/%.c,$(BUILD)/guests/%.elf,$(wildcard guests/*.c)) $(GUEST_DIRS:guests/%=$(BUILD)/guests/%.elf)
 TEST_ELFS := $(patsubst tests/guest/%.c,$(BUILD)/tests/%.elf,$(wildcard tests/guest/*.c))
+TEST_KERNELS := $(patsubst tests/guest/%.S,$(BUILD)/tests/%.elf,$(wildcard tests/guest/*.S)) # multiboot, nothing linked in
 GUEST_LIB := $(patsubst %,$(BUILD)/obj/guest/%.o,$(sort $(wildcard guests/lib/*.c guests/lib/*.S)))
 
 $(BUILD)/obj/guest/%.c.o: %.c $(SETTINGS)
@@ -139,7 +140,13 @@ $(TEST_ELFS): $(BUILD)/tests/%.elf: $(BUILD)/obj/guest/tests/guest/%.c.o
 $(foreach d,$(GUEST_DIRS),$(eval $(BUILD)/$(d).elf: $(patsubst %,$(BUILD)/obj/guest/%.o,$(wildcard $(d)/*.c $(d)/*.S)); $$(link_guest)))
 $(GUEST_ELFS) $(TEST_ELFS): guests/lib/guest.ld $(GUEST_LIB)
 
-guests: $(GUEST_ELFS) $(TEST_ELFS)
+$(TEST_KERNELS): $(BUILD)/tests/%.elf: $(BUILD)/obj/guest/tests/guest/%.S.o tests/guest/low.ld
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) --no-warn-rwx-segments -T tests/guest/low.ld $< -o $@.64
+	$(Q)objcopy -O elf32-i386 $@.64 $@
+
+guests: $(GUEST_ELFS) $(TEST_ELFS) $(TEST_KERNELS)
 
 # --- Debian's kernel, unpacked and not installed, and an initramfs of busybox and one script
 LINUX := build/linux

@@ -38,7 +38,7 @@ memory = 192M
 NO_KVM = LINUX + 'kvm = no\n'
 NO_ACPI = LINUX.replace(LINUX_CMDLINE, LINUX_CMDLINE + ' acpi=off')  # cannot power off: it halts
 NEITHER = NO_ACPI + 'kvm = no\n'
-GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'exitcode', 'fault']
+GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', 'exitcode', 'fault']
 GUESTS = '[pith]\npoweroff = when-done\n' + ''.join(f"""
 [partition {name}]
 image = {name}.elf
@@ -138,7 +138,7 @@ KEPT_CONFIG = '[pith]\n' + ''.join(f'[partition p{i}]\nimage = hello.elf\nmemory
 SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
 SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
 SAID_GUESTS = [
-    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', *POISON)
+    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', *POISON)
       for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]
