@@ -61,11 +61,14 @@ bool isa_deliver(struct vcpu *v)
     return taken;
 }
 
-/* Its output rises, after a fall that no one could see if it is late. */
-static void pit_check(struct partition *p, u64 now)
+/* Counter 0's output has risen: after a fall that nobody could see if this is late. */
+static void pit_check(struct partition *p)
 {
-    if (!vpit_due(&p->isa.pit, now))
+    u64 tsc = arch_tsc();
+
+    if (p->isa.pit.edge == VPIT_NEVER || tsc < p->isa.hold || !vpit_due(&p->isa.pit, pit_ticks(p)))
         return;
+    p->isa.hold = vpit_periodic(&p->isa.pit) ? tsc + SHORTEST_PERIOD_US * arch_tsc_khz() / 1000 : 0;
     isa_set_irq(p, VPIT_IRQ, false);
     isa_set_irq(p, VPIT_IRQ, true);
 }
@@ -76,9 +79,7 @@ static void arm(struct partition *p)
     u64 left = edge > now ? edge - now : 0; /* 65537 at the most, so that nothing overflows */
     u64 wait = edge == VPIT_NEVER ? 0 : left * PM_PER_PIT * arch_tsc_khz() * 1000 / PM_HZ + 1;
 
-    if (vpit_periodic(&p->isa.pit))
-        wait = MAX(wait, SHORTEST_PERIOD_US * arch_tsc_khz() / 1000);
-    timer_set(&p->vcpus[0]->home->timers, &p->isa.tick, edge == VPIT_NEVER ? TIMER_NEVER : arch_tsc() + wait);
+    timer_set(&p->vcpus[0]->home->timers, &p->isa.tick, edge == VPIT_NEVER ? TIMER_NEVER : MAX(arch_tsc() + wait, p->isa.hold));
 }
 
 static void tick_due(struct timer *t)
@@ -86,7 +87,7 @@ static void tick_due(struct timer *t)
     struct partition *p = (struct partition *)((u8 *)t - offsetof(struct partition, isa.tick));
 
     spin_lock(&p->lock);
-    pit_check(p, pit_ticks(p));
+    pit_check(p);
     arm(p);
     spin_unlock(&p->lock);
 }
@@ -115,6 +116,7 @@ void isa_init(struct partition *p)
 void isa_reset(struct partition *p)
 {
     p->isa.lines = p->isa.intr = p->isa.pm1_enable = 0;
+    p->isa.hold = 0;
     vpic_reset(&p->isa.pic);
     vpit_reset(&p->isa.pit);
 }
@@ -144,15 +146,15 @@ static u8 read_port(struct partition *p, u32 port)
 
 static void write_pit(struct partition *p, u32 port, u8 val)
 {
-    u64 now = pit_ticks(p), edge;
+    u64 now = pit_ticks(p), edge = p->isa.pit.edge;
 
-    pit_check(p, now);
-    edge = p->isa.pit.edge;
     vpit_write(&p->isa.pit, port, val, now);
     if (!vpit_out(&p->isa.pit, now))
         isa_set_irq(p, VPIT_IRQ, false);
-    if (p->isa.pit.edge != edge)
-        vcpu_post(p->vcpus[0], VCPU_PEND_ISA); /* to arm the timer, on its own core */
+    if (p->isa.pit.edge == edge)
+        return;
+    p->isa.hold = 0;
+    vcpu_post(p->vcpus[0], VCPU_PEND_ISA); /* to arm the timer, on its own core */
 }
 
 static void write_port(struct partition *p, u32 port, u8 val)
@@ -170,6 +172,7 @@ void isa_ports(struct vcpu *v, struct bus_access *a)
     struct partition *p = v->part;
 
     spin_lock(&p->lock);
+    pit_check(p); /* what was due before this access happens before it, whenever the timer comes */
     for (u32 i = 0; i < a->size; i++) {
         if (a->write)
             write_port(p, (u32)a->addr + i, (u8)(a->val >> 8 * i));

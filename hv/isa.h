@@ -13,6 +13,7 @@ struct isa {
     u32 intr;           /* the 8259s want vCPU 0; also read without the lock */
     u16 pm1_enable;
     struct timer tick;  /* counter 0; on vCPU 0's home core only */
+    u64 hold;           /* host TSC: no further rise of a periodic one is seen before */
 };
 
 void isa_init(struct partition *p);

@@ -78,15 +78,14 @@
     cmpl $0, V_COME_OUT(%rdi)
     jne 9f
     cmp $SKIP, %eax
-    jne 8f
+    ja 9f
+    jb \again
     mov 8(%rsp), %rsi
     call \skip
     test %al, %al
     mov (%rsp), %rdi
     jnz \again
     mov $SKIP, %eax
-    jmp 9f
-8:  jb \again
 9:
     .endm
 

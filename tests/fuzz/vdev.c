@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * I/O APIC, serial port and clock under random accesses: no level interrupt is lost, nothing masked is sent, bytes arrive in
- * order, the date is the C library's.
- * LINK: hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
+ * I/O APIC, 8259s, 8254, serial port and clock under random accesses: no level interrupt is lost, nothing masked is sent, the
+ * timer's edges are those of its output, bytes arrive in order, the date is the C library's.
+ * LINK: hv/vdev/vioapic.c hv/vdev/vpic.c hv/vdev/vpit.c hv/vdev/vuart.c hv/vdev/vrtc.c
  */
 #include <time.h>
 
 #include "hv/vdev/vioapic.h"
+#include "hv/vdev/vpic.h"
+#include "hv/vdev/vpit.h"
 #include "hv/vdev/vrtc.h"
 #include "hv/vdev/vuart.h"
 #include "tests/fuzz/fuzz.h"
@@ -76,6 +78,108 @@ static void step_ioapic(void)
         FUZZ_CHECK(!(rte & BIT(14)) || is_level(rte));
         FUZZ_CHECK(!is_level(rte) || (rte & (BIT(16) | BIT(14))) || !(ioapic.level & BIT(pin)));
     }
+}
+
+/* --- 8259s: what is asked for is unmasked and its line is high; what is acknowledged was the first of all that wait */
+
+static struct vpic pic;
+static u32 pic_lines;
+
+static void acknowledge(void)
+{
+    struct vpic before = pic;
+    const struct vpic_chip *master = &before.chip[0], *c = master;
+    bool asked = vpic_intr(&pic);
+    u32 vector = vpic_ack(&pic), line = vector & 7;
+
+    if (!asked) {
+        FUZZ_CHECK(vector == master->base + 7u && !memcmp(&pic, &before, sizeof(pic)));
+        return;
+    }
+    if (master->base == before.chip[1].base)
+        return; /* whose it is cannot be told */
+    if (vector != (u32)master->base + line || !(master->irr >> line & 1) || (line == 2 && !master->single))
+        c = &before.chip[1];
+    FUZZ_CHECK(vector == (u32)c->base + line && (c->irr >> line & 1) && !(c->imr >> line & 1));
+    for (u32 i = (c->lowest + 1) & 7; i != line; i = (i + 1) & 7) {
+        bool open = c->special_mask && (c->imr >> i & 1);
+
+        FUZZ_CHECK(!((c->irr & ~c->imr) >> i & 1) && (!(c->isr >> i & 1) || open || (c->nested && i == 2)));
+    }
+    FUZZ_CHECK(pic.chip[c != master].auto_eoi || (pic.chip[c != master].isr >> line & 1));
+}
+
+static void step_pic(void)
+{
+    static const u16 ports[] = { 0x20, 0x21, 0x20, 0x21, 0xa0, 0xa1, 0xa0, 0xa1, 0x4d0, 0x4d1 };
+    static const u8 usual[] = { 0x11, 0x20, 0x20, 0x60, 0x64, 0xa0, 0xe3, 0xc5, 0x80, 0x00, 0x68, 0x48, 0x0c, 0x0b, 0x0a, 0x01, 0x03 };
+    u32 irq = (u32)fuzz_below(16), port = ports[fuzz_below(10)];
+    bool high = fuzz_below(2);
+
+    switch (fuzz_below(4)) {
+    case 0:
+        vpic_write(&pic, port, fuzz_below(3) ? usual[fuzz_below(sizeof(usual))] : (u8)(fuzz_next() & fuzz_next()));
+        break;
+    case 1:
+        acknowledge();
+        break;
+    case 2:
+        (void)vpic_read(&pic, port);
+        break;
+    default:
+        vpic_set_line(&pic, irq, high);
+        pic_lines = irq == 2 ? pic_lines : (pic_lines & ~(1u << irq)) | (u32)high << irq;
+    }
+    FUZZ_CHECK(!(pic.chip[0].elcr & ~0xf8) && !(pic.chip[1].elcr & ~0xde) && pic.chip[0].lowest < 8 && pic.chip[1].lowest < 8);
+    FUZZ_CHECK((pic.chip[0].lines & ~4u) == (pic_lines & 0xfb) && pic.chip[1].lines == pic_lines >> 8);
+    for (u32 i = 0; i < 2; i++) {
+        const struct vpic_chip *c = &pic.chip[i];
+
+        FUZZ_CHECK(!(c->irr & ~c->lines) && (c->irr & c->elcr) == (c->lines & c->elcr));
+        FUZZ_CHECK(c->icw || i || !(c->irr & ~c->imr) || c->isr || vpic_intr(&pic)); /* nothing waits for nothing */
+    }
+}
+
+/* --- 8254: counter 0's edges, as announced, are those that its output shows tick by tick */
+
+static struct vpit pit;
+static u64 ticks;
+
+static void write_pit(void)
+{
+    u32 port = (u32)(fuzz_below(8) ? 0x40 + fuzz_below(4) : 0x61);
+
+    (void)vpit_due(&pit, ticks);
+    vpit_write(&pit, port, (u8)(fuzz_below(2) ? fuzz_below(12) : fuzz_next()), ticks);
+}
+
+static void step_pit(void)
+{
+    bool was = vpit_out(&pit, ticks);
+
+    switch (fuzz_below(4)) {
+    case 0:
+        write_pit();
+        break;
+    case 1:
+        (void)vpit_read(&pit, (u32)(fuzz_below(8) ? 0x40 + fuzz_below(4) : 0x61), ticks);
+        break;
+    case 2:
+        ticks += fuzz_below(fuzz_below(2) ? 100 : 200000);
+        (void)vpit_due(&pit, ticks);
+        break;
+    default:
+        for (u32 i = 0; i < 20; i++) {
+            bool constant = pit.channel[0].count == 1; /* a period with one half only */
+            bool due = vpit_due(&pit, ++ticks), is = vpit_out(&pit, ticks);
+
+            FUZZ_CHECK(due == (is && !was) || constant || pit.channel[0].count == 1);
+            was = is;
+        }
+    }
+    FUZZ_CHECK(pit.edge > ticks || pit.channel[0].paused);
+    for (u32 i = 0; i < 3; i++)
+        FUZZ_CHECK(!pit.channel[i].counting || (pit.channel[i].count >= 1 && pit.channel[i].count <= 65536));
 }
 
 /* --- serial port, beside a queue of what it should still hold */
@@ -184,9 +288,15 @@ static void one(void)
     vioapic_reset(&ioapic);
     vuart_reset(&uart);
     vrtc_reset(&rtc);
+    vpic_reset(&pic);
+    vpit_reset(&pit);
+    pic_lines = 0;
+    ticks = fuzz_below(1000);
     queued = 0;
     for (u32 i = 0; i < STEPS; i++) {
         step_ioapic();
+        step_pic();
+        step_pit();
         step_uart();
         step_rtc(&rtc);
     }

@@ -213,12 +213,34 @@ static void endless_text(void)
         pith_puts("all work and no play makes a partition a dull one ");
 }
 
+static void out8(uint16_t port, uint8_t val)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(val), "Nd"(port));
+}
+
+/* An 8259 that needs no word between two deliveries, and a line that stays up: the serial port's, level-triggered. */
+static void endless_irq(void)
+{
+    static const struct { uint16_t port; uint8_t val; } setup[] = {
+        { 0x20, 0x11 }, { 0x21, 0x38 }, { 0x21, 0x04 }, { 0x21, 0x03 }, { 0x21, 0xef }, { 0x4d0, 0x10 }, { 0x3fc, 8 }, { 0x3f9, 2 },
+    };
+    struct gate *gates = (struct gate *)(uintptr_t)idtr().base;
+    uint64_t at;
+
+    __asm__ volatile("lea 1f(%%rip), %0; jmp 2f; 1: iretq; 2:" : "=r"(at));
+    gates[0x3c] = (struct gate){ (uint16_t)at, 8, 0, 0x8e, (uint16_t)(at >> 16), (uint32_t)(at >> 32), 0 };
+    for (unsigned i = 0; i < COUNT(setup); i++)
+        out8(setup[i].port, setup[i].val);
+    __asm__ volatile("1: pause; jmp 1b");
+}
+
 int guest_main(const struct pith_start *start)
 {
     static void (*const cases[])(void) = {
         idt_in_device, idt_nowhere, idt_not_canonical, stack_in_device, stack_nowhere, push_to_device, gdt_in_device, tss_nowhere,
         cr3_nowhere, cr3_in_device, cr3_far_away, run_in_device, run_nowhere, no_idt, tables_under_way,
         [20] = spin, halt, wait_for_ever, init_self, endless_ud, endless_db, endless_store, endless_ports, endless_text,
+        endless_irq,
     };
     uint64_t which = pith_option(start, "case", 0);
 

@@ -633,7 +633,17 @@ static void short_pit_period_is_stretched(void **state)
     out8(0x43, 0x14);
     out8(0x40, 2);
     isa_attend(&vcpu);
+    assert_in_range(timer_tsc, now + 1, now + 3);
+    now = timer_tsc;
+    timers_run(&core.timers, now);
+    assert_int_equal(part.isa.pic.chip[0].lines, 1);
     assert_int_equal(timer_tsc, now + SHORTEST_PERIOD_US);
+    now += 100;
+    part.isa.pic.chip[0].irr = 0;
+    out8(0x21, 0); /* an access is no way round it, and no reason to wait longer */
+    isa_attend(&vcpu);
+    assert_int_equal(part.isa.pic.chip[0].irr, 0);
+    assert_int_equal(timer_tsc, now + SHORTEST_PERIOD_US - 100);
     out8(0x43, 0x10); /* once: as short as it likes */
     out8(0x40, 2);
     isa_attend(&vcpu);
