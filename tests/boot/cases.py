@@ -38,7 +38,7 @@ memory = 192M
 NO_KVM = LINUX + 'kvm = no\n'
 NO_ACPI = LINUX.replace(LINUX_CMDLINE, LINUX_CMDLINE + ' acpi=off')  # cannot power off: it halts
 NEITHER = NO_ACPI + 'kvm = no\n'
-GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'legacy', 'exitcode', 'fault']
+GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'mmiofault', 'legacy', 'exitcode', 'fault']
 GUESTS = '[pith]\npoweroff = when-done\n' + ''.join(f"""
 [partition {name}]
 image = {name}.elf
@@ -100,7 +100,15 @@ CROWD = ''.join(f'[partition p{n}]\nimage = hello.elf\nmemory = 62M\nvcpus = 16\
 TRACED = MONITOR.replace('[pith]', '[pith]\ntrace = 16K')
 TYPED_TRACE = '\x14\x14trace off clock\ntrace show\ntrace dump nobody\ntrace nonsense\ntrace dump\n'
 FAULT = HELLO.replace('hello', 'fault') + 'restart = on-failure\n'
-STRICT = HELLO.replace('hello', 'isolate') + 'modules = hello.elf\nstrict = yes\n'
+STRICT = HELLO + ''.join(f"""
+[partition strict-{n}]
+image = mmiofault.elf
+memory = 8M
+strict = yes
+cmdline = strict={n}
+""" for n in range(7))
+SAID_STRICT = [rf'^\[pith\] strict-{n}: vCPU 0 failed: {why}' for n, why in enumerate(
+    [*['access to memory that nobody gave it'] * 3, 'execution outside of', *['page tables outside of'] * 2])]
 
 COM2 = CLOCK + """
 [partition com2]
@@ -138,7 +146,7 @@ KEPT_CONFIG = '[pith]\n' + ''.join(f'[partition p{i}]\nimage = hello.elf\nmemory
 SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
 SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
 SAID_GUESTS = [
-    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'legacy', *POISON)
+    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'mmiofault', 'legacy', *POISON)
       for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]
@@ -219,7 +227,7 @@ CASES = [
          args=['--cpus', '2'], typed=TYPED_TRACE, typed_after=SAID_CLOCK[0], until=r'^\[monitor\] trace end ', look='trace'),
     Case('fails-and-restarts', QEMU, FAULT, [r'^\[pith\] fault: restart 1 in 0 ms$', r'^\[pith\] fault: restart 2 in 100 ms$'], args=GUEST_FILES,
          until=r'^\[pith\] fault: restart 3 in 200 ms$'),
-    Case('strict', QEMU, STRICT, [r'^\[pith\] isolate: vCPU 0 failed: access to memory that nobody gave it'], args=GUEST_FILES),
+    Case('strict', QEMU, STRICT, [*SAID_STRICT, r'^\[pith\] strict-6: exited with status 0$'], args=GUEST_FILES),
     Case('linux-reboots', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: reboots$'], typed='reboot\n', until=r'^\[pith\] linux: restart 1 '),
     Case('linux-powers-off', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: '], typed='poweroff\n'),
 

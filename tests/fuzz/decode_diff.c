@@ -15,7 +15,7 @@
  * And of operands, which are compared for all instructions with memory, where Capstone tells them:
  *   - It counts CS, DS, ES and SS prefixes in 64-bit mode, where they mean nothing, even after FS or GS.
  *   - It calls the register of MOVSXD a 64-bit one without REX.W too, and its memory 32 bits with 66 too.
- *   - It takes the 66, F2 and F3 that belong to SSE opcodes for something else in 16-bit mode, or when other prefixes are near.
+ *   - It takes the 66, F2 and F3 that belong to SSE opcodes for something else in 16-bit mode, or when other prefixes are near, REX too.
  */
 #include <capstone/capstone.h>
 
@@ -129,7 +129,7 @@ static bool same_operands(const uint8_t *b, const struct insn *in, const cs_x86 
         if (op->type == X86_OP_MEM && (!mem || !string || op->mem.base == names[row(in->addr_size)][in->base]))
             mem = op;
     }
-    if (!mem || (in->op == INSN_VMOV && (in->mode == INSN_16 || (is_prefix(b[0]) && is_prefix(b[1])))))
+    if (!mem || (in->op == INSN_VMOV && (in->mode == INSN_16 || (is_prefix(b[0]) && (in->rex || is_prefix(b[1]))))))
         return true;
     if (in->opcode == 0x63 && in->opsize)
         return true;

@@ -1,29 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Instructions on memory that is not RAM do what they do on RAM that holds the same; and where they fault, they fault exactly. */
-#include "guests/lib/test.h"
-#include "guests/lib/trap.h"
 #include "tests/guest/mmio_forms.h"
-
-#define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
-#define PAGE         4096u
-#define LAPIC        0xfee00000ull
-#define IOAPIC       0xfec00000ull
-#define NOWHERE      0xd0000000ull
-#define WINDOW       0x80000000ull /* pages of our own choice */
-#define IMAGE_BASE   0x200000ull   /* of 16-bit code, whose instruction pointer has 16 bits */
-#define SCRATCH      0x3ff         /* the UART's scratch register */
-#define RESERVED     (1ull << 51)
-#define CR0_AM       (1ull << 18)
-#define CR4_OSXSAVE  (1ull << 18)
-#define CR4_SMAP     (1ull << 21)
-#define SEL_CODE64   0x08
-#define SEL_CODE32   0x38
-#define SEL_CODE16   0x40
-#define SEL_SHORT    0x48          /* data, writable, up to SHORT_LIMIT */
-#define SEL_CONST    0x50          /* data, read-only */
-#define SHORT_LIMIT  0xfffff
-enum { TRAP_SS = 12, TRAP_AC = 17 };
-enum { P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80 };
+#include "tests/guest/mmio_window.h"
 
 /* --- code with all its registers --- */
 
@@ -65,79 +43,13 @@ struct form { const char *name; const uint8_t *code; enum { PLAIN, ALIGNED, LOCK
 __asm__(".text");
 FORMS_64(CODE_64, CODE_64, CODE_64)
 FORMS_AVX(CODE_64, CODE_64, CODE_64)
+FORMS_DEVICE(CODE_64)
 FORMS_LEGACY(CODE_32, CODE_32, CODE_32)
 FORMS_LEGACY(CODE_16, CODE_16, CODE_16)
 static const struct form forms_64[] = { FORMS_64(ROW_64, ROW_64A, ROW_64L) }, forms_avx[] = { FORMS_AVX(ROW_64, ROW_64A, ROW_64L) };
+static const struct form forms_device[] = { FORMS_DEVICE(ROW_64) };
 static const struct form forms_32[] = { FORMS_LEGACY(ROW_32, ROW_32, ROW_32L) };
 static const struct form forms_16[] = { FORMS_LEGACY(ROW_16, ROW_16, ROW_16L) };
-
-/* --- pages and segments of our own --- */
-
-static uint64_t pt[512] __attribute__((aligned(PAGE)));
-static uint64_t pd[512] __attribute__((aligned(PAGE)));
-static uint8_t ram[4][PAGE] __attribute__((aligned(PAGE)));
-
-static uint64_t read_cr3(void)
-{
-    uint64_t cr3;
-
-    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
-    return cr3;
-}
-
-static void change_cr0_cr4(uint64_t cr0_bits, uint64_t cr4_bits, bool set)
-{
-    uint64_t cr0, cr4;
-
-    __asm__ volatile("mov %%cr0, %0; mov %%cr4, %1" : "=r"(cr0), "=r"(cr4));
-    cr0 = set ? cr0 | cr0_bits : cr0 & ~cr0_bits;
-    cr4 = set ? cr4 | cr4_bits : cr4 & ~cr4_bits;
-    __asm__ volatile("mov %0, %%cr0; mov %1, %%cr4" : : "r"(cr0), "r"(cr4) : "memory");
-}
-
-static uint8_t *window(unsigned page)
-{
-    return (uint8_t *)(uintptr_t)(WINDOW + page * (uint64_t)PAGE);
-}
-
-static void map(unsigned page, uint64_t entry)
-{
-    pt[page] = entry;
-    __asm__ volatile("invlpg (%0)" : : "r"(window(page)) : "memory");
-}
-
-static void map_ram(unsigned page, unsigned frame, uint64_t rights)
-{
-    map(page, (uintptr_t)ram[frame] | rights);
-}
-
-static void make_window(void)
-{
-    uint64_t *top = (uint64_t *)(uintptr_t)read_cr3();
-    uint64_t *pdpt = (uint64_t *)(uintptr_t)(top[0] & ~0xfffull);
-
-    top[0] |= U;
-    pdpt[WINDOW >> 30] = (uintptr_t)pd | P | W | U;
-    pd[0] = (uintptr_t)pt | P | W | U;
-    __asm__ volatile("mov %0, %%cr3" : : "r"(read_cr3()) : "memory");
-}
-
-struct __attribute__((packed)) table { uint16_t limit; uint64_t base; };
-
-static void make_segments(void)
-{
-    static uint64_t gdt[11];
-    struct table t;
-
-    __asm__ volatile("sgdt %0" : "=m"(t));
-    memcpy(gdt, (void *)(uintptr_t)t.base, 8 * sizeof(gdt[0]));
-    gdt[SEL_CODE16 / 8] = 0x00009b000000ffff | IMAGE_BASE << 16;
-    gdt[SEL_SHORT / 8] = 0x004f93000000ffff;
-    gdt[SEL_CONST / 8] = 0x00cf91000000ffff;
-    t.limit = sizeof(gdt) - 1;
-    t.base = (uintptr_t)gdt;
-    __asm__ volatile("lgdt %0" : : "m"(t));
-}
 
 static void set_code(const void *code, uint16_t selector)
 {
@@ -226,6 +138,51 @@ static void same_as_ram(const char *name, const struct form *forms, unsigned n, 
     test_ok(same, name);
 }
 
+/* A register of a device that keeps the bits in @mask, and RAM with the same value. */
+static void same_as_device(const char *name, uint64_t address, uint32_t mask)
+{
+    volatile uint32_t *device = (volatile uint32_t *)(uintptr_t)address;
+    static uint32_t model;
+    bool same = true;
+
+    for (unsigned i = 0; i < 4 * COUNT(forms_device); i++) {
+        const struct form *f = &forms_device[i / 4];
+        struct regs have, want;
+
+        set_code(f->code, SEL_CODE64);
+        *device = i % 2 ? 0xa5a5a5a5 : 0x7f80017f;
+        model = *device;
+        run_at(&want, flags_tried[i / 2 % 2], &model, false);
+        run_at(&have, flags_tried[i / 2 % 2], (void *)(uintptr_t)address, false);
+        same &= !differ(f, name, flags_tried[i / 2 % 2], &have, &want);
+        if ((*device ^ model) & mask) {
+            pith_printf("%s %s: %x, not %x\n", f->name, name, *device & mask, model & mask);
+            same = false;
+        }
+    }
+    test_ok(same, name);
+}
+
+static void devices(void)
+{
+    volatile uint32_t *select = (volatile uint32_t *)(uintptr_t)IOAPIC;
+
+    same_as_device("io-apic-select", IOAPIC, 0xff);
+    *select = 0x11;
+    same_as_device("io-apic-destination", IOAPIC + 0x10, 0xff000000);
+    same_as_device("local-apic-destination", LAPIC + 0x310, 0xff000000);
+    same_as_device("task-priority", LAPIC + 0x80, 0xff);
+    map_ram(2, 0, P | W);
+    map(3, IOAPIC | P | W);
+    *(volatile uint64_t *)(uintptr_t)(window(3) - 4) = 0x1511223344;
+    test_ok(*select == 0x15 && *(volatile uint32_t *)(uintptr_t)(window(3) - 4) == 0x11223344, "from-ram-to-device");
+    map(3, LAPIC | P | W);
+    map(4, NOWHERE | P | W);
+    test_equal(*(volatile uint64_t *)(uintptr_t)(window(4) - 4), ~0ull, "from-device-to-nothing");
+    *(volatile uint64_t *)(uintptr_t)(window(4) - 4) = 0;
+    test_equal(*(volatile uint32_t *)(uintptr_t)(window(3) + 0x80), *(volatile uint32_t *)(uintptr_t)(LAPIC + 0x80), "another-name");
+}
+
 static void avx(void)
 {
     if (!(pith_cpuid(1, 0).ecx & 1u << 28))
@@ -244,6 +201,7 @@ int guest_main(const struct pith_start *start)
     same_as_ram("64-bit-as-on-ram", forms_64, COUNT(forms_64), SEL_CODE64, false);
     same_as_ram("32-bit-as-on-ram", forms_32, COUNT(forms_32), SEL_CODE32, false);
     same_as_ram("16-bit-as-on-ram", forms_16, COUNT(forms_16), SEL_CODE16, false);
+    devices();
     avx();
     return test_end();
 }

@@ -77,3 +77,20 @@
     FORM(stosl, "push %edi; stosl %eax, %es:(%edi); pop %edi") FORM(lodsb, "mov %edi, %esi; lodsb (%esi), %al; xor %esi, %esi") \
     FORM(movdqu_load, "movdqu (%edi), %xmm1") FORM(movq_store, "movq %xmm1, (%edi)") FORM(setnc, "setnc (%edi)") \
     FORM(imul, "imul $3, (%edi), %ecx") FORM(shl, "shll %cl, (%edi)")
+
+/* Of four bytes each: what the devices' registers take. */
+#define FORMS_DEVICE(FORM) \
+    FORM(dev_load, "mov (%rdi), %ecx") FORM(dev_store, "mov %ecx, (%rdi)") FORM(dev_imm, "movl $0x87654321, (%rdi)") \
+    FORM(dev_movsxd, "movslq (%rdi), %rcx") FORM(dev_movbe, "movbe (%rdi), %ecx") FORM(dev_movbe_store, "movbe %ecx, (%rdi)") \
+    FORM(dev_movnti, "movnti %ecx, (%rdi)") FORM(dev_add, "add %ecx, (%rdi)") FORM(dev_add_rm, "add (%rdi), %ecx") \
+    FORM(dev_adc, "adc %ecx, (%rdi)") FORM(dev_sbb, "sbb %ecx, (%rdi)") FORM(dev_and, "andl $0x5a7f5a7f, (%rdi)") \
+    FORM(dev_or, "lock orl $0x40804080, (%rdi)") FORM(dev_sub, "sub %edx, (%rdi)") FORM(dev_xor, "xor %edx, (%rdi)") \
+    FORM(dev_cmp, "cmpl $0x7f000000, (%rdi)") FORM(dev_test, "test %ecx, (%rdi)") FORM(dev_not, "notl (%rdi)") \
+    FORM(dev_neg, "negl (%rdi)") \
+    FORM(dev_dec, "decl (%rdi)") FORM(dev_rol, "roll $7, (%rdi)") FORM(dev_rcr, "rcrl (%rdi)") FORM(dev_sar, "sarl %cl, (%rdi)") \
+    FORM(dev_bts, "lock btsl $27, (%rdi)") FORM(dev_btr, "btrl $31, (%rdi)") FORM(dev_btc, "mov $30, %ecx; btc %ecx, (%rdi)") \
+    FORM(dev_xchg, "xchg %ecx, (%rdi)") FORM(dev_xadd, "lock xadd %ecx, (%rdi)") FORM(dev_miss, "cmpxchg %ecx, (%rdi)") \
+    FORM(dev_hit, "mov (%rdi), %eax; lock cmpxchg %ecx, (%rdi)") FORM(dev_cmovs, "cmovs (%rdi), %ecx") FORM(dev_imul, "imul (%rdi), %ecx") \
+    FORM(dev_stos, "push %rdi; stosl; pop %rdi") FORM(dev_lods, "mov %rdi, %rsi; lodsl; xor %esi, %esi") \
+    FORM(dev_scas, "push %rdi; scasl; pop %rdi") FORM(dev_movd, "movd (%rdi), %xmm1") FORM(dev_movd_store, "movd %xmm2, (%rdi)") \
+    FORM(dev_movss, "movss %xmm1, (%rdi)") FORM(dev_movs, "mov %rdi, %rsi; movsl; sub $4, %rdi; xor %esi, %esi")
