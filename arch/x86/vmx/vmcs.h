@@ -73,6 +73,7 @@ enum vmcs_field {
 #define EXIT_LOAD_PAT        BIT(19)
 #define EXIT_SAVE_EFER       BIT(20)
 #define EXIT_LOAD_EFER       BIT(21)
+#define EXIT_SAVE_TIMER      BIT(22)
 
 #define ENTRY_LOAD_DEBUG     BIT(2)
 #define ENTRY_IA32E_GUEST    BIT(9)

@@ -14,13 +14,13 @@ struct vmx_hw vmx_hw;
 
 /* must: there or no VT-x for us. later: possible, but switched at run time. never: must be possible to leave off. */
 static const struct { u32 msr, must, want, later, never; } controls[VMX_CONTROLS] = {
-    [VMX_PIN] = { MSR_VMX_TRUE_PIN, PIN_EXTINT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, 0, 0, 0 },
+    [VMX_PIN] = { MSR_VMX_TRUE_PIN, PIN_EXTINT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, PIN_PREEMPTION_TIMER, 0, 0 },
     [VMX_PROC] = { MSR_VMX_TRUE_PROC, PROC_MUST, PROC_TPR_SHADOW, PROC_INTR_WINDOW | PROC_NMI_WINDOW,
                    PROC_CR3_LOAD | PROC_CR3_STORE | PROC_INVLPG_EXITING },
     [VMX_SECONDARY] = { MSR_VMX_SECONDARY, SEC_EPT | SEC_VPID | SEC_UNRESTRICTED | SEC_WBINVD_EXITING,
                         SEC_RDTSCP | SEC_INVPCID, 0, 0 },
     [VMX_EXIT] = { MSR_VMX_TRUE_EXIT, EXIT_HOST_64 | EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
-                                      EXIT_SAVE_DEBUG, 0, 0, 0 },
+                                      EXIT_SAVE_DEBUG, EXIT_SAVE_TIMER, 0, 0 },
     [VMX_ENTRY] = { MSR_VMX_TRUE_ENTRY, ENTRY_LOAD_EFER | ENTRY_LOAD_PAT | ENTRY_LOAD_DEBUG, 0, ENTRY_IA32E_GUEST, 0 },
 };
 
@@ -39,7 +39,9 @@ static bool read_controls(struct vmx_hw *hw)
     hw->tpr_shadow = hw->control[VMX_PROC] & PROC_TPR_SHADOW;
     if (!hw->tpr_shadow)
         hw->control[VMX_PROC] |= (u32)(PROC_CR8_LOAD | PROC_CR8_STORE);
-    hw->timer = rdmsr(MSR_VMX_TRUE_PIN) >> 32 & PIN_PREEMPTION_TIMER;
+    hw->timer = hw->control[VMX_PIN] & PIN_PREEMPTION_TIMER;
+    if (!hw->timer) /* SDM 3, "Checks on VMX Controls": neither goes without it */
+        hw->control[VMX_EXIT] &= ~(u32)EXIT_SAVE_TIMER;
     return true;
 }
 

@@ -11,23 +11,18 @@
 
 
 /*
- * The timer counts down from what is left, at the TSC's rate divided by 2^shift; 0 exits before the first instruction. Every
- * entry starts it again from the value of the VMCS, so a guest that exits earlier has it later: it is there for one that
- * does not exit at all, and is written only when the backstop was moved.
+ * The timer counts down from what is left, at the TSC's rate divided by 2^shift, while the guest runs; 0 exits before the first
+ * instruction. Exits save it where the processor can, so it comes for a guest that exits all the time too, only later.
  */
 static __attribute__((noinline)) void move_backstop(struct arch_vcpu *v)
 {
     struct vmx_state *s = vmx_state(v);
     u64 now = rdtsc();
     u64 left = v->backstop > now ? (v->backstop - now) >> vmx_hw.timer_shift : 0;
-    u32 pin = s->pin & ~(u32)PIN_PREEMPTION_TIMER;
 
     s->backstop = v->backstop;
-    if (!vmx_hw.timer)
-        return;
-
-    vmx_set_controls(v, v->backstop ? pin | (u32)PIN_PREEMPTION_TIMER : pin, s->proc);
-    vmwrite(VMCS_PREEMPTION_TIMER, MIN(left, 0xffffffffull));
+    if (vmx_hw.timer)
+        vmwrite(VMCS_PREEMPTION_TIMER, v->backstop ? MIN(left, 0xffffffffull) : 0xffffffff);
 }
 
 /* What is still to be looked at before the next entry keeps that from being a plain one. */

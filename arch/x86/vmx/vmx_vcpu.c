@@ -201,7 +201,7 @@ static void vmx_vcpu_reset(struct arch_vcpu *v, bool init_only)
     vmwrite(VMCS_GUEST_ACTIVITY, 0);
     vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
     vmx_set_controls(v, vmx_hw.control[VMX_PIN], vmx_hw.control[VMX_PROC]);
-    vmx_state(v)->backstop = 0; /* its control is off again */
+    vmx_state(v)->backstop = 0; /* to be written once more */
     vmx_tpr_window(v, 0);
 }
 
