@@ -45,6 +45,14 @@ def trace(case, _tmp, lines):
     return ([done.stderr] if done.returncode else []) + [f'no record {w}' for w in want if not any(re.search(w, line) for line in said)]
 
 
+def same_twice(_case, _tmp, lines):
+    """The guest that ran twice, beside attackers and without them, said the same."""
+    said = [line for line in lines if line.startswith('[probes] ')]
+    half = len(said) // 2
+    wrong = [f'beside attackers: {a}   without: {b}' for a, b in zip(said[:half], said[half:]) if a != b]
+    return wrong if half and len(said) == 2 * half else wrong + [f'{len(said)} lines of probes, not twice as many as once']
+
+
 def command(case, tmp):
     fill = {'@TMP@': str(tmp), '@BUILD@': str(BUILD), '@ROOT@': str(ROOT)}
     argv = [str(ROOT / 'tools/pith-run'), '--machine', case.machine, '--timeout', str(case.timeout)]

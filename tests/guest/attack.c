@@ -15,7 +15,8 @@
 #define IOAPIC         0xfec00000ull
 
 static uint64_t operand[512] __attribute__((aligned(4096)));
-static bool at_user;
+static bool at_user, monitor_devices;
+static uint32_t port_step;
 
 /* RAX and RDI: an address; RBX RCX RDX 0. At CPL 3 what goes on behind the instruction says so with INT3. */
 #define INSN(name, text)                                                                                   \
@@ -122,6 +123,8 @@ static bool instructions(void)
         (void)try(insns[i], (uintptr_t)operand);
         ok &= try_at_user(i, (uintptr_t)operand);
         for (unsigned j = 0; j < COUNT(places); j++) {
+            if (insns[i] == insn_monitor && !monitor_devices)
+                continue;
             (void)try(insns[i], places[j]);
             ok &= try_at_user(i, places[j]);
         }
@@ -129,18 +132,18 @@ static bool instructions(void)
     return ok;
 }
 
+/* All of them, and every port_step-th in every width, but for what would end the partition. */
 static bool ports(void)
 {
     for (uint32_t port = 0; port < 0x10000; port++) {
         __asm__ volatile("inl %w0, %%eax" : : "d"(port) : "eax");
-        if (port >= ACPI_FIRST && port <= ACPI_LAST)
+        if (port < ACPI_FIRST || port > ACPI_LAST)
+            __asm__ volatile("outb %b1, %w0" : : "d"(port), "a"(port & 3 ? 0xff : 0x5a));
+        if (port % port_step)
             continue;
-        __asm__ volatile("outb %b1, %w0" : : "d"(port), "a"(port & 3 ? 0xff : 0x5a));
-    }
-    for (uint32_t port = 0; port < 0x10000; port += 5) {
-        __asm__ volatile("inw %w0, %%ax" : : "d"(port) : "eax");
+        __asm__ volatile("inb %w0, %%al; inw %w0, %%ax" : : "d"(port) : "eax");
         if (port + 3 < ACPI_FIRST || port > ACPI_LAST)
-            __asm__ volatile("outl %1, %w0" : : "d"(port), "a"(0x20202020));
+            __asm__ volatile("outw %w1, %w0; outl %1, %w0" : : "d"(port), "a"(0x20202020));
     }
     return true;
 }
@@ -173,6 +176,19 @@ static void odd_values(uint32_t msr, uint64_t old)
     (void)try(write_msr, msr);
 }
 
+/* A value or #GP, whatever it is asked. */
+static void one_msr(uint32_t msr)
+{
+    if (try(read_msr, msr) == TRAP_NONE) {
+        odd_values(msr, operand[0]);
+        return;
+    }
+    operand[0] = (uint64_t)msr * 0x9e3779b97f4a7c15ull;
+    (void)try(write_msr, msr);
+    operand[0] = msr % 2 ? 0 : ~0ull;
+    (void)try(write_msr, msr);
+}
+
 static bool msrs(void)
 {
     static const struct { uint32_t first, last; } ranges[] = {
@@ -180,14 +196,13 @@ static bool msrs(void)
         { 0xc0010000, 0xc0011fff }, { 0xfffffff0, 0xfffffffe },
     };
 
-    for (unsigned i = 0; i < COUNT(ranges); i++) {
-        for (uint32_t msr = ranges[i].first; msr <= ranges[i].last; msr++) {
-            if (try(read_msr, msr) == TRAP_NONE)
-                odd_values(msr, operand[0]);
-            else
-                (void)try(write_msr, msr);
-        }
-    }
+    uint32_t any = 4711;
+
+    for (unsigned i = 0; i < COUNT(ranges); i++)
+        for (uint32_t msr = ranges[i].first; msr <= ranges[i].last; msr++)
+            one_msr(msr);
+    for (unsigned i = 0; i < 2000; i++)
+        one_msr(any = any * 1664525 + 1013904223);
     return true;
 }
 
@@ -282,6 +297,8 @@ int guest_main(const struct pith_start *start)
     uint64_t which = pith_option(start, "case", 0);
     bool ok;
 
+    monitor_devices = pith_option(start, "monitor", 1);
+    port_step = (uint32_t)pith_option(start, "step", 8);
     trap_init();
     __asm__ volatile("sti");
     ok = which < COUNT(cases) && cases[which]();

@@ -11,6 +11,7 @@
 #define X2APIC_SVR    0x80fu
 #define X2APIC_ICR    0x830u
 #define ICR_INIT_SELF 0x44500u
+#define SEL_TSS       0x28u
 #define DR7_STACK     0x000d0401ull /* DR0: 4 bytes, writes, local, and its LE bit */
 
 struct __attribute__((packed)) table { uint16_t limit; uint64_t base; };
@@ -134,6 +135,91 @@ static void tables_under_way(void)
         (void)pith_cpuid(0, 0);
 }
 
+static void stack_not_canonical(void)
+{
+    __asm__ volatile("mov %0, %%rsp; push %%rax; ud2" : : "r"(1ull << 47));
+}
+
+/* The TSS of trap_init(): RSP0 at 4, IST 1 at 36. */
+static uint8_t *tss(void)
+{
+    struct table gdtr;
+    const uint64_t *d;
+
+    __asm__ volatile("sgdt %0" : "=m"(gdtr));
+    d = (const uint64_t *)(uintptr_t)(gdtr.base + SEL_TSS);
+    return (uint8_t *)(uintptr_t)((d[0] >> 16 & 0xffffff) | d[0] >> 56 << 24 | d[1] << 32);
+}
+
+static void ist_garbage(void)
+{
+    struct gate *gates = (struct gate *)(uintptr_t)idtr().base;
+    uint64_t garbage = 0x8000dead0000beefull;
+
+    memcpy(tss() + 36, &garbage, sizeof(garbage));
+    for (unsigned i = 0; i < 32; i++)
+        gates[i].ist = 1;
+    __asm__ volatile("ud2");
+}
+
+static void idt_short(void)
+{
+    load_idt(idtr().base, 6 * sizeof(struct gate) - 1); /* neither #UD, nor #GP, nor #DF */
+    __asm__ volatile("ud2");
+}
+
+static void gdt_empty(void)
+{
+    struct table t = { 0, 0 };
+
+    __asm__ volatile("lgdt %0; ud2" : : "m"(t));
+}
+
+static void gates_to_data(void)
+{
+    struct gate *gates = (struct gate *)(uintptr_t)idtr().base;
+
+    for (unsigned i = 0; i < 32; i++)
+        gates[i].selector = 0x10;
+    __asm__ volatile("ud2");
+}
+
+static void from_user(uint64_t arg)
+{
+    (void)arg;
+    __asm__ volatile("int3; ud2");
+}
+
+static void rsp0_garbage(void)
+{
+    uint64_t garbage = 1ull << 47;
+
+    trap_open_user();
+    memcpy(tss() + 4, &garbage, sizeof(garbage));
+    (void)trap_try_user(from_user, 0);
+}
+
+/* CPL 3 needs a stack from it, and it ends before it begins. */
+static void tss_short(void)
+{
+    struct table gdtr;
+    uint64_t *d;
+
+    trap_open_user();
+    __asm__ volatile("sgdt %0" : "=m"(gdtr));
+    d = (uint64_t *)(uintptr_t)(gdtr.base + SEL_TSS);
+    d[0] = (d[0] & ~(0xffffull | 2ull << 40)) | 3; /* not busy, 4 bytes */
+    __asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
+    (void)trap_try_user(from_user, 0);
+}
+
+/* Base and limit run over the end of all addresses. */
+static void idt_wraps(void)
+{
+    load_idt(~0ull - 0x60, 0xffff);
+    __asm__ volatile("int3");
+}
+
 /* --- those that do not --- */
 
 static void spin(void)
@@ -239,13 +325,15 @@ int guest_main(const struct pith_start *start)
     static void (*const cases[])(void) = {
         idt_in_device, idt_nowhere, idt_not_canonical, stack_in_device, stack_nowhere, push_to_device, gdt_in_device, tss_nowhere,
         cr3_nowhere, cr3_in_device, cr3_far_away, run_in_device, run_nowhere, no_idt, tables_under_way,
+        stack_not_canonical, ist_garbage, idt_short, gdt_empty, gates_to_data,
         [20] = spin, halt, wait_for_ever, init_self, endless_ud, endless_db, endless_store, endless_ports, endless_text,
         endless_irq,
+        [30] = rsp0_garbage, tss_short, idt_wraps,
     };
     uint64_t which = pith_option(start, "case", 0);
 
     trap_init();
-    if (which >= 26) /* leave for the hypervisor all the time: some emulators preempt that only with interrupts on */
+    if (which >= 28) /* one calls all the time, which some emulators preempt soon only with interrupts on; one waits for them */
         __asm__ volatile("sti");
     pith_puts("attacks\n");
     cases[which % COUNT(cases)]();
