@@ -115,6 +115,7 @@ GUEST_DIRS := $(filter-out guests/lib guests/demo guests/linux guests/lab,$(pats
 GUEST_DIRS := $(foreach d,$(GUEST_DIRS),$(if $(wildcard $(d)/*.c),$(d)))
 GUEST_ELFS := $(patsubst guests/%.c,$(BUILD)/guests/%.elf,$(wildcard guests/*.c)) $(GUEST_DIRS:guests/%=$(BUILD)/guests/%.elf)
 TEST_ELFS := $(patsubst tests/guest/%.c,$(BUILD)/tests/%.elf,$(wildcard tests/guest/*.c))
+TEST_KERNELS := $(patsubst tests/guest/%.S,$(BUILD)/tests/%.elf,$(wildcard tests/guest/*.S)) # multiboot, nothing linked in
 GUEST_LIB := $(patsubst %,$(BUILD)/obj/guest/%.o,$(sort $(wildcard guests/lib/*.c guests/lib/*.S)))
 
 $(BUILD)/obj/guest/%.c.o: %.c $(SETTINGS)
@@ -139,7 +140,13 @@ $(TEST_ELFS): $(BUILD)/tests/%.elf: $(BUILD)/obj/guest/tests/guest/%.c.o
 $(foreach d,$(GUEST_DIRS),$(eval $(BUILD)/$(d).elf: $(patsubst %,$(BUILD)/obj/guest/%.o,$(wildcard $(d)/*.c $(d)/*.S)); $$(link_guest)))
 $(GUEST_ELFS) $(TEST_ELFS): guests/lib/guest.ld $(GUEST_LIB)
 
-guests: $(GUEST_ELFS) $(TEST_ELFS)
+$(TEST_KERNELS): $(BUILD)/tests/%.elf: $(BUILD)/obj/guest/tests/guest/%.S.o tests/guest/low.ld
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) --no-warn-rwx-segments -T tests/guest/low.ld $< -o $@.64
+	$(Q)objcopy -O elf32-i386 $@.64 $@
+
+guests: $(GUEST_ELFS) $(TEST_ELFS) $(TEST_KERNELS)
 
 # --- Debian's kernel, unpacked and not installed, and an initramfs of busybox and one script
 LINUX := build/linux
@@ -257,6 +264,16 @@ coverage: all guests
 		HV_LIBS='--wrap=firmware_call $(COVERAGE)/obj/stream.o '$$(gcc -print-file-name=libgcov.a) unit $(COVERAGE)/BOOTX64.EFI
 	@tests/coverage/run.py $(COVERAGE)
 
+# A second build for one test: see tests/trace/README.md
+wrong-length: guests
+	+$(Q)$(MAKE) --no-print-directory BUILD=build/wrong HV_LIBS='--wrap=vmx_decode build/wrong/obj/wrong_length.o' \
+		build/wrong/BOOTX64.EFI build/wrong/tools/pith-trace guests
+
+$(BUILD)/obj/wrong_length.o: tests/trace/wrong_length.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV) -c $< -o $@
+
 $(BUILD)/obj/stream.o: tests/coverage/stream.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -272,7 +289,7 @@ distclean: clean
 	rm -rf build
 
 FORCE:
-.PHONY: all help setup guests unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
+.PHONY: all help setup guests wrong-length unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -255,7 +255,7 @@ static uint64_t deadline(void)
     return best;
 }
 
-/* One frame of code seen through many pages, each of them for the first time; the leaf changes too. */
+/* One frame of code seen through many pages, each of them for the first time. */
 #define ALIASES   64u
 #define ALIAS_VA  (1ull << 39)
 #define PTE_TABLE 3ull
@@ -283,7 +283,7 @@ static uint64_t uncached(void)
 
     map_aliases();
     for (unsigned i = 0; i < ALIASES; i++) {
-        uint32_t leaf = i % 2 ? 0x80000000 : 0, sub = 0;
+        uint32_t leaf = 0, sub = 0;
         uint64_t from = pith_tsc(), t;
 
         __asm__ volatile("call *%2" : "+a"(leaf), "+c"(sub) : "r"(ALIAS_VA + i * 4096ull) : "rdx", "memory");

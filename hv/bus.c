@@ -149,17 +149,6 @@ static bool access(struct vcpu *v, struct bus_access *a, const struct place *pla
     return false;
 }
 
-bool bus_place(u32 i, struct bus_place *out)
-{
-    bool port = i < ARRAY_SIZE(ports);
-    const struct place *place = port ? &ports[i] : &mmio[i - ARRAY_SIZE(ports)];
-
-    if (i >= ARRAY_SIZE(ports) + ARRAY_SIZE(mmio))
-        return false;
-    *out = (struct bus_place){ place->first, place->last, port };
-    return true;
-}
-
 void bus_pio(struct vcpu *v, struct bus_access *a)
 {
     access(v, a, ports, ARRAY_SIZE(ports));

@@ -11,9 +11,6 @@ struct bus_access {
     bool write;
 };
 
-struct bus_place { u64 first, last; bool ports; };
-bool bus_place(u32 i, struct bus_place *out); /* of the @i-th emulated device; false: there are no more */
-
 void bus_pio(struct vcpu *v, struct bus_access *a);
 void bus_mmio(struct vcpu *v, struct bus_access *a); /* sets v->why where it must end the partition */
 void bus_nothing(struct vcpu *v); /* counts an access that nobody answers */

@@ -3,7 +3,6 @@
 #include "hv/devices.h"
 
 #include "drivers/pci.h"
-#include "hv/bus.h"
 #include "hv/lib/log.h"
 #include "hv/manifest.h"
 
@@ -83,10 +82,10 @@ static u64 screen_end(const struct handoff *h)
 static bool keep_machine(const struct manifest *m, const struct handoff *h)
 {
     bool good = keep_memory_map(m, h);
-    struct arch_kept k;
+    const struct acpi_kept *k;
 
-    for (u32 i = 0; arch_kept(i, &k); i++)
-        good &= keep(m, k.first, k.last, k.ports, k.what);
+    for (u32 i = 0; (k = arch_kept(i)) != NULL; i++)
+        good &= keep(m, k->first, k->last, k->ports, k->what);
     if (h->fb.format != HANDOFF_FB_NONE)
         good &= keep(m, h->fb.base, screen_end(h) - 1, false, "the screen");
     return good;
@@ -143,17 +142,6 @@ static void examine_function(void *ctx, u32 function)
     }
 }
 
-/* hv/manifest.c has refused them by its own list, which is for all machines; this one cannot be forgotten. */
-static bool keep_emulated(const struct manifest *m)
-{
-    struct bus_place place;
-    bool good = true;
-
-    for (u32 i = 0; bus_place(i, &place); i++)
-        good &= keep(m, place.first, place.last, place.ports, "a device that every guest is given");
-    return good;
-}
-
 static bool any_given(const struct manifest *m)
 {
     u32 n = 0;
@@ -165,15 +153,13 @@ static bool any_given(const struct manifest *m)
 
 enum pith_status devices_check(const struct manifest *m, const struct handoff *h)
 {
-    struct pci_exam pci = { m, h, true };
-    bool good = true;
+    struct pci_exam pci = { .m = m, .h = h };
 
     if (!any_given(m))
         return PITH_OK;
-    good &= keep_emulated(m);
-    good &= keep_machine(m, h);
+    pci.good = keep_machine(m, h);
     pci_each(examine_function, &pci);
-    return good && pci.good ? PITH_OK : PITH_E_ARG;
+    return pci.good ? PITH_OK : PITH_E_ARG;
 }
 
 /* In the worst case each leads to tables of its own on every level, and is mapped by the smallest pages. */
@@ -182,7 +168,7 @@ u64 devices_frames(const struct manifest_partition *c)
     u64 n = 0;
 
     for (u32 i = 0; i < c->nr_mmio; i++)
-        n += (c->mmio[i].last - c->mmio[i].first) / MIB(2) + (c->mmio[i].last - c->mmio[i].first) / GIB(1) + 8;
+        n += (c->mmio[i].last - c->mmio[i].first) / MIB(1) + 8;
     return n;
 }
 

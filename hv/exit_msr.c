@@ -50,19 +50,23 @@ static bool addressed(const struct vcpu *from, const struct vcpu *to, const stru
     }
 }
 
+static __attribute__((noinline)) void io_apic_eoi(struct partition *p, u8 vector)
+{
+    spin_lock(&p->lock);
+    if (p->irqs_held)
+        devices_eoi(p, vector);
+    vioapic_eoi(&p->ioapic, vector, partition_deliver, p);
+    spin_unlock(&p->lock);
+}
+
 static __attribute__((noinline)) void carry_out(struct vcpu *v, const struct vlapic_effect *e)
 {
     struct partition *p = v->part;
 
     if (e->timer)
         vcpu_arm_timer(v);
-    if (e->eoi) {
-        spin_lock(&p->lock);
-        if (p->irqs_held)
-            devices_eoi(p, e->eoi_vector);
-        vioapic_eoi(&p->ioapic, e->eoi_vector, partition_deliver, p);
-        spin_unlock(&p->lock);
-    }
+    if (e->eoi)
+        io_apic_eoi(p, e->eoi_vector);
     if (e->ipi)
         for (u32 i = 0; i < p->nr_vcpus; i++)
             if (addressed(v, p->vcpus[i], e))
@@ -229,11 +233,15 @@ static bool msr_read(struct vcpu *v, u32 msr, u64 *val)
 static __attribute__((noinline)) enum exit_action on_eoi(struct vcpu *v)
 {
     const struct x86_gprs *g = &v->arch.gpr;
-    struct vlapic_effect e;
+    int level;
 
-    if (!vlapic_msr_eoi(&v->lapic, (u32)g->rax | (u32)g->rdx, &e)) /* only zero is no #GP: either half will do */
+    if (!vlapic_x2apic(&v->lapic) || ((u32)g->rax | (u32)g->rdx)) /* only zero is no #GP: either half will do */
         return exit_fault_code(v, X86_GP, 0);
-    exit_lapic_effect(v, &e);
+    level = vlapic_eoi(&v->lapic);
+    if (level != VLAPIC_NONE)
+        io_apic_eoi(v->part, (u8)level);
+    if (vlapic_any_irr(&v->lapic))
+        v->arch.irq_dirty = true;
     return EXIT_SKIP;
 }
 

@@ -47,9 +47,11 @@ void trace_init(const struct manifest *m, struct frame_pool *pool)
 /* The next record, which is the core's alone: what is written before this one is done goes behind it. */
 static inline struct pith_trace *reserve(struct pith_trace_ring *r)
 {
-    struct pith_trace *t = &r->at[r->head & (r->records - 1)];
+    u64 index = r->head & (r->records - 1);
+    struct pith_trace *t = &r->at[index];
 
     r->head++;
+    __asm__("" : "+r"(t)); /* one register for all that follows, not the sum once more for each field */
     return t;
 }
 
@@ -66,10 +68,10 @@ static inline u8 source_of(u32 partition, u32 vcpu)
 
 bool trace_begin(struct vcpu *v)
 {
-    v->traced = v->part->traced;
+    v->trace = v->part->traced ? v->home->trace : NULL;
     v->trace_word = PITH_TRACE_PENDING | (u32)source_of(v->part->index, v->index) << 24;
     trace_event(v->part, v->index, PITH_TRACE_SCHED_IN, 0, 0);
-    return v->traced;
+    return v->trace;
 }
 
 static void detail_failed(struct pith_trace *t, const struct vm_exit *exit)
@@ -110,9 +112,18 @@ static __attribute__((noinline)) void detail_hypercall(struct pith_trace *t, con
 
 static __attribute__((noinline)) void detail(struct pith_trace *t, const struct arch_vcpu *v, const struct vm_exit *exit)
 {
+    if (exit->kind == VM_EXIT_HYPERCALL) {
+        t->operand |= (u32)v->gpr.rax << 16;
+        return;
+    }
     t->operand = 0;
     t->value = 0;
     switch (exit->kind) {
+    case VM_EXIT_MSR:
+        t->operand = exit->msr.index;
+        t->value = (u32)v->gpr.rax | v->gpr.rdx << 32;
+        t->flags = exit->msr.write;
+        break;
     case VM_EXIT_CR:
         t->operand = exit->cr.cr | (u32)exit->cr.gpr << 8;
         t->flags = exit->cr.write;
@@ -164,7 +175,7 @@ static __attribute__((noinline)) enum exit_action skip_all(struct vcpu *v, struc
 enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
 {
     struct vcpu *v = vcpu_of(arch);
-    struct pith_trace *t = reserve(v->home->trace);
+    struct pith_trace *t = reserve(v->trace);
     enum exit_action act;
 
     t->tsc = rdtsc();
@@ -180,16 +191,8 @@ enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
         t->len = arch_vcpu_skip_short(arch, exit);
         act = t->len ? EXIT_RESUME : skip_all(v, t, exit);
     }
-
-    if (exit->kind == VM_EXIT_MSR) {
-        t->operand = exit->msr.index;
-        t->value = (u32)arch->gpr.rax | arch->gpr.rdx << 32;
-        t->flags = exit->msr.write;
-    } else if (exit->kind == VM_EXIT_HYPERCALL) {
-        t->operand |= (u32)arch->gpr.rax << 16;
-    } else if (exit->kind != VM_EXIT_CPUID) {
+    if (exit->kind != VM_EXIT_CPUID)
         detail(t, arch, exit);
-    }
     t->ticks = (u32)rdtsc() - (u32)t->tsc;
     commit(t, exit->kind);
     return act;

@@ -375,9 +375,9 @@ static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, en
     if (v->arch.wait == WAIT_CALL && !v->paused)
         check_wait_call(v);
     *why = v->arch.wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
-    if (*why == LEAVE_BLOCK || cpu->resched || v->traced != v->part->traced)
+    if (*why == LEAVE_BLOCK || cpu->resched || !v->trace == v->part->traced)
         return false;
-    if (v->traced && v->arch.interrupted.valid)
+    if (v->trace && v->arch.interrupted.valid)
         trace_inject(v);
     return true;
 }

@@ -54,7 +54,7 @@ struct vcpu {
     bool live;                 /* between START and leaving */
     bool paused;               /* stands still; irq_dirty is set, so that this is looked at before an entry */
     bool nmi_pending, tpr_armed;
-    bool traced;               /* since it got its core */
+    struct pith_trace_ring *trace; /* its core's, when it is traced since it got it; else NULL */
     u32 trace_word;            /* the last four bytes of a new record */
     const char *why;           /* set by a handler that returns EXIT_FAIL */
     struct vcpu *next_ready;

@@ -168,7 +168,7 @@ static bool one_line(struct reader *r, struct line l)
     if (starts(&l, "partition "))
         return name_line(r, l);
     if (!r->begun || r->ended)
-        return fail(r->log, r->line, "this is in no dump: the lines 'T partition' before it are missing");
+        return fail(r->log, r->line, "this is in no dump, the lines 'T partition' before it are missing - cut off or damaged");
     return starts(&l, "ring ") ? ring_line(r, l) : record_line(r, l);
 }
 

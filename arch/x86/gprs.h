@@ -78,14 +78,15 @@
     cmpl $0, V_COME_OUT(%rdi)
     jne 9f
     cmp $SKIP, %eax
-    ja 9f
-    jb \again
+    jne 8f
     mov 8(%rsp), %rsi
     call \skip
     test %al, %al
     mov (%rsp), %rdi
     jnz \again
     mov $SKIP, %eax
+    jmp 9f
+8:  jb \again
 9:
     .endm
 

@@ -29,11 +29,13 @@ struct walk {
     enum gwalk_access access;
     unsigned levels, index_bits;
     size_t entry_size;
+    u64 reserved; /* in every entry; see reserved_bits() for what depends on level and size */
     bool pae; /* PAE paging proper: 32-bit linear addresses, a first table of four entries without rights */
     struct {
         gpa_t gpa;
         u64 entry;
     } step[MAX_LEVELS + 1]; /* by level, 1 is the last */
+    u64 all, any;           /* rights: what all entries have, what any of them has */
 };
 
 static unsigned shift_of(const struct walk *w, unsigned level)
@@ -68,10 +70,13 @@ static void choose_paging(struct walk *w)
         w->levels = w->pae ? 3 : env->cr4 & CR4_LA57 ? 5 : 4;
         w->index_bits = 9;
         w->entry_size = 8;
+        w->reserved = ((BIT(52) - 1) & ~(BIT(env->maxphyaddr) - 1)) | (w->pae ? 0x7ff0000000000000ull : 0) |
+                      (nx_enabled(env) ? 0 : PTE_NX);
     } else {
         w->levels = 2;
         w->index_bits = 10;
         w->entry_size = 4;
+        w->reserved = 0;
     }
 }
 
@@ -97,23 +102,17 @@ static u64 pse_reserved(const struct gwalk_env *env)
     return 0x3fe000 & ~((BIT(high) - 1) << 13);
 }
 
-static u64 reserved_bits(const struct walk *w, unsigned level, bool large)
+static u64 reserved_bits(const struct walk *w, unsigned level, u64 entry)
 {
-    u64 mask = (BIT(52) - 1) & ~(BIT(w->env->maxphyaddr) - 1);
-
-    if (w->entry_size == 4)
-        return large ? pse_reserved(w->env) : 0;
     if (is_pdpte(w, level)) /* bit 5 is reserved too, but emulators set Accessed there */
-        return mask | 0xfff00000000001c6ull;
-    if (w->pae)
-        mask |= 0x7ff0000000000000ull;
-    if (!nx_enabled(w->env))
-        mask |= PTE_NX;
+        return w->reserved | 0xfff00000000001c6ull;
+    if (!(entry & PTE_PS) || level == 1)
+        return w->reserved;
+    if (w->entry_size == 4)
+        return is_large(w, level, entry) ? pse_reserved(w->env) : 0;
     if (level > 3 || (level == 3 && !w->env->page_1g))
-        mask |= PTE_PS;
-    if (large)
-        mask |= (BIT(shift_of(w, level)) - 1) & ~0x1fffull; /* bit 12 is PAT */
-    return mask;
+        return w->reserved | PTE_PS;
+    return w->reserved | ((BIT(shift_of(w, level)) - 1) & ~0x1fffull); /* bit 12 is PAT */
 }
 
 static u64 read_entry(const struct walk *w, gpa_t gpa)
@@ -135,13 +134,15 @@ static gpa_t root(const struct walk *w)
 /* Down to the leaf; returns its level, or 0 and *fault. */
 static unsigned descend(struct walk *w, struct x86_event *fault)
 {
+    unsigned shift = shift_of(w, w->levels);
     gpa_t table = root(w);
 
-    for (unsigned level = w->levels; level; level--) {
-        u64 index = w->linear >> shift_of(w, level) & (BIT(w->index_bits) - 1);
+    w->all = PTE_W | PTE_U;
+    w->any = 0;
+    for (unsigned level = w->levels; level; level--, shift -= w->index_bits) {
+        u64 index = w->linear >> shift & (BIT(w->index_bits) - 1);
         gpa_t gpa = table + index * w->entry_size;
         u64 entry = read_entry(w, gpa);
-        bool large = is_large(w, level, entry);
 
         w->step[level].gpa = gpa;
         w->step[level].entry = entry;
@@ -149,11 +150,15 @@ static unsigned descend(struct walk *w, struct x86_event *fault)
             page_fault(w, 0, fault);
             return 0;
         }
-        if (entry & reserved_bits(w, level, large)) {
+        if (entry & reserved_bits(w, level, entry)) {
             page_fault(w, PF_P | PF_RSVD, fault);
             return 0;
         }
-        if (large || level == 1)
+        if (!is_pdpte(w, level)) {
+            w->all &= entry;
+            w->any |= entry;
+        }
+        if (level == 1 || is_large(w, level, entry))
             return level;
         table = entry & PTE_ADDRESS;
     }
@@ -161,31 +166,28 @@ static unsigned descend(struct walk *w, struct x86_event *fault)
 }
 
 /* SDM 3, "Determination of Access Rights". */
-static bool allowed(const struct walk *w, unsigned leaf)
+static bool allowed(const struct walk *w)
 {
     const struct gwalk_env *env = w->env;
-    u64 all = PTE_W | PTE_U, any = 0;
 
-    for (unsigned level = leaf; level <= w->levels && !is_pdpte(w, level); level++) {
-        all &= w->step[level].entry;
-        any |= w->step[level].entry;
-    }
     if (w->access == GWALK_FETCH) {
-        if (nx_enabled(env) && (any & PTE_NX))
+        if (nx_enabled(env) && (w->any & PTE_NX))
             return false;
-        return env->cpl == 3 ? all & PTE_U : !((env->cr4 & CR4_SMEP) && (all & PTE_U));
+        return env->cpl == 3 ? w->all & PTE_U : !((env->cr4 & CR4_SMEP) && (w->all & PTE_U));
     }
     if (env->cpl == 3)
-        return (all & PTE_U) && (w->access == GWALK_READ || (all & PTE_W));
-    if ((env->cr4 & CR4_SMAP) && (all & PTE_U) && !(env->rflags & RFLAGS_AC))
+        return (w->all & PTE_U) && (w->access == GWALK_READ || (w->all & PTE_W));
+    if ((env->cr4 & CR4_SMAP) && (w->all & PTE_U) && !(env->rflags & RFLAGS_AC))
         return false;
-    return w->access == GWALK_READ || (all & PTE_W) || !(env->cr0 & CR0_WP);
+    return w->access == GWALK_READ || (w->all & PTE_W) || !(env->cr0 & CR0_WP);
 }
 
 /* False: an entry changed meanwhile. */
 static bool set_accessed(const struct walk *w, unsigned leaf)
 {
-    for (unsigned level = w->levels; w->env->update && level >= leaf; level--) {
+    if (!w->env->update)
+        return true;
+    for (unsigned level = w->levels; level >= leaf; level--) {
         u64 old = w->step[level].entry;
         u64 val = old | PTE_A | (level == leaf && w->access == GWALK_WRITE ? PTE_D : 0);
 
@@ -214,8 +216,12 @@ static bool canonical(const struct walk *w)
 
 bool gwalk(const struct gwalk_env *env, u64 linear, enum gwalk_access access, gpa_t *gpa, struct x86_event *fault)
 {
-    struct walk w = { .env = env, .linear = linear, .access = access };
     unsigned leaf;
+    struct walk w; /* not cleared: most of it is for deeper tables than there are */
+
+    w.env = env;
+    w.linear = linear;
+    w.access = access;
 
     if (!(env->efer & EFER_LMA))
         w.linear = (u32)linear;
@@ -232,7 +238,7 @@ bool gwalk(const struct gwalk_env *env, u64 linear, enum gwalk_access access, gp
         leaf = descend(&w, fault);
         if (!leaf)
             return false;
-        if (!allowed(&w, leaf))
+        if (!allowed(&w))
             return page_fault(&w, PF_P, fault);
         if (set_accessed(&w, leaf))
             break;

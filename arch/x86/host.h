@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "drivers/acpi.h"
 #include "hv/abi/handoff.h"
 #include "hv/abi/status.h"
 #include "hv/lib/frames.h"
@@ -75,9 +76,8 @@ bool arch_gsi_level(u32 gsi);             /* level-triggered on this machine, el
 enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id) MUST_CHECK;
 void arch_gsi_mask(u32 gsi, bool masked); /* of one that was routed; any core, in interrupt handlers too */
 
-/* The @i-th range that this machine's tables or chipset keep from guests; false: there are no more. */
-struct arch_kept { u64 first, last; bool ports; const char *what; };
-bool arch_kept(u32 i, struct arch_kept *out);
+/* The @i-th range that this machine's tables or chipset keep from guests; NULL: there are no more. */
+const struct acpi_kept *arch_kept(u32 i);
 
 u64 arch_tsc(void);
 u64 arch_tsc_khz(void);                   /* measured in arch_timers_init(), never 0 */

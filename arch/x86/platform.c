@@ -102,14 +102,9 @@ enum pith_status platform_init(const struct handoff *h)
     return PITH_OK;
 }
 
-bool arch_kept(u32 i, struct arch_kept *out)
+const struct acpi_kept *arch_kept(u32 i)
 {
-    const struct acpi_kept *k = &platform_acpi.kept[i];
-
-    if (i >= platform_acpi.nr_kept)
-        return false;
-    *out = (struct arch_kept){ k->first, k->last, k->ports, k->what };
-    return true;
+    return i < platform_acpi.nr_kept ? &platform_acpi.kept[i] : NULL;
 }
 
 static volatile void *find_pin(u32 gsi, u32 *pin)

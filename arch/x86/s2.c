@@ -275,16 +275,17 @@ bool arch_vm_translate(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, h
 
     if (gpa >> GPA_BITS)
         return false;
-    for (unsigned level = ROOT_LEVEL; level; level--) {
-        u64 entry = entry_get(table, entry_index(gpa, level));
+    for (unsigned shift = PAGE_SHIFT + 9 * (ROOT_LEVEL - 1);; shift -= 9) { /* on the way to every byte of a guest's: short */
+        u64 entry = entry_get(table, (unsigned)(gpa >> shift) % ENTRIES);
 
         if (!(entry & S2_PRESENT))
             return false;
-        if (is_leaf(entry, level)) {
-            *hpa = leaf_address(entry, level) | (gpa & (span(level) - 1));
+        table = entry & S2_ADDRESS;
+        if ((entry & S2_LARGE) || shift == PAGE_SHIFT) {
+            u64 offset = BIT(shift) - 1;
+
+            *hpa = (table & ~offset) | (gpa & offset);
             return !(need & ~leaf_prot(entry));
         }
-        table = entry & S2_ADDRESS;
     }
-    return false;
 }

@@ -5,15 +5,20 @@
 #include "arch/x86/vm_ops.h"
 #include "arch/x86/vmem.h"
 
+#define NOTHING { 1, 0, 0, 0 }
+
 const struct skip_encoding skip_by_kind[VM_EXIT_KINDS] = {
-    [VM_EXIT_HLT]       = { 0xf4, 0xff, 1 },
-    [VM_EXIT_PAUSE]     = { 0x90f3, 0xffff, 2 },
-    [VM_EXIT_CPUID]     = { 0xa20f, 0xffff, 2 },
-    [VM_EXIT_MSR]       = { 0x300f, 0xfdff, 2 },     /* 0F 30, 0F 32 */
-    [VM_EXIT_CR]        = { 0x200f, 0xfcff, 3 },     /* 0F 20-23 /r */
-    [VM_EXIT_DR]        = { 0x200f, 0xfcff, 3 },
-    [VM_EXIT_XSETBV]    = { 0xd1010f, 0xffffff, 3 },
-    [VM_EXIT_HYPERCALL] = { 0xc1010f, 0xe7ffff, 3 }, /* VMCALL 0F 01 C1, VMMCALL 0F 01 D9 */
+    [VM_EXIT_HOST_IRQ ... VM_EXIT_EXCEPTION] = NOTHING,
+    [VM_EXIT_HLT]       = { 0xf4, 0xff, 1, 0 },
+    [VM_EXIT_PAUSE]     = { 0x90f3, 0xffff, 2, 0 },
+    [VM_EXIT_CPUID]     = { 0xa20f, 0xffff, 2, 0 },
+    [VM_EXIT_MSR]       = { 0x300f, 0xfdff, 2, 0 },     /* 0F 30, 0F 32 */
+    [VM_EXIT_CR]        = { 0x200f, 0xfcff, 3, 0 },     /* 0F 20-23 /r */
+    [VM_EXIT_DR]        = { 0x200f, 0xfcff, 3, 0 },
+    [VM_EXIT_XSETBV]    = { 0xd1010f, 0xffffff, 3, 0 },
+    [VM_EXIT_PIO ... VM_EXIT_S2_FAULT] = NOTHING,
+    [VM_EXIT_HYPERCALL] = { 0xc1010f, 0xe7ffff, 3, 0 }, /* VMCALL 0F 01 C1, VMMCALL 0F 01 D9 */
+    [VM_EXIT_INSN ... VM_EXIT_OTHER] = NOTHING,
 };
 
 static u64 wrapped(struct arch_vcpu *v, u64 rip)
@@ -57,7 +62,7 @@ enum pith_status skip_walked(struct arch_vcpu *v, const struct vm_exit *exit, u6
     struct vm_exit told = *exit;
     struct x86_event fault;
 
-    v->fetch.epoch = 0;
+    v->fetch.rip = FETCH_NOWHERE;
     if (vmem_code_linear(v) == rip)
         vmem_cache_code(v, rip);
     told.insn_len = skip_cached_len(v, exit, rip, cr3);

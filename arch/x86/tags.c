@@ -36,5 +36,6 @@ unsigned tags_prepare(struct arch_cpu *cpu, struct arch_vcpu *v, u32 nr_tags)
     else if (v->seen_s2_epoch != s2_epoch)
         flush = TAGS_FLUSH_VM;
     v->seen_s2_epoch = s2_epoch;
+    v->fetch.rip = FETCH_NOWHERE; /* as the TLB, so the page that skip.h looks at */
     return flush;
 }

@@ -177,7 +177,7 @@ void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
     v->cpu = cpu;
     cpu->loaded = v;
     v->plain_epoch = 0;
-    v->fetch.epoch = 0; /* the window it was seen through has shown others' pages since */
+    v->fetch.rip = FETCH_NOWHERE; /* the window it was seen through has shown others' pages since */
     ops->vcpu_load(v, cpu);
     if (v->fresh) {
         v->fresh = false;

@@ -70,6 +70,7 @@ struct arch_vm {               /* one guest-physical address space and its trap 
     u8 *io_bitmap, *msr_bitmap;
 };
 
+#define FETCH_NOWHERE BIT(63)  /* not canonical: RIP is never there */
 struct arch_vcpu {             /* one virtual processor */
     struct x86_gprs gpr;       /* the only field hv/ touches directly; RSP: X86_RSP */
     union {                    /* the owner's: what it looks at between an exit and an entry */
@@ -103,9 +104,9 @@ struct arch_vcpu {             /* one virtual processor */
     bool shutdown;             /* a fault met #DF: the next run ends at once as VM_EXIT_SHUTDOWN */
     u64 backstop;              /* VMX: host TSC at which a PREEMPT exit must have come, 0: none */
     struct vm_fetch {          /* one-entry cache: the page that RIP was last seen in, in this core's window */
-        u64 rip, cr3, epoch;   /* linear, page-aligned; all that arch_vcpu_skip() looks at */
+        u64 rip, cr3;          /* linear, page-aligned, FETCH_NOWHERE: none; all that arch_vcpu_skip() looks at */
         const u8 *at;
-        u64 cr0, cr4, efer;    /* these and the guest's entries on the way there: unchanged, the page is still the one */
+        u64 epoch, cr0, cr4, efer; /* these and the guest's entries on the way there: unchanged, the page is still the one */
         struct { const void *at; u64 entry; } step[4];
         u8 steps, entry_size;  /* more steps than there is room for: not known */
     } fetch;

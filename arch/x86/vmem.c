@@ -152,6 +152,7 @@ static bool traced_read(void *ctx, gpa_t gpa, void *buf, size_t len)
 {
     struct arch_vcpu *v = ctx;
     struct vm_fetch *f = &v->fetch;
+    const void *at;
     hpa_t hpa;
 
     if (f->steps >= ARRAY_SIZE(f->step)) {
@@ -160,10 +161,12 @@ static bool traced_read(void *ctx, gpa_t gpa, void *buf, size_t len)
     }
     if (!gpa_hpa(v->vm, gpa, S2_R, &hpa))
         return false;
-    f->step[f->steps].at = frame_byte((enum window_slot)(WINDOW_CODE_TABLES + f->steps), hpa);
-    memcpy(buf, f->step[f->steps].at, len);
-    f->step[f->steps].entry = 0;
-    memcpy(&f->step[f->steps].entry, buf, len);
+    at = frame_byte((enum window_slot)(WINDOW_CODE_TABLES + f->steps), hpa);
+    f->step[f->steps].at = at;
+    if (len == sizeof(u32))
+        f->step[f->steps].entry = *(u32 *)buf = *(const volatile u32 *)at;
+    else
+        f->step[f->steps].entry = *(u64 *)buf = *(const volatile u64 *)at;
     f->entry_size = (u8)len;
     f->steps++;
     return true;
@@ -184,7 +187,7 @@ void vmem_cache_code(struct arch_vcpu *v, u64 linear)
     env.update = NULL;
     env.ctx = v;
     f->steps = 0;
-    f->epoch = 0;
+    f->rip = FETCH_NOWHERE;
     if (!gwalk(&env, linear, GWALK_FETCH, &gpa, &fault) || !gpa_hpa(v->vm, gpa, S2_R, &hpa))
         return;
     f->rip = ALIGN_DOWN(linear, PAGE_SIZE);
@@ -281,7 +284,7 @@ bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event
     fault->valid = false;
     if (one_page && !code_cached(v, linear))
         vmem_cache_code(v, linear);
-    if (one_page && v->fetch.epoch == v->vm->s2_epoch) {
+    if (one_page && ALIGN_DOWN(linear, PAGE_SIZE) == v->fetch.rip) {
         __builtin_memcpy(insn, v->fetch.at + (linear & PAGE_MASK), INSN_MAX);
         *len = INSN_MAX;
         return true;

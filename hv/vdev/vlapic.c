@@ -61,32 +61,22 @@ static bool vector_test(const u32 set[8], u8 vector)
     return set[vector / 32] >> (vector % 32) & 1;
 }
 
-static void vector_put(u32 set[8], u8 vector, bool on)
+static void vector_put(u32 set[8], u32 *words, u8 vector, bool on)
 {
-    u32 bit = 1u << (vector % 32);
+    u32 word = vector / 32, bit = 1u << (vector % 32);
 
-    set[vector / 32] = on ? set[vector / 32] | bit : set[vector / 32] & ~bit;
+    set[word] = on ? set[word] | bit : set[word] & ~bit;
+    *words = set[word] ? *words | 1u << word : *words & ~(1u << word);
 }
 
-static u64 vector_pair(const u32 set[8], u32 i)
+static int vector_highest(const u32 set[8], u32 words)
 {
-    return set[2 * i] | (u64)set[2 * i + 1] << 32;
-}
+    u32 word;
 
-static int pair_highest(u64 pair, u32 i)
-{
-    return (int)(i * 64 + 63) - __builtin_clzll(pair);
-}
-
-static int vector_highest(const u32 set[8])
-{
-    u64 a = vector_pair(set, 0), b = vector_pair(set, 1), c = vector_pair(set, 2), d = vector_pair(set, 3);
-
-    if (!(a | b | c | d))
+    if (!words)
         return VLAPIC_NONE;
-    if (c | d)
-        return d ? pair_highest(d, 3) : pair_highest(c, 2);
-    return b ? pair_highest(b, 1) : pair_highest(a, 0);
+    word = 31 - (u32)__builtin_clz(words);
+    return (int)(word * 32 + 31) - __builtin_clz(set[word]);
 }
 
 void vlapic_init(struct vlapic *l)
@@ -111,11 +101,6 @@ void vlapic_reset(struct vlapic *l, u32 id, bool bsp)
         return;
     l->svr |= SVR_ENABLE; /* MP Specification, Virtual Wire Mode */
     l->lvt[LVT_LINT0] = LVT_EXTINT;
-}
-
-bool vlapic_x2apic(const struct vlapic *l)
-{
-    return (l->base & MODE_MASK) == MODE_MASK;
 }
 
 bool vlapic_enabled(const struct vlapic *l)
@@ -157,18 +142,19 @@ void vlapic_post(struct vlapic *l, u8 vector, bool level)
         log_error_bit(l, ESR_RECEIVED_ILLEGAL);
         return;
     }
-    vector_put(l->irr, vector, true);
-    vector_put(l->tmr, vector, level);
+    vector_put(l->irr, &l->irr_words, vector, true);
+    if (vector_test(l->tmr, vector) != level)
+        l->tmr[vector / 32] ^= 1u << (vector % 32);
 }
 
 int vlapic_highest_irr(const struct vlapic *l)
 {
-    return vector_highest(l->irr);
+    return vector_highest(l->irr, l->irr_words);
 }
 
 u8 vlapic_ppr(const struct vlapic *l)
 {
-    int isr = vector_highest(l->isr);
+    int isr = vector_highest(l->isr, l->isr_words);
     u32 in_service = isr == VLAPIC_NONE ? 0 : (u32)isr & 0xf0;
 
     return (u8)((l->tpr & 0xf0) >= in_service ? l->tpr : in_service);
@@ -189,18 +175,25 @@ int vlapic_pending(const struct vlapic *l)
 
 void vlapic_ack(struct vlapic *l, u8 vector)
 {
-    vector_put(l->irr, vector, false);
-    vector_put(l->isr, vector, true);
+    vector_put(l->irr, &l->irr_words, vector, false);
+    vector_put(l->isr, &l->isr_words, vector, true);
+}
+
+int vlapic_eoi(struct vlapic *l)
+{
+    int vector = vector_highest(l->isr, l->isr_words);
+
+    if (vector == VLAPIC_NONE)
+        return VLAPIC_NONE;
+    vector_put(l->isr, &l->isr_words, (u8)vector, false);
+    return vector_test(l->tmr, (u8)vector) ? vector : VLAPIC_NONE;
 }
 
 static void end_of_interrupt(struct vlapic *l, struct vlapic_effect *e)
 {
-    int vector = vector_highest(l->isr);
+    int vector = vlapic_eoi(l);
 
-    if (vector == VLAPIC_NONE)
-        return;
-    vector_put(l->isr, (u8)vector, false);
-    e->eoi = vector_test(l->tmr, (u8)vector);
+    e->eoi = vector != VLAPIC_NONE;
     e->eoi_vector = (u8)vector;
 }
 
@@ -486,15 +479,6 @@ bool vlapic_msr_read(const struct vlapic *l, u32 msr, u64 now, u64 *val)
     *val = read_reg(l, reg, now);
     if (reg == REG_ICR)
         *val |= (u64)l->icr_hi << 32;
-    return true;
-}
-
-bool vlapic_msr_eoi(struct vlapic *l, u64 val, struct vlapic_effect *e)
-{
-    *e = (struct vlapic_effect){ 0 };
-    if (!vlapic_x2apic(l) || val)
-        return false;
-    end_of_interrupt(l, e);
     return true;
 }
 

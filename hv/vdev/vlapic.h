@@ -6,6 +6,7 @@
 #include "hv/lib/types.h"
 
 #define VLAPIC_NONE (-1)
+#define VLAPIC_BASE_X2APIC 0xc00ull /* of IA32_APIC_BASE: enabled, in x2APIC mode */
 
 struct vlapic {
     u32 id;                   /* x2APIC id; xAPIC: id << 24 */
@@ -14,6 +15,7 @@ struct vlapic {
     u32 lvt[6];               /* timer, thermal, performance, LINT0, LINT1, error: as from 0x320 */
     u32 initial, divide;      /* timer registers */
     u32 irr[8], isr[8], tmr[8];
+    u32 irr_words, isr_words; /* bit n: word n has a bit set */
     u64 deadline;             /* guest TSC of the next expiry, ~0: none */
     u64 period;               /* guest TSC ticks, 0: not periodic */
     u64 tsc_deadline;         /* IA32_TSC_DEADLINE as read */
@@ -42,10 +44,13 @@ void vlapic_write(struct vlapic *l, u32 reg, u32 val, u64 now, struct vlapic_eff
 /* IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800-0x8ff. False: #GP. */
 bool vlapic_msr_read(const struct vlapic *l, u32 msr, u64 now, u64 *val);
 bool vlapic_msr_write(struct vlapic *l, u32 msr, u64 val, u64 now, struct vlapic_effect *e);
-/* The most frequent write of all, x2APIC EOI, by a shorter way. */
-bool vlapic_msr_eoi(struct vlapic *l, u64 val, struct vlapic_effect *e);
+/* The most frequent write of all by a shorter way: the level-triggered vector that ended, or VLAPIC_NONE. */
+int vlapic_eoi(struct vlapic *l);
 bool vlapic_enabled(const struct vlapic *l);                  /* globally and by software */
-bool vlapic_x2apic(const struct vlapic *l);
+static inline bool vlapic_x2apic(const struct vlapic *l)
+{
+    return (~l->base & VLAPIC_BASE_X2APIC) == 0;
+}
 
 /* Into IRR; dropped when disabled, or when vector < 16 (ESR). */
 void vlapic_post(struct vlapic *l, u8 vector, bool level);
@@ -53,9 +58,7 @@ int vlapic_pending(const struct vlapic *l);                   /* deliverable now
 int vlapic_highest_irr(const struct vlapic *l);               /* regardless of priority */
 static inline bool vlapic_any_irr(const struct vlapic *l)
 {
-    const u32 *r = l->irr;
-
-    return r[0] | r[1] | r[2] | r[3] | r[4] | r[5] | r[6] | r[7]; /* at every EOI: no loop */
+    return l->irr_words;
 }
 u8 vlapic_ppr(const struct vlapic *l);
 void vlapic_ack(struct vlapic *l, u8 vector);                 /* delivered: IRR -> ISR */

@@ -39,7 +39,7 @@ memory = 192M
 NO_KVM = LINUX + 'kvm = no\n'
 NO_ACPI = LINUX.replace(LINUX_CMDLINE, LINUX_CMDLINE + ' acpi=off')  # cannot power off: it halts
 NEITHER = NO_ACPI + 'kvm = no\n'
-GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'mmiofault', 'legacy', 'exitcode', 'fault']
+GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', 'mmiofault', 'legacy', 'exitcode', 'fault']
 GUESTS = '[pith]\npoweroff = when-done\n' + ''.join(f"""
 [partition {name}]
 image = {name}.elf
@@ -197,7 +197,7 @@ KEPT_CONFIG = '[pith]\n' + ''.join(f'[partition p{i}]\nimage = hello.elf\nmemory
 SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
 SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
 SAID_GUESTS = [
-    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'mmiofault', 'legacy', *POISON)
+    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', 'mmiofault', 'legacy', *POISON)
       for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]
@@ -353,6 +353,13 @@ CASES = [
     Command('bench-short', 'tests/bench/run.py --short', timeout=120, daily=True),
     Command('clang', 'make CC=clang BUILD=build/clang all guests && '
             'BUILD=build/clang tests/boot/run.py hello-qemu-amd-4 hello-bochs-intel-1 demo-qemu-amd'),
+    Command('trace-agrees', 'tests/trace/differ.py qemu-amd bochs-intel', timeout=240, daily=True),
+    Command('trace-agrees-on-all', 'tests/trace/differ.py qemu-amd bochs-intel bochs-amd', timeout=400),
+    Command('trace-finds-a-wrong-length', 'make wrong-length && ! BUILD=build/wrong tests/trace/differ.py qemu-amd bochs-intel | tee build/wrong/said && '
+            'grep "^qemu-amd and bochs-intel disagree on the trace of every/0" build/wrong/said && '
+            'grep "bochs-intel: INSN which=0 at=wbinvd_prefix+0 len=5" build/wrong/said'),
+    Command('no-trace', 'make DEBUG=0 BUILD=build/none all guests && ! nm build/none/pith.elf | grep trace_dump && '
+            'BUILD=build/none tests/boot/run.py hello-qemu-amd-4 guests-bochs-intel'),
     Command('same-bytes', 'make BUILD=build/again all guests && for f in BOOTX64.EFI pith.img pith.elf guests/hello.elf; do '
             'cmp build/$f build/again/$f; done && rm -r build/again'),
     Command('bare-debian', 'tests/boot/debootstrap.sh'),

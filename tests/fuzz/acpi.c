@@ -11,9 +11,9 @@
 #include "tests/fuzz/fuzz.h"
 
 enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
-       FADT = BASE + 0x600, DSDT = BASE + 0x800, SIZE = 0x2000 };
+       FADT = BASE + 0x600, DSDT = BASE + 0x800, MCFG = BASE + 0x1c00, DMAR = BASE + 0x1d00, IVRS = BASE + 0x1e00, SIZE = 0x2000 };
 
-static const u32 tables[] = { RSDT, XSDT, MADT, HPET, FADT, DSDT };
+static const u32 tables[] = { RSDT, XSDT, MADT, HPET, FADT, DSDT, MCFG, DMAR, IVRS };
 static u8 *memory; /* SIZE bytes that stand at BASE */
 static u32 nr_reads;
 
@@ -90,6 +90,22 @@ static void make_fadt(void)
     put(FADT + 212, 8, fuzz_number());
 }
 
+/* Three tables of entries: with a length in their bytes 2 and 3, all 16 here, or without. */
+static void make_windows(void)
+{
+    static const struct { u32 at, first; const char *signature; } windows[] = {
+        { MCFG, 44, "MCFG" }, { DMAR, 48, "DMAR" }, { IVRS, 48, "IVRS" },
+    };
+
+    for (u32 i = 0; i < ARRAY_SIZE(windows); i++) {
+        for (u32 off = windows[i].first; off < 0xb0; off += 16) {
+            put(windows[i].at + off, 8, 0x100000 | (fuzz_below(2) ? 0 : fuzz_below(0x42)));
+            put(windows[i].at + off + 8, 8, fuzz_number());
+        }
+        put_table(windows[i].at, windows[i].signature, 0xb0 - (u32)fuzz_below(40));
+    }
+}
+
 /* _S5 somewhere, often where one chunk of the reader ends. */
 static void make_dsdt(void)
 {
@@ -113,11 +129,15 @@ static void make_tables(void)
     put(XSDT + 36, 8, MADT);
     put(XSDT + 44, 8, HPET);
     put(XSDT + 52, 8, FADT);
+    put(XSDT + 60, 8, MCFG);
+    put(XSDT + 68, 8, DMAR);
+    put(XSDT + 76, 8, IVRS);
     put_table(RSDT, "RSDT", 44);
-    put_table(XSDT, "XSDT", 60);
+    put_table(XSDT, "XSDT", 84);
     put_table(HPET, "HPET", 56);
     put(HPET + 44, 8, fuzz_number());
     make_madt();
+    make_windows();
     make_fadt();
     make_dsdt();
 }
@@ -159,6 +179,9 @@ static void one(void)
     /* 256 tables of at most SIZE bytes, twice: by chunks for the sum, by entries of two bytes. */
     FUZZ_CHECK(nr_reads < 2 * 256 * (SIZE / 2 + 64));
     FUZZ_CHECK(info.nr_ioapics <= ACPI_MAX_IOAPICS);
+    FUZZ_CHECK(info.nr_kept <= ACPI_MAX_KEPT);
+    for (u32 i = 0; i < info.nr_kept; i++)
+        FUZZ_CHECK(info.kept[i].first <= info.kept[i].last && info.kept[i].what);
     FUZZ_CHECK(info.s5_typ_a <= 7 && info.s5_typ_b <= 7);
     for (u32 i = 0; i < ACPI_ISA_IRQS; i++)
         FUZZ_CHECK(info.found || (info.isa[i].gsi == i && !info.isa[i].level && !info.isa[i].active_low));

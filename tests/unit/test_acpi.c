@@ -15,7 +15,7 @@
 #include "hv/lib/log.h"
 
 enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
-       FADT = BASE + 0x600, DSDT = BASE + 0x800, SIZE = 0x2000 };
+       FADT = BASE + 0x600, DSDT = BASE + 0x800, MCFG = BASE + 0x2000, DMAR = BASE + 0x2100, IVRS = BASE + 0x2200, SIZE = 0x2300 };
 
 static u8 memory[SIZE];
 static u32 warnings;
@@ -133,6 +133,66 @@ static struct acpi_info parse(hpa_t rsdp)
     memset(&info, 0xaa, sizeof(info));
     acpi_parse(rsdp, read_memory, &info);
     return info;
+}
+
+static bool is_kept(const struct acpi_info *i, u64 first, u64 last, bool ports)
+{
+    for (u32 k = 0; k < i->nr_kept; k++)
+        if (i->kept[k].first == first && i->kept[k].last == last && i->kept[k].ports == ports)
+            return true;
+    return false;
+}
+
+/* One more table in the place of @signature's, which are the last of the XSDT. */
+static void add_table(hpa_t hpa, const char *signature, const u8 *content, u32 size, u32 entry)
+{
+    memcpy(at(hpa + 36), content, size);
+    finish(hpa, signature, 36 + size);
+    put(XSDT + 60 + 8 * entry, hpa, 8);
+    finish(XSDT, "XSDT", 68 + 8 * entry);
+}
+
+static void test_kept(void **state)
+{
+    static const u8 mcfg[] = { 0, 0, 0, 0, 0, 0, 0, 0, /* e0000000, segment 0, buses 1 to 3; the last entry is cut */
+                               0, 0, 0, 0xe0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0xd0, 0, 0, 0, 0 };
+    static const u8 dmar[] = { 38, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                               0, 0, 16, 0, 0, 1, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0, /* 2 pages at fed90000 */
+                               1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0x7c, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7c, 0, 0, 0, 0 };
+    static const u8 ivrs[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                               0x11, 0, 24, 0, 2, 0, 0x40, 0, 0, 0, 0xb8, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                               0x20, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0x10, 0xfe, 0, 0, 0, 0, 0x10, 0, 0, 0 /* no length */ };
+    struct acpi_info i;
+
+    (void)state;
+    add_table(MCFG, "MCFG", mcfg, sizeof(mcfg), 0);
+    add_table(DMAR, "DMAR", dmar, sizeof(dmar), 1);
+    add_table(IVRS, "IVRS", ivrs, sizeof(ivrs), 2);
+    i = parse(RSDP);
+    assert_true(is_kept(&i, 0xe0100000, 0xe03fffff, false));
+    assert_true(is_kept(&i, 0xfed90000, 0xfed91fff, false));
+    assert_true(is_kept(&i, 0xfeb80000, 0xfebfffff, false));
+    assert_true(is_kept(&i, 0xfec01000, 0xfec01fff, false));
+    assert_true(is_kept(&i, 0xfed00000, 0xfed003ff, false));
+    assert_true(is_kept(&i, 0x600, 0x67f, true)); /* once, although two registers lie in it */
+    assert_true(is_kept(&i, 0xb2, 0xb3, true));
+    assert_true(is_kept(&i, 0xcf9, 0xcfc, true));
+    assert_int_equal(i.nr_kept, 9);
+}
+
+/* More than there is room for: then it is everything. */
+static void test_all_is_kept(void **state)
+{
+    struct acpi_info i = { 0 };
+
+    (void)state;
+    for (u32 n = 1; n <= ACPI_MAX_KEPT + 5; n++)
+        acpi_keep(&i, n * MIB(1), 16, false, "");
+    assert_int_equal(i.nr_kept, ACPI_MAX_KEPT);
+    assert_true(is_kept(&i, 0, ~0ull, false) && is_kept(&i, 0, ~0ull, true));
+    i = (struct acpi_info){ 0 };
+    acpi_keep(&i, ~0ull - 5, 100, false, "");
+    assert_true(is_kept(&i, ~0ull - 5, ~0ull, false));
 }
 
 static void test_all_tables(void **state)
@@ -351,6 +411,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_all_tables, build),
+        cmocka_unit_test_setup(test_kept, build),
+        cmocka_unit_test_setup(test_all_is_kept, build),
         cmocka_unit_test_setup(test_none, build),
         cmocka_unit_test_setup(test_old_root, build),
         cmocka_unit_test_setup(test_damaged_xsdt_falls_back, build),

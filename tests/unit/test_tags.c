@@ -116,7 +116,11 @@ static bool access_page(struct tlb *t, int owner, unsigned page)
 static bool run(unsigned c, int owner, u32 nr_tags)
 {
     struct arch_vcpu *v = &vcpus[owner];
-    unsigned flush = tags_prepare(&cpus[c], v, nr_tags);
+    unsigned flush;
+
+    v->fetch.rip = 0;
+    flush = tags_prepare(&cpus[c], v, nr_tags);
+    assert_true(v->fetch.rip == FETCH_NOWHERE);
     bool ok = nr_tags > 1 ? v->tag >= 1 && v->tag < nr_tags : v->tag == 0;
 
     if (flush == TAGS_FLUSH_ALL)

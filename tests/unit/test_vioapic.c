@@ -133,6 +133,8 @@ static void test_level_waits_for_eoi(void **state)
     assert_int_equal(count, 1);
     assert_true(last.level);
     assert_int_equal(rd(0x18), LEVEL | RIRR | 0x31);
+    assert_int_equal(vioapic_waiting(&io, 0x31), 1 << 4);
+    assert_int_equal(vioapic_waiting(&io, 0x32), 0);
     pin(4, false);
     pin(4, true);
     assert_int_equal(count, 1);
@@ -144,6 +146,7 @@ static void test_level_waits_for_eoi(void **state)
     vioapic_eoi(&io, 0x31, deliver, &io);
     assert_int_equal(count, 2);
     assert_int_equal(rd(0x18), LEVEL | 0x31);
+    assert_int_equal(vioapic_waiting(&io, 0x31), 0);
     vioapic_eoi(&io, 0x31, deliver, &io);
     assert_int_equal(count, 2);
 }

@@ -109,17 +109,11 @@ static void invalid_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rc
     exit->failed.detail = vmcb->exit_info1;
 }
 
-struct row {
-    u8 kind, which;
-    bool nrip; /* at the intercept of an instruction nRIP says where that ends (APM 2, "State Saved on Exit") */
-    detail_fn *detail;
-};
-
 #define INSN(w) { VM_EXIT_INSN, X86_INSN_##w, true, insn_detail }
 #define OTHER   { VM_EXIT_OTHER, 0, false, NULL }
 
 static detail_fn insn_detail; /* looks itself up in the table */
-static const struct row by_code[] = {
+const struct svm_row svm_rows[SVM_ROWS] = {
     [0x00 ... 0x1f] = { VM_EXIT_CR, 0, true, cr_detail },
     [0x20 ... 0x3f] = { VM_EXIT_DR, 0, true, dr_detail },
     [0x40 ... 0x51] = { VM_EXIT_EXCEPTION, 0, false, exception_detail },
@@ -156,20 +150,20 @@ static const struct row by_code[] = {
     [SVM_EXIT_XSETBV] = { VM_EXIT_XSETBV, 0, true, NULL },
     [SVM_EXIT_RDPRU] = INSN(VIRT),
 };
-static const struct row npf = { VM_EXIT_S2_FAULT, 0, false, npf_detail };
-static const struct row invalid = { VM_EXIT_ENTRY_FAILED, 0, false, invalid_detail };
-static const struct row other = OTHER;
+static const struct svm_row npf = { VM_EXIT_S2_FAULT, 0, false, npf_detail };
+static const struct svm_row invalid = { VM_EXIT_ENTRY_FAILED, 0, false, invalid_detail };
+static const struct svm_row other = OTHER;
 
 static void insn_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     (void)rcx, (void)f;
-    exit->insn.which = by_code[vmcb->exit_code].which;
+    exit->insn.which = svm_rows[vmcb->exit_code].which;
 }
 
-static const struct row *row_of(u32 code)
+static const struct svm_row *row_of(u32 code)
 {
-    if (code < ARRAY_SIZE(by_code))
-        return &by_code[code];
+    if (code < SVM_ROWS)
+        return &svm_rows[code];
     if (code == SVM_EXIT_NPF)
         return &npf;
     return code == SVM_EXIT_INVALID ? &invalid : &other;
@@ -178,14 +172,8 @@ static const struct row *row_of(u32 code)
 void svm_decode(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     u32 code = (u32)vmcb->exit_code;
-    const struct row *row = row_of(code);
 
-    exit->kind = row->kind;
-    exit->cpl = vmcb->cpl;
-    exit->hw_reason = code;
-    exit->insn_len = f->nrips && row->nrip ? (u8)(vmcb->nrip - vmcb->rip) : 0;
-    if (row->detail)
-        row->detail(vmcb, exit, rcx, f);
+    svm_decode_row(row_of(code), code, vmcb, exit, rcx, f);
 }
 
 u64 svm_event_encode(const struct x86_event *ev, bool real)

@@ -4,11 +4,31 @@
 
 #include "arch/x86/svm/svm.h"
 
+struct svm_row {
+    u8 kind, which;
+    bool nrip; /* at the intercept of an instruction nRIP says where that ends (APM 2, "State Saved on Exit") */
+    void (*detail)(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f);
+};
+#define SVM_ROWS (SVM_EXIT_RDPRU + 1u)
+extern const struct svm_row svm_rows[SVM_ROWS]; /* by exit code, up to where these are dense */
+
 /*
  * @rcx: the guest's; @f: what this processor fills in. Reads only the fields that the exit code
  * defines.
  */
 void svm_decode(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f);
+
+/* The same for who has found the row of @code. */
+static inline void svm_decode_row(const struct svm_row *row, u32 code, const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx,
+                                  const struct svm_features *f)
+{
+    exit->kind = row->kind;
+    exit->cpl = vmcb->cpl;
+    exit->hw_reason = code;
+    exit->insn_len = f->nrips && row->nrip ? (u8)(vmcb->nrip - vmcb->rip) : 0;
+    if (row->detail)
+        row->detail(vmcb, exit, rcx, f);
+}
 
 /* In @real mode no exception pushes an error code. */
 u64 svm_event_encode(const struct x86_event *ev, bool real);

@@ -133,14 +133,20 @@ void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment
 u8 svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
-    u64 rip = vmcb->rip;
-    u8 len = exit->insn_len ? exit->insn_len : skip_cached_len(v, exit, rip, vmcb->cr3);
+    u64 rip = vmcb->rip, len = exit->insn_len;
 
-    if (!len || skip_has_rest(rip, rip + len, vmcb->rflags))
+    if (!len) {
+        const struct skip_encoding *e = skip_cached(v, exit, rip, vmcb->cr3);
+
+        if (!e || (vmcb->rflags & SKIP_RFLAGS))
+            return 0;
+        len = e->len;
+    } else if (skip_has_rest(rip, rip + len, vmcb->rflags)) {
         return 0;
+    }
     vmcb->rip = rip + len;
     vmcb->int_state &= ~INTERRUPT_SHADOW;
-    return len;
+    return (u8)len;
 }
 
 enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit)

@@ -111,16 +111,19 @@ static __attribute__((noinline)) void left_with_care(struct arch_vcpu *v, struct
 
 _Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "svm_enter.S");
 
+/* MOV CR and DR, exceptions and windows come with work to do; so may any exit that cut a delivery short. */
 void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
 {
     const struct vmcb *vmcb = v->hw;
     u32 code = (u32)vmcb->exit_code;
 
     v->gpr.rax = vmcb->rax;
-    if ((code > SVM_EXIT_IRET || code == SVM_EXIT_CPUID) && !(vmcb->exit_int_info & EVENT_V))
-        svm_decode(vmcb, exit, v->gpr.rcx, &svm_features);
-    else /* MOV CR and DR, exceptions, windows */
+    if ((code <= SVM_EXIT_IRET && code != SVM_EXIT_CPUID) || (vmcb->exit_int_info & EVENT_V))
         left_with_care(v, exit);
+    else if (code < SVM_ROWS)
+        svm_decode_row(&svm_rows[code], code, vmcb, exit, v->gpr.rcx, &svm_features);
+    else
+        svm_decode(vmcb, exit, v->gpr.rcx, &svm_features);
 }
 
 /* What this entry writes into the VMCB for itself alone, the next one takes out again: only then it is a plain one. */
