@@ -96,7 +96,8 @@ struct vmcb {
     u64 clean, nrip;
     u8 reserved_0d0[0x310];
     u64 iret_rip, iret_seen; /* "for host usage": an IRET that ends NMI masking, yet to execute */
-    u8 reserved_3f0[0x10];
+    u64 tpr_window;            /* also for host usage: an exit is wanted when CR8 is written */
+    u8 reserved_3f8[8];
 
     struct vmcb_seg es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
     u8 reserved_4a0[0x2b], cpl, reserved_4cc[4];

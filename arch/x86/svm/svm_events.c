@@ -27,6 +27,15 @@ bool svm_ready(const struct arch_vcpu *v, enum x86_event_type type)
     return type == X86_EV_NMI ? !nmi_masked(v) : (vmcb->rflags & RFLAGS_IF) != 0;
 }
 
+/* Also while a virtual interrupt is pending: QEMU 7.2 aborts when a guest writes CR8 then. */
+static void update_cr8_intercept(struct vmcb *vmcb)
+{
+    if (vmcb->tpr_window || (vmcb->int_ctl & V_IRQ))
+        vmcb->intercept_cr |= (u32)INTERCEPT_WRITE_CR8;
+    else
+        vmcb->intercept_cr &= ~(u32)INTERCEPT_WRITE_CR8;
+}
+
 /*
  * A virtual interrupt that is intercepted before it is delivered: the exit comes when IF=1 and no
  * shadow. V_IGN_TPR, because QEMU compares priority and TPR with >= where hardware has >. There is
@@ -41,16 +50,15 @@ void svm_window(struct arch_vcpu *v, enum x86_event_type type)
         return;
     vmcb->int_ctl |= V_IRQ | V_INTR_PRIO_MAX | V_IGN_TPR;
     vmcb->intercept_misc1 |= (u32)INTERCEPT_VINTR;
+    update_cr8_intercept(vmcb);
 }
 
 void svm_tpr_window(struct arch_vcpu *v, u8 threshold)
 {
     struct vmcb *vmcb = v->hw;
 
-    if (threshold)
-        vmcb->intercept_cr |= (u32)INTERCEPT_WRITE_CR8;
-    else
-        vmcb->intercept_cr &= ~(u32)INTERCEPT_WRITE_CR8;
+    vmcb->tpr_window = threshold;
+    update_cr8_intercept(vmcb);
 }
 
 void svm_put_event(struct arch_vcpu *v)
@@ -79,6 +87,7 @@ void svm_window_seen(struct arch_vcpu *v)
     if (vmcb->exit_code == SVM_EXIT_VINTR) {
         vmcb->int_ctl &= ~(V_IRQ | V_INTR_PRIO_MAX | V_IGN_TPR);
         vmcb->intercept_misc1 &= ~(u32)INTERCEPT_VINTR;
+        update_cr8_intercept(vmcb);
     } else {
         vmcb->iret_rip = vmcb->rip;
         vmcb->iret_seen = 1;

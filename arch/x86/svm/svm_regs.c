@@ -203,6 +203,7 @@ void svm_vcpu_reset(struct arch_vcpu *v, bool init_only)
     vmcb->int_ctl = V_INTR_MASKING;
     vmcb->int_state = 0;
     vmcb->intercept_cr &= ~(u32)INTERCEPT_WRITE_CR8;
+    vmcb->tpr_window = 0;
     vmcb->intercept_misc1 &= ~(u32)(INTERCEPT_VINTR | INTERCEPT_IRET);
     vmcb->iret_seen = 0;
     reset_segments(vmcb);
