@@ -23,6 +23,8 @@
 #define LAPIC_ICR        0x300u
 #define ICR_SELF         0x40000u
 #define LVT_TSC_DEADLINE 0x40000u
+#define ELCR             0x4d0u /* the 8259's, which kvm-unit-tests' inl_from_kernel reads */
+#define PM1_STATUS       0x600u
 #define RTC_DATA         0x71u
 
 #define VECTOR_X2APIC 0x40u
@@ -130,11 +132,27 @@ static void do_time(void)
     (void)pith_time();
 }
 
-static void do_port(void)
+static inline uint8_t in(uint16_t port)
 {
     uint8_t v;
 
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"((uint16_t)RTC_DATA));
+    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+
+static void do_port(void)
+{
+    (void)in(PM1_STATUS);
+}
+
+static void do_port_elcr(void)
+{
+    (void)in(ELCR);
+}
+
+static void do_port_rtc(void)
+{
+    (void)in(RTC_DATA);
 }
 
 static void do_msr(void)
@@ -300,6 +318,8 @@ static const struct op xapic_ops[] = {
     { "hypercall_null", do_hypercall },
     { "hypercall_time", do_time },
     { "pio_read", do_port },
+    { "pio_read_elcr", do_port_elcr },
+    { "pio_read_rtc", do_port_rtc },
     { "msr_read", do_msr },
     { "lapic_mmio_read", do_lapic_read },
     { "xapic_self_ipi", do_xapic_self },

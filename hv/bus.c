@@ -133,16 +133,28 @@ void bus_nothing(struct vcpu *v)
     __atomic_fetch_add(&v->part->empty_bus, 1, __ATOMIC_RELAXED);
 }
 
-/* False: nobody is there. */
-static bool access(struct vcpu *v, struct bus_access *a, const struct place *places, u32 n)
+static const struct place *find(const struct place *places, u32 n, u64 addr)
 {
+    for (u32 i = 0; i < n; i++)
+        if (addr >= places[i].first && addr <= places[i].last)
+            return &places[i];
+    return NULL;
+}
+
+/* False: nobody is there. A guest mostly comes back to @last, where it was before. */
+static bool access(struct vcpu *v, struct bus_access *a, const struct place *places, u32 n, const struct place **last)
+{
+    const struct place *place = *last;
+
     if (!a->write)
         a->val = 0;
-    for (u32 i = 0; i < n; i++)
-        if (a->addr >= places[i].first && a->addr <= places[i].last) {
-            places[i].fn(v, a);
-            return true;
-        }
+    if (!place || a->addr < place->first || a->addr > place->last)
+        place = find(places, n, a->addr);
+    if (place) {
+        *last = place;
+        place->fn(v, a);
+        return true;
+    }
     bus_nothing(v);
     if (!a->write)
         a->val = all_ones(a->size);
@@ -151,11 +163,11 @@ static bool access(struct vcpu *v, struct bus_access *a, const struct place *pla
 
 void bus_pio(struct vcpu *v, struct bus_access *a)
 {
-    access(v, a, ports, ARRAY_SIZE(ports));
+    access(v, a, ports, ARRAY_SIZE(ports), &v->last_port);
 }
 
 void bus_mmio(struct vcpu *v, struct bus_access *a)
 {
-    if (!access(v, a, mmio, ARRAY_SIZE(mmio)) && (v->part->conf->flags & MANIFEST_STRICT))
+    if (!access(v, a, mmio, ARRAY_SIZE(mmio), &v->last_mmio) && (v->part->conf->flags & MANIFEST_STRICT))
         v->why = "access to memory that nobody gave it (strict = yes)";
 }

@@ -20,18 +20,27 @@ static __attribute__((noinline)) enum exit_action string_io(struct vcpu *v, stru
     return EXIT_FAIL;
 }
 
+/* 4 bytes clear the upper half of RAX, as everywhere in 64-bit mode. */
+static u64 into_rax(u64 rax, u64 val, u8 size)
+{
+    if (size == 1)
+        return (rax & ~0xffull) | (u8)val;
+    return size == 2 ? (rax & ~0xffffull) | (u16)val : (u32)val;
+}
+
 enum exit_action on_pio(struct vcpu *v, struct vm_exit *exit)
 {
-    struct bus_access a = { .addr = exit->pio.port, .size = exit->pio.size, .write = !exit->pio.in };
-
-    u64 mask = size_mask(a.size);
+    struct bus_access a = {
+        .addr = exit->pio.port, .size = exit->pio.size, .write = !exit->pio.in,
+    };
 
     if (exit->pio.string)
         return string_io(v, exit);
-    a.val = v->arch.gpr.rax & mask;
+    if (a.write)
+        a.val = into_rax(0, v->arch.gpr.rax, a.size);
     bus_pio(v, &a);
-    if (exit->pio.in) /* 4 bytes clear the upper half of RAX, as everywhere in 64-bit mode */
-        v->arch.gpr.rax = (a.size == 4 ? 0 : v->arch.gpr.rax & ~mask) | (a.val & mask);
+    if (!a.write)
+        v->arch.gpr.rax = into_rax(v->arch.gpr.rax, a.val, a.size);
     return EXIT_SKIP;
 }
 

@@ -8,6 +8,7 @@
 
 #define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 #define MSR_X2APIC_EOI (MSR_X2APIC + 0xb)
+#define MSR_X2APIC_SELF (MSR_X2APIC + 0x3f)
 #define ICR_FIXED    0u
 #define ICR_NMI      4u
 #define ICR_INIT     5u
@@ -245,12 +246,24 @@ static __attribute__((noinline)) enum exit_action on_eoi(struct vcpu *v)
     return EXIT_SKIP;
 }
 
+/* What kernels send themselves work by. False: not so simple. */
+static bool self_ipi(struct vcpu *v, u64 val)
+{
+    if (!vlapic_x2apic(&v->lapic) || val < 16 || val > 0xff)
+        return false;
+    vlapic_post(&v->lapic, (u8)val, false);
+    v->arch.irq_dirty = true;
+    return true;
+}
+
 static __attribute__((noinline)) enum exit_action on_wrmsr(struct vcpu *v, u32 msr)
 {
     struct x86_gprs *g = &v->arch.gpr;
     u64 val = (u32)g->rax | g->rdx << 32;
-    bool ok = vmsr_is_lapic(msr) ? write_lapic(v, msr, val) : msr_write(v, msr, val);
+    bool ok = msr == MSR_X2APIC_SELF && self_ipi(v, val);
 
+    if (!ok)
+        ok = vmsr_is_lapic(msr) ? write_lapic(v, msr, val) : msr_write(v, msr, val);
     return ok ? EXIT_SKIP : exit_fault_code(v, X86_GP, 0);
 }
 

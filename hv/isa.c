@@ -131,16 +131,21 @@ static bool is_pit(u32 port)
     return (port & ~3u) == VPIT_BASE || port == VPIT_CONTROL;
 }
 
+static u8 read_pit(struct partition *p, u32 port)
+{
+    return vpit_read(&p->isa.pit, port, pit_ticks(p));
+}
+
 static u8 read_port(struct partition *p, u32 port)
 {
-    u8 val = 0xff;
+    bool changed;
+    u8 val;
 
-    if (is_pit(port))
-        return vpit_read(&p->isa.pit, port, pit_ticks(p));
-    if (is_pic(port)) {
-        val = vpic_read(&p->isa.pic, port);
+    if (!is_pic(port))
+        return is_pit(port) ? read_pit(p, port) : 0xff;
+    val = vpic_read(&p->isa.pic, port, &changed);
+    if (changed)
         pic_changed(p);
-    }
     return val;
 }
 

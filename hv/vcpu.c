@@ -299,7 +299,7 @@ static void sync_tpr(struct vcpu *v)
 static void deliver(struct vcpu *v)
 {
     int highest = vlapic_highest_irr(&v->lapic);
-    struct x86_event ev = { .type = X86_EV_EXTINT, .valid = true };
+    struct x86_event ev = { .type = X86_EV_EXTINT, .valid = true, .any_tpr = true /* the vLAPIC asks */ };
     int vector;
 
     v->arch.irq_dirty = false;
@@ -362,16 +362,14 @@ static bool look_around(struct vcpu *v, struct cpu *cpu)
 /* False: the vCPU leaves, for *why. */
 static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, enum vcpu_leave *why)
 {
-    *why = LEAVE_STOP;
-    if (!look_around(v, cpu))
-        return false;
     if (v->arch.interrupted.valid) {
         end_halt(v);
         /* A delivery that exits every time would keep physical interrupts from ever being seen. */
         arch_irq_window();
-        if (cpu->attention && !look_around(v, cpu))
-            return false;
     }
+    *why = LEAVE_STOP;
+    if (!look_around(v, cpu))
+        return false;
     if (v->arch.wait == WAIT_CALL && !v->paused)
         check_wait_call(v);
     *why = v->arch.wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;

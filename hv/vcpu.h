@@ -9,6 +9,7 @@
 #include "hv/vdev/vmsr.h"
 
 struct partition;
+struct place;
 
 enum vcpu_state { VCPU_OFF, VCPU_READY, VCPU_RUNNING, VCPU_BLOCKED, VCPU_STOPPED };
 enum vcpu_pending {
@@ -70,6 +71,7 @@ struct vcpu {
     struct vcpuid_env cpuid;
     struct vcpuid_cache cpuid_cache;
     struct decoded decoded[4]; /* of emulate.c */
+    const struct place *last_port, *last_mmio; /* of bus.c */
     u64 exits[VM_EXIT_KINDS];  /* never reset; readers take differences */
     u64 run_tsc, run_since;    /* host ticks while loaded and running; when the present stretch began, 0: it does not run */
 };

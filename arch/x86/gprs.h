@@ -27,7 +27,7 @@
 #define V_LAUNCHED    368
 #define VM_S2_EPOCH   16
 #define CPU_HOST_VMCB 16
-#define SKIP          1 /* enum exit_action, between RESUME and FAIL */
+#define SKIP          1 /* enum exit_action; RESUME is 0 */
 
 #ifdef __ASSEMBLER__
 /* All but RAX, RDI and RSP, whose turn depends on the vendor; RDI: struct x86_gprs. No flag changes. */
@@ -74,19 +74,25 @@
     mov (%rsp), %rdi
     mov 8(%rsp), %rsi
     call *16(%rsp)
-    mov (%rsp), %rdi
-    cmpl $0, V_COME_OUT(%rdi)
-    jne 9f
     cmp $SKIP, %eax
     jne 8f
+    mov (%rsp), %rdi
     mov 8(%rsp), %rsi
     call \skip
     test %al, %al
+    jz 7f
     mov (%rsp), %rdi
-    jnz \again
-    mov $SKIP, %eax
+    cmpl $0, V_COME_OUT(%rdi)
+    je \again
+    xor %eax, %eax
     jmp 9f
-8:  jb \again
+7:  mov $SKIP, %eax
+    jmp 9f
+8:  test %eax, %eax
+    jnz 9f
+    mov (%rsp), %rdi
+    cmpl $0, V_COME_OUT(%rdi)
+    je \again
 9:
     .endm
 
@@ -113,9 +119,8 @@
     ret
     .endm
 
-/* All but RDI, RSI and RSP: nothing of the guest's choosing is left to speculate on. */
+/* All but RAX, RDI, RSI and RSP: nothing of the guest's choosing is left to speculate on. */
     .macro gprs_clear
-    xor %eax, %eax
     xor %ecx, %ecx
     xor %edx, %edx
     xor %ebx, %ebx
@@ -140,7 +145,7 @@ _Static_assert(offsetof(struct x86_gprs, r8) == GPR_R8, "entry code");
 _Static_assert(offsetof(struct x86_gprs, r15) == GPR_R15, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, gpr) == 0, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, come_out) == V_COME_OUT, "entry code");
-_Static_assert(EXIT_SKIP == SKIP && EXIT_RESUME < SKIP && EXIT_FAIL > SKIP, "entry code");
+_Static_assert(EXIT_SKIP == SKIP && EXIT_RESUME == 0, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, vm) == V_VM, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, cpu) == V_CPU, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, hw) == V_HW, "entry code");

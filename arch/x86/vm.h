@@ -38,7 +38,7 @@ enum x86_event_type {
 }; /* VMX numbering */
 struct x86_event {
     u8 vector, type;
-    bool valid, has_error, any_tpr; /* any_tpr: an 8259's, which the task priority does not hold back */
+    bool valid, has_error, any_tpr; /* any_tpr: the task priority does not hold it back */
     u8 insn_len; /* of the software interrupt */
     u32 error;
     u64 cr2;     /* #PF only */
@@ -178,7 +178,7 @@ void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);  /* 
 void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* [R] power-on state; INIT keeps FPU, MSRs, TSC */
 /*
  * [R] Enters, leaves, decodes and calls @handle, again and again until that says EXIT_FAIL, or v->come_out is set, or the way past an
- * instruction is not short. Returns what @handle said last; EXIT_SKIP leaves it to the caller to arch_vcpu_skip() the instruction.
+ * instruction is not short. Only then it returns EXIT_SKIP, and leaves it to the caller to arch_vcpu_skip() the instruction.
  * An event that awaits its delivery sets v->look.
  */
 enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);

@@ -210,11 +210,12 @@ static u8 poll(struct vpic_chip *c)
     return line == NO_LINE ? 0 : (u8)(POLL_REQUEST | line);
 }
 
-u8 vpic_read(struct vpic *p, u32 port)
+u8 vpic_read(struct vpic *p, u32 port, bool *changed)
 {
     struct vpic_chip *c = chip_at(p, port);
     u8 val;
 
+    *changed = c->poll && port < VPIC_ELCR;
     if (port >= VPIC_ELCR)
         return c->elcr;
     if (!c->poll)

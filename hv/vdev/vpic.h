@@ -23,8 +23,8 @@ struct vpic { struct vpic_chip chip[2]; /* master, slave */ };
 
 /* As firmware leaves it: vectors 8 and 70h, all lines masked. */
 void vpic_reset(struct vpic *p);
-/* port: one of the six. Reading has effects in poll mode. */
-u8 vpic_read(struct vpic *p, u32 port);
+/* port: one of the six. Reading has effects in poll mode: the output may have *changed. */
+u8 vpic_read(struct vpic *p, u32 port, bool *changed);
 void vpic_write(struct vpic *p, u32 port, u8 val);
 void vpic_set_line(struct vpic *p, u32 irq, bool high);
 /* INTR, and the acknowledge cycles that answer it: the vector. Without a request that is the spurious one, of line 7. */

@@ -124,7 +124,7 @@ static void step_pic(void)
         acknowledge();
         break;
     case 2:
-        (void)vpic_read(&pic, port);
+        (void)vpic_read(&pic, port, &(bool){ false });
         break;
     default:
         vpic_set_line(&pic, irq, high);

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include <string.h>
+
 #include <cmocka.h>
 
 #include "hv/lib/types.h"
@@ -21,7 +23,12 @@ static void wr(u32 port, u8 val)
 
 static u8 rd(u32 port)
 {
-    return vpic_read(&pic, port);
+    struct vpic before = pic;
+    bool changed;
+    u8 val = vpic_read(&pic, port, &changed);
+
+    assert_true(changed || memcmp(&before, &pic, sizeof(pic)) == 0);
+    return val;
 }
 
 static void initialize(u8 icw4)

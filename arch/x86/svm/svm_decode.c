@@ -72,6 +72,12 @@ static void pio_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, c
     exit->pio.size = IOIO_SIZE(info);
     exit->pio.in = info & IOIO_IN;
     exit->pio.string = info & IOIO_STRING;
+    exit->pio.rep = false;
+    exit->pio.addr_size = 0;
+    exit->pio.seg = 0xff;
+    if (!exit->pio.string)
+        return;
+
     exit->pio.rep = info & IOIO_REP;
     exit->pio.addr_size = IOIO_ADDR(info);
     exit->pio.seg = f->decode_assists ? IOIO_SEG(info) : 0xff;

@@ -114,10 +114,11 @@ _Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "svm_enter.S");
 /* MOV CR and DR, exceptions and windows come with work to do; so may any exit that cut a delivery short. */
 void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
 {
-    const struct vmcb *vmcb = v->hw;
+    struct vmcb *vmcb = v->hw;
     u32 code = (u32)vmcb->exit_code;
 
     v->gpr.rax = vmcb->rax;
+    vmcb->event_inj = 0; /* once is enough */
     if ((code <= SVM_EXIT_IRET && code != SVM_EXIT_CPUID) || (vmcb->exit_int_info & EVENT_V))
         left_with_care(v, exit);
     else if (code < SVM_ROWS)
@@ -133,15 +134,12 @@ void svm_prepare(struct arch_vcpu *v)
     bool plain = true;
 
     vmcb->tlb_control = TLB_CONTROL_NONE;
-    vmcb->event_inj = 0;
     if (!tags_current(v->cpu, v)) {
         renew_tag(v, vmcb);
         plain = false;
     }
-    if (v->interrupted.valid) {
+    if (v->interrupted.valid)
         svm_put_event(v);
-        plain = false;
-    }
     if (v->dr7 & DR7_ENABLES) {
         vmcb->dr7 = breakpoints_load(v);
         plain = false;

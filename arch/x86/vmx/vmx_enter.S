@@ -57,6 +57,7 @@ vmx_exit_point:                     /* HOST_RIP; RSP is what HOST_RSP says, all 
     mov %rax, GPR_RAX(%rdi)
     gprs_save
     pop GPR_RDI(%rdi)
+    xor %eax, %eax
     gprs_clear
     exit_handle vmx_left, vmx_skip_short, 1b
     run_end
