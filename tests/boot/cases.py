@@ -263,7 +263,7 @@ CASES = [
     *(Case(f'attack-endless-{m}', m, attacks(ENDLESS, 2, m, ['probes']),
            [*said_attacks(ENDLESS, 2, r'^\[NAME\] attacks$'), *said_attacks(ENDLESS, 2, r'^\[pith\] NAME: stopped$'),
             r'^\[probes\] [1-9][0-9]* passed, 0 failed$'],
-           [r'^\[[a-z0-9-]*\] not ok'], ['--cpus', '2', *GUEST_FILES], typed=STOP_ATTACKS, typed_after=r'^\[pith\] clock-[01]: exited',
+           [r'^\[[a-z0-9-]*\] not ok'], ['--cpus', '2', *GUEST_FILES], typed=STOP_ATTACKS, typed_after=r'^\[storm-29\] attacks$',
            look='same_twice', timeout=240) for m in (QEMU, INTEL)),
     Case('attack-console', QEMU, attacks(TEXT, 2), args=['--cpus', '2', *GUEST_FILES], timeout=120),
     *(Case(f'com2-{m}', m, COM2, SAID_CLOCK + [rf'^\[com2\] {n} passed, 0 failed$' for n in (3, 4)] + [r'^\[isolate\] [1-9][0-9]* passed, 0 failed$'],
