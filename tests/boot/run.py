@@ -53,6 +53,15 @@ def same_twice(_case, _tmp, lines):
     return wrong if half and len(said) == 2 * half else wrong + [f'{len(said)} lines of probes, not twice as many as once']
 
 
+def with_symbols(config):
+    """@NAME@ in a configuration is where the hypervisor has NAME, in decimal."""
+    if not (wanted := set(re.findall(r'@(\w+)@', config))):
+        return config
+    out = subprocess.run(['nm', BUILD / 'pith.elf'], stdout=subprocess.PIPE, text=True, check=True).stdout
+    at = {name: int(value, 16) for value, _, name in (line.split() for line in out.splitlines() if line[0] != ' ')}
+    return re.sub(r'@(\w+)@', lambda m: str(at[m[1]]), config)
+
+
 def command(case, tmp):
     fill = {'@TMP@': str(tmp), '@BUILD@': str(BUILD), '@ROOT@': str(ROOT)}
     argv = [str(ROOT / 'tools/pith-run'), '--machine', case.machine, '--timeout', str(case.timeout)]
@@ -61,7 +70,7 @@ def command(case, tmp):
             arg = arg.replace(mark, value)
         argv.append(arg)
     if case.config is not None:
-        (tmp / 'pith.conf').write_text(case.config.lstrip('\n'))
+        (tmp / 'pith.conf').write_text(with_symbols(case.config).lstrip('\n'))
         argv += ['--config', str(tmp / 'pith.conf')]
     for name, contents in case.files.items():
         (tmp / name).write_bytes(contents)

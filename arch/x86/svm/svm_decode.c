@@ -184,16 +184,9 @@ void svm_decode(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const st
 
 u64 svm_event_encode(const struct x86_event *ev, bool real)
 {
-    u8 type = ev->type;
     bool error = ev->has_error && !real;
 
-    /*
-     * "Injecting an exception with vector 3 or 4 behaves like a trap raised by INT3 or INTO"; INT1
-     * is #DB here.
-     */
-    if (type == X86_EV_ICEBP || type == X86_EV_SOFT_EXCEPTION)
-        type = X86_EV_EXCEPTION;
-    return EVENT_V | (u64)type << 8 | ev->vector | (error ? EVENT_EV | (u64)ev->error << 32 : 0);
+    return EVENT_V | (u64)ev->type << 8 | ev->vector | (error ? EVENT_EV | (u64)ev->error << 32 : 0);
 }
 
 bool svm_event_decode(u64 exit_int_info, u64 cr2, struct x86_event *ev)
@@ -202,13 +195,8 @@ bool svm_event_decode(u64 exit_int_info, u64 cr2, struct x86_event *ev)
 
     if (!(exit_int_info & EVENT_V))
         return false;
-    /*
-     * INT n, INT3 and INTO: RIP is still at the instruction, so it is left to execute again. To
-     * inject it would need the RIP after it, which processors without nRIP do not tell ("Software
-     * interrupts cannot be properly injected").
-     */
-    if (type == X86_EV_SOFT_INT || (type == X86_EV_EXCEPTION && (vector == X86_BP || vector == X86_OF)))
-        return false;
+    if (type == X86_EV_EXCEPTION && (vector == X86_BP || vector == X86_OF)) /* raised by no other than INT3 and INTO */
+        type = X86_EV_SOFT_EXCEPTION;
     *ev = (struct x86_event){
         .vector = vector,
         .type = type,

@@ -66,13 +66,17 @@ void svm_put_event(struct arch_vcpu *v)
     struct x86_event *ev = &v->interrupted;
     struct vmcb *vmcb = v->hw;
 
-    vmcb->event_inj = svm_event_encode(ev, !(vmcb->cr0 & CR0_PE));
     ev->valid = false;
+    /*
+     * INT n, INT3 and INTO cut short: RIP is still at the instruction, which executes again. To inject it would need the RIP
+     * after it, which processors without nRIP do not tell ("Software interrupts cannot be properly injected").
+     */
+    if (ev->type >= X86_EV_SOFT_INT)
+        return;
+    vmcb->event_inj = svm_event_encode(ev, !(vmcb->cr0 & CR0_PE));
     if (ev->type == X86_EV_EXCEPTION && ev->vector == X86_PF) {
         vmcb->cr2 = ev->cr2;
         write_cr2(ev->cr2); /* see svm_vcpu_load() */
-    } else if (ev->type == X86_EV_SOFT_INT) {
-        vmcb->nrip = vmcb->rip + ev->insn_len; /* the return address, where the processor has nRIP */
     } else if (ev->type == X86_EV_NMI) {
         v->nmi_masked = true;
         vmcb->iret_seen = 0;
