@@ -9,23 +9,19 @@
 #include "hv/lib/string.h"
 #include "hv/operand.h"
 
-/* The same bytes in the same mode are the same instruction: a driver has few that touch its device. */
-static bool decode(struct vcpu *v, const union insn_key *key, u8 len, struct insn *in)
+/* The same bytes in the same mode are the same instruction: a driver has few that touch its device. NULL: no instruction. */
+static const struct insn *decode(struct vcpu *v, const union insn_key *key, u8 len)
 {
     struct decoded *d = &v->decoded[(key->bytes[1] ^ key->bytes[2] ^ key->bytes[3]) % ARRAY_SIZE(v->decoded)];
-    enum insn_mode mode = (enum insn_mode)(key->mode - 1);
 
-    if (len < sizeof(key->bytes)) /* what follows is not known: so seldom that it is not worth a place */
-        return insn_decode(key->bytes, len, mode, in);
-    if (d->key.words[0] == key->words[0] && d->key.words[1] == key->words[1]) {
-        *in = d->insn;
-        return true;
-    }
-    if (!insn_decode(key->bytes, len, mode, in))
-        return false;
-    d->key = *key;
-    d->insn = *in;
-    return true;
+    if (d->key.words[0] == key->words[0] && d->key.words[1] == key->words[1] && len == sizeof(key->bytes))
+        return &d->insn;
+    d->key.mode = 0;
+    if (!insn_decode(key->bytes, len, (enum insn_mode)(key->mode - 1), &d->insn))
+        return NULL;
+    if (len == sizeof(key->bytes)) /* else what follows is not known */
+        d->key = *key;
+    return &d->insn;
 }
 
 enum exit_action emulate_fault(struct vcpu *v, const struct x86_event *fault)
@@ -34,22 +30,22 @@ enum exit_action emulate_fault(struct vcpu *v, const struct x86_event *fault)
     return EXIT_RESUME;
 }
 
-bool emulate_decode(struct vcpu *v, struct insn *in, enum exit_action *act)
+const struct insn *emulate_decode(struct vcpu *v, enum exit_action *act)
 {
     union insn_key key = { .words = { 0 } };
+    const struct insn *in;
     struct x86_event fault;
     u8 len;
 
     if (!arch_vcpu_fetch(&v->arch, key.bytes, &len, &fault)) {
         *act = emulate_fault(v, &fault);
-        return false;
+        return NULL;
     }
     key.mode = (u8)(arch_vcpu_code_mode(&v->arch) + 1);
-    if (!decode(v, &key, len, in)) {
+    in = decode(v, &key, len);
+    if (!in)
         *act = fault.valid ? emulate_fault(v, &fault) : exit_fault(v, X86_UD);
-        return false;
-    }
-    return true;
+    return in;
 }
 
 static u64 sign_extend(u64 val, u8 size)
@@ -126,9 +122,11 @@ static u64 byte_swapped(u64 val, u8 size)
 
 static void move(struct vcpu *v, const struct insn *in, const struct operand *m)
 {
-    u64 val = reg_operand(v, in);
+    u64 val;
 
-    if (!in->mem_dst)
+    if (in->mem_dst)
+        val = reg_operand(v, in);
+    else
         operand_read(v, m, &val);
     if (in->op == INSN_MOVSX)
         val = sign_extend(val, in->op_size);
@@ -296,23 +294,23 @@ static enum exit_action not_emulated(struct vcpu *v)
 enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *exit)
 {
     enum exit_action act = EXIT_SKIP;
+    const struct insn *in = emulate_decode(v, &act);
     struct x86_event fault;
     struct operand m;
-    struct insn in;
 
-    if (!emulate_decode(v, &in, &act))
+    if (!in)
         return act;
-    exit->insn_len = in.len;
-    if (in.op >= INSN_MOVS && in.op <= INSN_CMPS)
-        return emulate_string(v, &in);
-    if (!in.has_mem || (in.op == INSN_OTHER && !exit->s2.walk))
+    exit->insn_len = in->len;
+    if (in->op >= INSN_MOVS && in->op <= INSN_CMPS)
+        return emulate_string(v, in);
+    if (!in->has_mem || (in->op == INSN_OTHER && !exit->s2.walk))
         return not_emulated(v);
-    if (!find_operand(v, &in, exit, &m, &fault))
+    if (!find_operand(v, in, exit, &m, &fault))
         return emulate_fault(v, &fault);
-    if (in.op == INSN_PUSH || in.op == INSN_POP) {
-        if (!push_pop(v, &in, &m, &fault))
+    if (in->op == INSN_PUSH || in->op == INSN_POP) {
+        if (!push_pop(v, in, &m, &fault))
             return emulate_fault(v, &fault);
-    } else if (!execute(v, &in, &m)) {
+    } else if (!execute(v, in, &m)) {
         return not_emulated(v);
     }
     return v->why ? EXIT_FAIL : EXIT_SKIP; /* the bus has a reason to end it */

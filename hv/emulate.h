@@ -5,8 +5,8 @@
 #include "arch/x86/decode.h"
 #include "hv/exit.h"
 
-/* Fetches and decodes what RIP points to. False: *act is what to do instead (a fault was injected, or FAIL). */
-bool emulate_decode(struct vcpu *v, struct insn *in, enum exit_action *act);
+/* Fetches and decodes what RIP points to: valid until the next call. NULL: *act is what to do instead, since a fault was injected. */
+const struct insn *emulate_decode(struct vcpu *v, enum exit_action *act);
 /*
  * The instruction of an S2_FAULT exit; SKIP's length is filled in. Whatever the exit was about, memory, the way there or the
  * instruction itself: where nothing is, all ones are read. RESUME: a fault was injected, or more elements of a string are to come.

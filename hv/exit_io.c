@@ -9,13 +9,13 @@
 static __attribute__((noinline)) enum exit_action string_io(struct vcpu *v, struct vm_exit *exit)
 {
     enum exit_action act = EXIT_SKIP;
-    struct insn in;
+    const struct insn *in = emulate_decode(v, &act);
 
-    if (!emulate_decode(v, &in, &act))
+    if (!in)
         return act;
-    exit->insn_len = in.len;
-    if (in.op == INSN_INS || in.op == INSN_OUTS)
-        return emulate_string(v, &in);
+    exit->insn_len = in->len;
+    if (in->op == INSN_INS || in->op == INSN_OUTS)
+        return emulate_string(v, in);
     v->why = "a string I/O exit on another instruction";
     return EXIT_FAIL;
 }
