@@ -146,7 +146,14 @@ $(TEST_KERNELS): $(BUILD)/tests/%.elf: $(BUILD)/obj/guest/tests/guest/%.S.o test
 	$(Q)$(LINK) --no-warn-rwx-segments -T tests/guest/low.ld $< -o $@.64
 	$(Q)objcopy -O elf32-i386 $@.64 $@
 
-guests: $(GUEST_ELFS) $(TEST_ELFS) $(TEST_KERNELS)
+TEST_BZIMAGES := $(patsubst tests/guest/real/%.S,$(BUILD)/tests/%.bin,$(wildcard tests/guest/real/*.S))
+$(TEST_BZIMAGES): $(BUILD)/tests/%.bin: $(BUILD)/obj/guest/tests/guest/real/%.S.o tests/guest/real/real.ld
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) --no-warn-rwx-segments -T tests/guest/real/real.ld $< -o $@.elf
+	$(Q)objcopy -O binary $@.elf $@
+
+guests: $(GUEST_ELFS) $(TEST_ELFS) $(TEST_KERNELS) $(TEST_BZIMAGES)
 
 # --- Debian's kernel, unpacked and not installed, and an initramfs of busybox and one script
 LINUX := build/linux
@@ -168,6 +175,11 @@ AMD64 := $(LINUX)/amd64.vmlinuz
 $(KERNELS) $(AMD64): tools/get-linux
 	$(call say,GET,$@)
 	$(Q)tools/get-linux $(basename $(@F)) $@
+
+# Linux as it would be without its 64-bit entry: xloadflags are at 0x236
+REAL_MODE := $(LINUX)/vmlinuz.real
+$(REAL_MODE): $(LINUX)/vmlinuz
+	$(Q)cp $< $@ && printf '\0' | dd of=$@ bs=1 seek=566 conv=notrunc status=none
 
 # --- the disk image: what a USB stick needs. KERNEL=FILE and INITRD=FILE take the place of Debian's.
 VOLUME := EFI/BOOT/BOOTX64.EFI=$(BUILD)/BOOTX64.EFI pith.conf=guests/demo/pith.conf hello.elf=$(BUILD)/guests/hello.elf \
@@ -253,7 +265,7 @@ $(BUILD)/bench/initrd.img: $(BUILD)/bench/init tools/make-initrd
 bench: all guests $(BUILD)/bench/initrd.img
 	@tests/bench/run.py
 
-test-all: all guests $(KERNELS) $(AMD64) $(BUILD)/acpishim.efi
+test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(BUILD)/acpishim.efi
 	@tests/boot/run.py --with-check all
 
 # Everything once more, with gcc's counters, in a directory of its own; stream.c, which brings them out, is not counted.

@@ -247,6 +247,10 @@ SAID_GUESTS = [
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]
 SAID_MACH = r'^\[gnumach\] .*No bootstrap code loaded with the kernel'
+# A real-mode kernel that tries the BIOS, and the same with an exception nobody expects
+BIOS = ''.join(f'[partition {name}]\nimage = bios.bin\nmemory = 2M\ncmdline = {line}\n' for name, line in (('bios', 'h'), ('bios-ud', 'u')))
+SAID_BIOS = [r'^\[bios\] [1-9][0-9]* passed, 0 failed$', r'^\[bios-ud\] Pith.s BIOS: unexpected exception at 1000:',
+             r'^\[pith\] bios-ud: vCPU 0 failed: triple fault$']
 SAID_IPXE = [r'^\[ipxe\] iPXE [0-9].* Open Source Network Boot Firmware', r'^\[ipxe\] pi2th$', r'^\[ipxe\] Pith.s BIOS: nothing else to boot$',
              r'^\[pith\] ipxe: exited with status 0$']
 SAID_LINUX = [r'^\[linux\] ready$', r'^\[linux\] pi2th$']
@@ -342,7 +346,14 @@ CASES = [
 
     *(Case(f'gnumach-{m}', m, kernel('gnumach', 'gnumach.elf', '32M', 'console=com0'), args=kernel_file('gnumach.elf'), until=SAID_MACH, timeout=120)
       for m in (QEMU, INTEL)),
-    *(Case(f'ipxe-{m}', m, kernel('ipxe', 'ipxe.lkrn', '32M'), SAID_IPXE, args=kernel_file('ipxe.lkrn'), timeout=120,
+    Case('memtest-qemu-amd', QEMU, kernel('memtest', 'memtest.bin', '32M', 'console=ttyS0,115200'), args=kernel_file('memtest.bin'),
+         until=r'\| Pass: +1 +Errors: 0 ', timeout=1200, daily=False),
+    Case('memtest-bochs-intel', INTEL, kernel('memtest', 'memtest.bin', '8M', 'console=ttyS0,115200'), args=kernel_file('memtest.bin'),
+         until=r'\| Pass: +1 +Errors: 0 ', timeout=1500, daily=False),
+    *(Case(f'linux-real-mode-{m}', m, LINUX.replace('vmlinuz', 'vmlinuz.real'), [r'^\[pith\] linux: bzImage, real mode,', *SAID_LINUX],
+           args=kernel_file('vmlinuz.real'), typed=TYPED, timeout=400, daily=False) for m in (QEMU, INTEL)),
+    *(Case(f'ipxe-{m}', m, kernel('ipxe', 'ipxe.lkrn', '32M') + BIOS, SAID_IPXE + SAID_BIOS, [r'^\[bios\] not ok '],
+           args=[*kernel_file('ipxe.lkrn'), '--file', 'bios.bin=@BUILD@/tests/bios.bin'], timeout=120,
            typed='\x02set n 2\necho pi${n}th\nexit\n', typed_after=r'^\[ipxe\] Features') for m in (QEMU, INTEL)),
 
     Case('screen-bochs-intel', INTEL, STAY, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], until=SAID_HELLO[1],
