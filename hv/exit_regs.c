@@ -105,6 +105,7 @@ static enum exit_action put_dr(struct vcpu *v, u8 dr, u64 val)
 {
     if (dr < 4) {
         v->arch.dr[dr] = val;
+        arch_vcpu_set_reg(&v->arch, X86_DR7, arch_vcpu_reg(&v->arch, X86_DR7)); /* arms what is now there */
         return EXIT_SKIP;
     }
     if (val >> 32)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest's breakpoints: never on the hypervisor. MOV DR exits, so that the guest sees what it wrote. */
+/* A guest's breakpoints: never on the hypervisor. What it would see a difference by exits: it reads what it wrote. */
 #pragma once
 
 #include "arch/x86/vm.h"

@@ -2,7 +2,7 @@
 /*
  * Past an instruction: lengths told, cached, decoded; wrapping; shadow and trap flag. The processor
  * is a VMCB: AMD-V is where lengths are not always told.
- * LINK: arch/x86/skip.c arch/x86/svm/svm_regs.c
+ * LINK: arch/x86/skip.c arch/x86/svm/svm_regs.c arch/x86/breakpoints.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -19,6 +19,9 @@ enum svm_exit {
 };
 #define SVM_EXIT_INVALID 0xffffffffu /* compared in 32 bits: QEMU leaves the upper half zero */
 
+/* Intercept vector 1 (offset 04H): reads of DR0-15, then writes. */
+#define INTERCEPT_DR_ALL    0xffffffffu
+#define INTERCEPT_DR_WRITES 0xffff0000u
 /* Intercept vector 3 (offset 0CH). */
 #define INTERCEPT_INTR        BIT(0)
 #define INTERCEPT_NMI         BIT(1)

@@ -45,7 +45,7 @@ static enum pith_status svm_vcpu_init(struct arch_vcpu *v)
         return PITH_E_MEM;
     v->hw = vmcb = phys_to_virt(v->hw_hpa);
     memset(vmcb, 0, sizeof(*vmcb));
-    vmcb->intercept_dr = ~0u;
+    vmcb->intercept_dr = INTERCEPT_DR_ALL;
     vmcb->intercept_excp = (u32)intercepts_excp;
     vmcb->intercept_misc1 = (u32)intercepts_misc1;
     vmcb->intercept_misc2 = (u32)intercepts_misc2;
@@ -74,6 +74,7 @@ static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
     (void)cpu;
     svm_load_tsc_aux(v);
     write_cr2(((const struct vmcb *)v->hw)->cr2);
+    (void)breakpoints_load(v); /* it may read them without an exit while its DR7 arms none */
 }
 
 static void svm_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
