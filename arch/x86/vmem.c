@@ -235,7 +235,7 @@ static bool in_64bit_mode(const struct arch_vcpu *v, const struct x86_segment *c
 u64 vmem_code_linear(struct arch_vcpu *v)
 {
     const struct vm_ops *ops = vm_ops_get();
-    u64 rip = ops->reg(v, X86_RIP);
+    u64 rip = ops->rip(v);
     struct x86_segment cs;
 
     ops->seg(v, X86_CS, &cs);
@@ -278,7 +278,7 @@ bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event
 {
     u64 linear = vmem_code_linear(v), next;
     size_t n = rest_of_page(linear, INSN_MAX);
-    bool one_page = n == INSN_MAX && linear == vm_ops_get()->reg(v, X86_RIP); /* skipping takes a RIP in it for linear */
+    bool one_page = n == INSN_MAX && linear == vm_ops_get()->rip(v); /* skipping takes a RIP in it for linear */
 
     ASSERT(v->cpu && v->cpu->loaded == v);
     fault->valid = false;

@@ -52,7 +52,12 @@ static void fake_seg(const struct arch_vcpu *vcpu, enum x86_seg seg, struct x86_
     *out = seg == X86_CS ? cs : ss;
 }
 
-static const struct vm_ops fake_ops = { .reg = fake_reg, .seg = fake_seg };
+static u64 fake_rip(const struct arch_vcpu *vcpu)
+{
+    return fake_reg(vcpu, X86_RIP);
+}
+
+static const struct vm_ops fake_ops = { .reg = fake_reg, .rip = fake_rip, .seg = fake_seg };
 
 const struct vm_ops *vm_ops_get(void) { return &fake_ops; }
 
