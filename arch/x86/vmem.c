@@ -232,14 +232,17 @@ static bool in_64bit_mode(const struct arch_vcpu *v, const struct x86_segment *c
     return (cs->attr & SEG_ATTR_L) && (vm_ops_get()->reg(v, X86_EFER) & EFER_LMA);
 }
 
-u64 vmem_code_linear(struct arch_vcpu *v)
+static u64 code_linear(struct arch_vcpu *v, u64 rip)
 {
-    const struct vm_ops *ops = vm_ops_get();
-    u64 rip = ops->rip(v);
     struct x86_segment cs;
 
-    ops->seg(v, X86_CS, &cs);
+    vm_ops_get()->seg(v, X86_CS, &cs);
     return in_64bit_mode(v, &cs) ? rip : (u32)(cs.base + rip);
+}
+
+u64 vmem_code_linear(struct arch_vcpu *v)
+{
+    return code_linear(v, vm_ops_get()->rip(v));
 }
 
 enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *v)
@@ -276,9 +279,9 @@ static bool fetch_part(struct arch_vcpu *v, u64 linear, u8 *to, size_t n, struct
  */
 bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event *fault)
 {
-    u64 linear = vmem_code_linear(v), next;
+    u64 rip = vm_ops_get()->rip(v), linear = code_linear(v, rip), next;
     size_t n = rest_of_page(linear, INSN_MAX);
-    bool one_page = n == INSN_MAX && linear == vm_ops_get()->rip(v); /* skipping takes a RIP in it for linear */
+    bool one_page = n == INSN_MAX && linear == rip; /* skipping takes a RIP in it for linear */
 
     ASSERT(v->cpu && v->cpu->loaded == v);
     fault->valid = false;
