@@ -202,16 +202,6 @@ static void list_memory(void)
     say("audit: %s\n", wrong ? wrong : "every frame has its owner");
 }
 
-static void show_devices(const struct manifest_partition *c)
-{
-    for (u32 i = 0; i < c->nr_ports; i++)
-        say("ports %lx-%lx of the machine\n", c->ports[i].first, c->ports[i].last);
-    for (u32 i = 0; i < c->nr_mmio; i++)
-        say("memory %lx-%lx of a device\n", c->mmio[i].first, c->mmio[i].last);
-    for (u32 i = 0; i < c->nr_irqs; i++)
-        say("interrupt %u of the machine\n", c->irqs[i]);
-}
-
 static void cmd_mem(struct partition *p)
 {
     if (!p) {
@@ -220,7 +210,6 @@ static void cmd_mem(struct partition *p)
     }
     for (u32 i = 0; i < p->nr_ram; i++)
         say("guest-physical %lx: %lu KiB at %lx\n", p->ram[i].gpa, p->ram[i].size >> 10, p->ram[i].hpa);
-    show_devices(p->conf);
     if (!devices_isolated(p))
         say("NOT ISOLATED: its devices could read and write all memory\n");
     list_pool(p->name, &p->frames, p->conf->memory);
@@ -247,7 +236,7 @@ static const struct { const char *name; void (*run)(struct partition *p); u8 arg
     { "resume", cmd_resume, NAME, "let it go on" },
     { "regs", cmd_regs, NAME_VCPU, "registers of a virtual processor" },
     { "exits", cmd_exits, NAME, "why its guest left for the hypervisor, and how often" },
-    { "mem", cmd_mem, NAME_OR_NOTHING, "its memory and real devices, or everybody's memory" },
+    { "mem", cmd_mem, NAME_OR_NOTHING, "its memory, or everybody's" },
     { "cores", cmd_cores, NOTHING, "cores, who lives there and who runs" },
     { "log", cmd_log, NOTHING, "the hypervisor's last lines" },
     { "trace", cmd_trace, NOTHING, "what guests did: trace dump, on, off [NAME], or clear, show" },
