@@ -96,8 +96,8 @@ static bool refuse_function(const struct window *w, const struct manifest_partit
 {
     u32 f = w->function;
 
-    log_error("pith.conf:%u: %s 0x%lx-0x%lx of '%s' belongs to PCI device %02x:%02x.%u, %s", p->line, key_of(w), r->first,
-              r->last, p->name, f >> 8, f >> 3 & 31, f & 7, why);
+    log_error("pith.conf:%u: %s 0x%lx-0x%lx of '%s' reaches into 0x%lx-0x%lx of PCI device %02x:%02x.%u, %s", p->line,
+              key_of(w), r->first, r->last, p->name, w->first, w->last, f >> 8, f >> 3 & 31, f & 7, why);
     return false;
 }
 

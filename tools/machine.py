@@ -108,7 +108,7 @@ class Qemu(Machine):
         argv += ['-accel', 'tcg,thread=single', '-icount', f'shift={o.icount},sleep=off'] if o.icount is not None else ['-accel', 'tcg']
         for name in 'serial', 'com2':                       # the first -serial is COM1
             argv += ['-chardev', f'socket,id={name},path={self.tmp}/{name}', '-serial', f'chardev:{name}'] if name in listeners else ['-serial', 'none']
-        argv += o.qemu_arg
+        argv += (['-device', 'e1000,addr=0x10,romfile='] if o.nic else []) + o.qemu_arg
         if o.debugcon:
             argv += ['-chardev', f'file,id=debugcon,path={o.debugcon}', '-device', 'isa-debugcon,iobase=0xe9,chardev=debugcon']
         with open(self.log, 'wb') as log:
@@ -220,6 +220,10 @@ display_library: rfb, options="timeout=0"
 vgaromimage: file="/usr/share/bochs/VGABIOS-lgpl-latest"
 pci: enabled=1, chipset=i440fx
 '''
+    NIC = '''\
+pci: slot2=e1000
+e1000: card=0, enabled=1, mac=52:54:00:12:34:56, ethmod=null, ethdev=none
+'''
     WINDOW = '''\
 display_library: x
 vgaromimage: file="/usr/share/vgabios/vgabios.cirrus.bin"
@@ -236,6 +240,7 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
                             halts=''.join(c + 'report' for c in each_core),
                             guest_panics=''.join(c + 'report' for c in each_core) if o.machine == 'bochs-amd' else '')
         rc += self.WINDOW if o.screenshot else self.HEADLESS
+        rc += self.NIC if o.nic else ''
         rc += 'port_e9_hack: enabled=1\n' if o.debugcon else ''
         if o.screenshot:
             env['DISPLAY'] = self.start_screen()

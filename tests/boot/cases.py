@@ -120,7 +120,7 @@ def said_attacks(which, ticks, line):
         rf'^\[pith\] clock-{c}: exited with status 0$' for c in range(2)]
 
 
-GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'edu']
+GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic']
                for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):
@@ -219,28 +219,34 @@ modules = hello.elf
 """
 TYPED_COM2 = ('stty -F /dev/ttyS1 raw -echo; exec 3<>/dev/ttyS1; echo by $((2-1)) line >&3; read -t 9 x <&3; echo "$x"; '
               'grep ttyS1 /proc/interrupts; poweroff\n')
-# QEMU's teaching device in slot 16: where the firmware puts it, and which pin of the I/O APIC its interrupt is
-EDU_ARGS = [*('--qemu-arg=' + a for a in ('-device', 'edu,addr=0x10')), '--monitor-command', 'xp /1hx 0xb0080004', *GUEST_FILES]
-EDU = CLOCK + f"""
-[partition edu]
-image = edu.elf
+# The card of pith-run --nic: where the firmware puts it, which pin of the I/O APIC its interrupt is, and where QEMU shows its command register
+NIC_AT = {QEMU: (0xc1000000, 20), INTEL: (0x80000000, 18), AMD: (0x80000000, 18)}
+NIC_COMMAND = ['--monitor-command', 'xp /1hx 0xb0080004']
+
+
+def nic(machine, ticks, options=''):
+    base, gsi = NIC_AT[machine]
+    return CLOCK.replace('ticks=3', f'ticks={ticks}') + f"""
+[partition nic]
+image = nic.elf
 memory = 8M
-mmio = 0xc1000000-0xc10fffff
-irqs = 20
+mmio = {base:#x}-{base + 0x1ffff:#x}
+irqs = {gsi}
 dma = trusted
-cmdline = base={0xc1000000} gsi=20
+cmdline = base={base} gsi={gsi} {options}
 """
-STORM = EDU.replace('gsi=20', 'gsi=20 storm=1').replace('ticks=3', 'ticks=0')
-SAID_EDU = r'^\[pith\] edu is NOT ISOLATED'
+
+
 KEPT = [ # ranges that nobody may have on that machine, and what is said
     ('mmio = 0x30000000-0x30000fff', 'RAM - take that out'), ('mmio = 0xb0080000-0xb0080fff', 'PCI configuration'),
-    ('mmio = 0xc0100000-0xc0100fff', 'the screen'), ('mmio = 0xc1112000-0xc1112fff', "the screen's device"),
+    ('mmio = 0xc0100000-0xc0100fff', 'the screen'), ('mmio = 0xc1032000-0xc1032fff', "the screen's device"),
     ('mmio = 0x3f00000000000-0x3f00000000fff', 'addresses that this processor does not have'),
-    ('mmio = 0xc1000000-0xc1000fff', 'PCI device 00:10.0, which could write to all memory - .*dma = trusted'),
-    ('ports = 0x60c0-0x60c7', 'PCI device 00:1f.2, which could'), ('ports = 0x660', 'power management'),
+    ('mmio = 0xc1000000-0xc1000fff', '0xc1000000-0xc101ffff of PCI device 00:10.0, which could write to all memory - .*dma = trusted'),
+    ('ports = 0x6100-0x6107', 'PCI device 00:1f.2, which could'), ('ports = 0x660', 'power management'),
     ('irqs = 19', None), ('ports = 0x2f8-0x2ff', None)]
 KEPT_CONFIG = '[pith]\n' + ''.join(f'[partition p{i}]\nimage = hello.elf\nmemory = 8M\n{line}\n' for i, (line, _) in enumerate(KEPT))
 
+SAID_NIC = r'^\[pith\] nic is NOT ISOLATED'
 SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
 SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
 SAID_GUESTS = [
@@ -321,10 +327,12 @@ CASES = [
            [r'^\[[a-z0-9]*\] not ok', 'NOT ISOLATED'], ['--cpus', '2', '--com2', '@TMP@/com2', *GUEST_FILES], daily=m != AMD) for m in (QEMU, INTEL, AMD)),
     *(Case(f'linux-com2-{m}', m, LINUX + 'ports = 0x2f8-0x2ff\nirqs = 3\n', [r'^\[linux\] by 1 line$', r'^\[linux\] +3: +[1-9][0-9]* +IO-APIC +3-edge +ttyS1$'],
            args=['--cpus', '2', '--com2', '@TMP@/com2'], typed=TYPED_COM2, timeout=400, daily=m == QEMU) for m in (QEMU, INTEL)),
-    Case('edu', QEMU, EDU, [SAID_EDU, *SAID_CLOCK, r'^\[edu\] 4 passed, 0 failed$'], [r'^\[edu\] not ok'], ['--cpus', '2', *EDU_ARGS]),
-    Case('edu-storm', QEMU, STORM, [r'^\[monitor\] edu +running .*  NOT ISOLATED$', r'^\[monitor\] NOT ISOLATED', 'b0080004: 0x0403'],
-         ['NOT ISOLATED.*clock'], ['--cpus', '1', *EDU_ARGS], typed='\x14' * 3 + 'list\nmem edu\nstop edu\n', typed_after=SAID_CLOCK[1],
-         until=r'^\[pith\] edu: stopped$'),
+    *(Case(f'nic-{m}', m, nic(m, 3), [SAID_NIC, *SAID_CLOCK, r'^\[nic\] 3 passed, 0 failed$'], [r'^\[nic\] not ok'],
+           ['--cpus', '2', '--nic', *GUEST_FILES], daily=m != AMD) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'nic-storm-{m}', m, nic(m, 0, 'storm=1'), [
+        SAID_NIC, r'^\[nic\] storm$', r'^\[monitor\] nic +running .*  NOT ISOLATED$', r'^\[monitor\] NOT ISOLATED', *(['b0080004: 0x0403'] if m == QEMU else [])],
+        ['NOT ISOLATED.*clock'], ['--cpus', '1', '--nic', *GUEST_FILES, *(NIC_COMMAND if m == QEMU else [])],
+        typed='\x14' * 3 + 'list\nmem nic\nstop nic\n', typed_after=SAID_CLOCK[1], until=r'^\[pith\] nic: stopped$') for m in (QEMU, INTEL)),
     Case('demo-one-core', QEMU, DEMO, SAID_LINUX + SAID_CLOCK, args=['--cpus', '1'], typed=TYPED),
     *(Case(f'monitor-{m}', m, MONITOR, [
         r'^\[monitor\] poweroff  ', r'^\[monitor\] hello +exited', r'^\[monitor\] clock +running', r'^\[monitor\] core 1: APIC ID [0-9]+, [0-9]+ % idle',
@@ -377,7 +385,7 @@ CASES = [
     refused('device-twice', HELLO + 'irqs = 3, 3\n', 6, 'given to .* already'),
     Case('config-devices', QEMU, KEPT_CONFIG, [rf'^\[pith\] pith\.conf:{2 + 4 * i}: .*{said}' for i, (_, said) in enumerate(KEPT) if said],
          [rf'pith\.conf:{2 + 4 * i}:' for i, (_, said) in enumerate(KEPT) if not said] + [r'^\[p0\] '],
-         ['--cpus', '1', *EDU_ARGS], until='a device of pith.conf cannot be given', timeout=60),
+         ['--cpus', '1', '--nic'], until='a device of pith.conf cannot be given', timeout=60),
     refused('not-an-image', HELLO.replace('hello.elf', 'pith.conf'), 3, 'partition hello: the image is neither'),
     refused('one-bad-image', HELLO + '[partition bad]\nimage = pith.conf\nmemory = 8M\n', 6, 'partition bad: the image is neither'),
     Case('restarts-when-read', QEMU, CROWD, [r'^\[pith\] cannot go on: ', r'^\[pith\] reboot: UEFI'],

@@ -173,7 +173,8 @@ static void shared(void **state)
     (void)state;
     give(0, false, 0xe0000000, 0xe0000fff)->flags = MANIFEST_DMA_TRUSTED;
     give(1, true, 0x6000, 0x60ff)->flags = MANIFEST_DMA_TRUSTED;
-    expect_refused("pith.conf:20: ports 0x6000-0x60ff of 'b' belongs to PCI device 00:02.0, of which another partition has a part");
+    expect_refused("pith.conf:20: ports 0x6000-0x60ff of 'b' reaches into 0x6000-0x60ff of PCI device 00:02.0, "
+                   "of which another partition has a part");
 }
 
 static void frames(void **state)

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Drives QEMU's teaching device (docs/specs/edu.txt), which must have been given to it: its registers and its level-triggered
- * interrupt. base= and gsi= on the command line say where it is; storm=1: never takes the interrupt's cause away.
+ * Drives a network card (Intel 82540EM, 8254x Software Developer's Manual), which must have been given to it: its registers
+ * and its level-triggered interrupt; no packets. base= and gsi= on the command line say where it is; storm=1: never takes
+ * the interrupt's cause away.
  */
 #include "guests/lib/test.h"
 #include "guests/lib/trap.h"
 
-#define IOAPIC     0xfec00000ull
-#define LEVEL      0x8000u
-#define X2APIC_SVR 0x80fu
-#define PATIENCE   (20 * PITH_NS_PER_S)
+#define IOAPIC      0xfec00000ull
+#define LEVEL       0x8000u
+#define X2APIC_SVR  0x80fu
+#define PATIENCE    (20 * PITH_NS_PER_S)
+#define LINK_CHANGE 4u
 
-enum reg { ID = 0, LIVENESS = 4, FACTORIAL = 8, STATUS = 0x20, IRQ_STATUS = 0x24, IRQ_RAISE = 0x60, IRQ_ACK = 0x64 };
+enum reg { STATUS = 8, CAUSE = 0xc0 /* reading clears */, CAUSE_SET = 0xc8, MASK_SET = 0xd0, MASK_CLEAR = 0xd8, TABLE = 0x5200 };
 
 static volatile uint8_t *device;
 static bool storm;
@@ -35,22 +37,14 @@ static void ioapic(uint32_t reg, uint32_t val)
 static void on_irq(void)
 {
     if (!storm)
-        put(IRQ_ACK, get(IRQ_STATUS));
-}
-
-static uint32_t factorial(uint32_t n)
-{
-    put(FACTORIAL, n);
-    while (get(STATUS) & 1)
-        __asm__ volatile("pause");
-    return get(FACTORIAL);
+        (void)get(CAUSE);
 }
 
 static bool raised(uint64_t want)
 {
     uint64_t end = pith_now() + PATIENCE;
 
-    put(IRQ_RAISE, 1);
+    put(CAUSE_SET, LINK_CHANGE);
     __asm__ volatile("cli"); /* an interrupt between the look and the wait would be slept through */
     while (trap_irqs < want && pith_now() < end) {
         (void)pith_wait(end);
@@ -70,17 +64,18 @@ int guest_main(const struct pith_start *start)
     trap_on_irq = on_irq;
     __asm__ volatile("wrmsr" : : "c"(0x1b), "a"(0xfee00d00), "d"(0));
     __asm__ volatile("wrmsr" : : "c"(X2APIC_SVR), "a"(0x1ff), "d"(0));
-    test_equal(get(ID), 0x010000ed, "id");
-    put(LIVENESS, 0x12345678);
-    test_equal(get(LIVENESS), ~0x12345678u, "registers");
-    test_equal(factorial(10), 3628800, "factorial");
+    test_ok(get(STATUS) != ~0u, "there");
+    put(TABLE, 0x12345678);
+    test_equal(get(TABLE), 0x12345678, "registers");
+    put(MASK_CLEAR, ~0u);
+    (void)get(CAUSE);
     ioapic(entry + 1, 0);
     ioapic(entry, TRAP_IRQ | LEVEL);
-    put(IRQ_ACK, ~0u); /* of an earlier life */
+    put(MASK_SET, LINK_CHANGE);
     __asm__ volatile("sti");
     if (storm) {
         pith_puts("storm\n");
-        put(IRQ_RAISE, 1);
+        put(CAUSE_SET, LINK_CHANGE);
         for (;;)
             __asm__ volatile("hlt");
     }
@@ -89,5 +84,6 @@ int guest_main(const struct pith_start *start)
             break;
     (void)pith_wait(pith_now() + PITH_NS_PER_S / 10);
     test_equal(trap_irqs, 100, "each-interrupt-once");
+    put(MASK_CLEAR, ~0u);
     return test_end();
 }
