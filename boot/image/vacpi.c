@@ -108,15 +108,15 @@ _Static_assert(offsetof(struct fadt, hypervisor) == 268, "FADT");
  *     }
  *     Device (RTC) {
  *         Name (_HID, EisaId ("PNP0B00"))
- *         Name (_CRS, ResourceTemplate () { IO (Decode16, 0x70, 0x70, 1, 2) })
+ *         Name (_CRS, ResourceTemplate () { IO (Decode16, 0x70, 0x70, 1, 2) IRQNoFlags () {} })
  *     }
  * }
  * Name (\_S5, Package () { VACPI_S5, Zero, Zero, Zero })
- * IRQNoFlags: edge, active high, exclusive. The clock has no interrupt.
+ * IRQNoFlags: edge, active high, exclusive. The clock has no interrupt, and must say so: Linux takes silence for IRQ 8.
  */
 /* clang-format off */
 static const u8 aml[] = {
-    0x10, 0x48, 0x05, '\\', '_', 'S', 'B', '_',
+    0x10, 0x4b, 0x05, '\\', '_', 'S', 'B', '_',
     0x5b, 0x82, 0x2b, 'C', 'O', 'M', '1',
     0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01,
     0x08, '_', 'U', 'I', 'D', 0x01,
@@ -124,10 +124,11 @@ static const u8 aml[] = {
     0x47, 0x01, LOW(VUART_BASE), HIGH(VUART_BASE), LOW(VUART_BASE), HIGH(VUART_BASE), 0x01, 0x08,
     0x22, LOW(1u << VUART_IRQ), HIGH(1u << VUART_IRQ),
     0x79, 0x00,
-    0x5b, 0x82, 0x22, 'R', 'T', 'C', '_',
+    0x5b, 0x82, 0x25, 'R', 'T', 'C', '_',
     0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0b, 0x00,
-    0x08, '_', 'C', 'R', 'S', 0x11, 0x0d, 0x0a, 0x0a,
+    0x08, '_', 'C', 'R', 'S', 0x11, 0x10, 0x0a, 0x0d,
     0x47, 0x01, 0x70, 0x00, 0x70, 0x00, 0x01, 0x02,
+    0x22, 0x00, 0x00,
     0x79, 0x00,
     0x08, '_', 'S', '5', '_', 0x12, 0x07, 0x04, 0x0a, VACPI_S5, 0x00, 0x00, 0x00,
 };

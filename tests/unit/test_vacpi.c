@@ -200,7 +200,7 @@ static void test_dsdt(void **state)
     static const u8 com1[] = {
         0x47, 1, 0xf8, 0x03, 0xf8, 0x03, 1, 8, 0x22, 0x10, 0, 0x79, 0,
     };
-    static const u8 rtc[] = { 0x47, 1, 0x70, 0, 0x70, 0, 1, 2, 0x79, 0 };
+    static const u8 rtc[] = { 0x47, 1, 0x70, 0, 0x70, 0, 1, 2, 0x22, 0, 0, 0x79, 0 };
     static const u8 s5[] = { 0x08, '_', 'S', '5', '_', 0x12, 7, 4, 0x0a, 5, 0, 0, 0 };
     const u8 *d, *p, *end;
     size_t self;

@@ -650,6 +650,28 @@ static void short_pit_period_is_stretched(void **state)
     assert_in_range(timer_tsc, now + 1, now + 3);
 }
 
+/* Its timer belongs to vCPU 0's home core: another one asks for it. */
+static void pit_from_another_core(void **state)
+{
+    (void)state;
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu_run(&vcpu);
+    vcpu.state = VCPU_BLOCKED;
+    core.inbox = NULL;
+    vcpu.inbox.queued = 0;
+    rings = 0;
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &other_core);
+    program_pit();
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &core);
+    assert_int_equal(rings, 1);
+    assert_ptr_equal(core.inbox, &vcpu);
+    assert_int_equal(timer_tsc, TIMER_NEVER);
+    assert_null(core.timers.first);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu_run(&vcpu);
+    assert_in_range(timer_tsc, now + 1716, now + 1718);
+}
+
 static void wait_ends_by_the_pic(void **state)
 {
     (void)state;
@@ -694,6 +716,7 @@ int main(void)
         cmocka_unit_test_setup(lint0_gates_the_pic, set_up),
         cmocka_unit_test_setup(other_vcpus_see_no_pic, set_up),
         cmocka_unit_test_setup(pit_interrupts, set_up),
+        cmocka_unit_test_setup(pit_from_another_core, set_up),
         cmocka_unit_test_setup(short_pit_period_is_stretched, set_up),
         cmocka_unit_test_setup(wait_ends_by_the_pic, set_up),
     };
