@@ -347,6 +347,12 @@ static void withdrawn(void)
     test_ok(count[7] <= 1 && !(in_service() & 0x80), "spurious-is-not-in-service");
 }
 
+/* How many interrupts came, and which two were first: a digit each. */
+static uint64_t taken(void)
+{
+    return (uint64_t)nr_order << 8 | order[0] << 4 | order[1];
+}
+
 static void two_lines(void)
 {
     init_pics(0xee, 1);
@@ -357,7 +363,7 @@ static void two_lines(void)
     nr_order = 0;
     irqs_on();
     irqs_off();
-    test_ok(nr_order == 2 && order[0] == 0 && order[1] == 4, "fixed-priority");
+    test_equal(taken(), 0x204, "fixed-priority");
     uart_irq(false);
 
     program(0, 0, 100);
@@ -367,7 +373,7 @@ static void two_lines(void)
     nr_order = 0;
     irqs_on();
     irqs_off();
-    test_ok(nr_order == 2 && order[0] == 4 && order[1] == 0, "rotated-priority");
+    test_equal(taken(), 0x240, "rotated-priority");
     uart_irq(false);
 
     program(0, 0, 100);
@@ -392,7 +398,7 @@ static void automatic_eoi(void)
     for (uint32_t i = 0; i < 100 && nr_order < 2; i++)
         __asm__ volatile("pause");
     irqs_off();
-    test_ok(nr_order == 2 && order[0] == 0 && order[1] == 4, "automatic-eoi");
+    test_equal(taken(), 0x204, "automatic-eoi");
     uart_irq(false);
     send_eoi = true;
 }

@@ -56,7 +56,7 @@ struct actor {
     u64 timer;
     enum { GOES, IDLES, WAITS_CONSUMED, WAITS_SETTLED, WAITS_PROGRESS, WAITS_STOPPED, WAITS_QUIET } does;
 };
-enum program { SPINS, HALTS, WAITS, TICKS, EXITS, FAILS, RESETS, STORMS, PROGRAMS };
+enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, PROGRAMS };
 struct guest { u32 step, taken; bool up, left; };
 struct scene { const char *script; enum program program; const u8 *homes; u8 restart; };
 
@@ -450,6 +450,47 @@ static enum exit_action tick(struct vcpu *v, struct guest *g)
     return halt(v);
 }
 
+static void port(struct vcpu *v, u32 number, u8 val)
+{
+    struct bus_access a = { .addr = number, .val = val, .size = 1, .write = true };
+
+    isa_ports(v, &a);
+}
+
+/* The 8254 wakes vCPU 0 by the 8259s, which throws the ball; the other vCPU sets the next alarm. */
+static enum exit_action take_alarm(struct vcpu *v, struct guest *g)
+{
+    static const u8 icw[] = { 0x20, 0x04, 0x01, 0xfe };
+
+    if (g->up && !g->taken)
+        return halt(v);
+    if (g->up) {
+        g->taken--;
+        port(v, 0x20, 0x20);
+        progress[0]++;
+        vcpu_post_irq(&vcpus[1], VECTOR, false);
+        return EXIT_SKIP;
+    }
+    if (g->step == 0) {
+        port(v, 0x20, 0x11);
+        for (u32 i = 0; i < ARRAY_SIZE(icw); i++)
+            port(v, 0x21, icw[i]);
+    }
+    return first_steps(v, g);
+}
+
+static enum exit_action set_alarm(struct vcpu *v, struct guest *g)
+{
+    if (!g->taken)
+        return halt(v);
+    g->taken = 0;
+    lapic(v, 0xb, 0);
+    port(v, 0x43, 0x30);
+    port(v, 0x40, 0);
+    port(v, 0x40, 0x40);
+    return EXIT_SKIP;
+}
+
 static enum exit_action storm(struct vcpu *v, struct guest *g)
 {
     static const u64 what[] = { VCPU_PEND_INIT, VCPU_PEND_SIPI, VCPU_PEND_NMI, VCPU_PEND_SIPI };
@@ -475,11 +516,13 @@ static enum exit_action second_vcpu(struct vcpu *v, struct guest *g)
 {
     if (scene.program == STORMS)
         return storm(v, g);
-    if (scene.program != HALTS)
+    if (scene.program != HALTS && scene.program != ALARMS)
         return halt(v);
     if (!g->up)
         lapic(v, 0xf, 0x1ff);
     g->up = true;
+    if (scene.program == ALARMS)
+        return set_alarm(v, g);
     return play(v, g, &vcpus[0]);
 }
 
@@ -495,6 +538,7 @@ static enum exit_action act(struct vcpu *v)
         return second_vcpu(v, g);
     switch (scene.program) {
     case HALTS: return g->up ? play(v, g, &vcpus[1]) : first_steps(v, g);
+    case ALARMS: return take_alarm(v, g);
     case WAITS: return wait_a_little(v, g);
     case TICKS: return tick(v, g);
     case STORMS: return storm(v, g);
@@ -735,7 +779,8 @@ static const u8 *const all_homes[] = { apart, with_house, together };
 static void one_preemption(void **state)
 {
     static const struct { const char *script; enum program program; u8 restart; } plays[] = {
-        { "ps", HALTS, 0 }, { "pus", HALTS, 0 }, { "rp", TICKS, 0 }, { "psb", WAITS, 0 }, { "pr", SPINS, 1 }, { "p", EXITS, 0 },
+        { "ps", HALTS, 0 }, { "pus", HALTS, 0 }, { "rp", TICKS, 0 }, { "pus", ALARMS, 0 },
+        { "psb", WAITS, 0 }, { "pr", SPINS, 1 }, { "p", EXITS, 0 },
         { "s", FAILS, 2 },
     };
 
@@ -772,7 +817,7 @@ static void close_calls(void **state)
 {
     static const struct { const char *script; enum program program; u8 restart; } plays[] = {
         { "pupupu", EXITS, 0 }, { "pupupu", FAILS, 0 }, { "pupupups", SPINS, 0 }, { "pupr", HALTS, 0 }, { "srsr", RESETS, 1 },
-        { "pukpkr", TICKS, 0 },
+        { "pukpkr", TICKS, 0 }, { "pupukr", ALARMS, 0 },
     };
 
     (void)state;

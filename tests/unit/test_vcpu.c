@@ -650,6 +650,24 @@ static void short_pit_period_is_stretched(void **state)
     assert_in_range(timer_tsc, now + 1, now + 3);
 }
 
+static void pit_rests_while_paused(void **state)
+{
+    (void)state;
+    part.state = PARTITION_RUNNING;
+    step(VM_EXIT_CPUID, EXIT_SKIP, program_pit);
+    step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+    vcpu_run(&vcpu);
+    assert_int_not_equal(timer_tsc, TIMER_NEVER);
+    pause_it();
+    vcpu_post(&vcpu, VCPU_PEND_ISA);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_int_equal(timer_tsc, TIMER_NEVER);
+    now += 10000;
+    resume_it();
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+    assert_in_range(timer_tsc, now, now + 1); /* what was due is due at once */
+}
+
 /* Its timer belongs to vCPU 0's home core: another one asks for it. */
 static void pit_from_another_core(void **state)
 {
@@ -716,6 +734,7 @@ int main(void)
         cmocka_unit_test_setup(lint0_gates_the_pic, set_up),
         cmocka_unit_test_setup(other_vcpus_see_no_pic, set_up),
         cmocka_unit_test_setup(pit_interrupts, set_up),
+        cmocka_unit_test_setup(pit_rests_while_paused, set_up),
         cmocka_unit_test_setup(pit_from_another_core, set_up),
         cmocka_unit_test_setup(short_pit_period_is_stretched, set_up),
         cmocka_unit_test_setup(wait_ends_by_the_pic, set_up),
