@@ -31,7 +31,8 @@ enum exit_action exit_fault_code(struct vcpu *v, u8 vector, u32 error)
 
 static enum exit_action on_host_irq(struct vcpu *v, struct vm_exit *exit)
 {
-    (void)v, (void)exit;
+    (void)exit;
+    v->arch.irq_dirty = true; /* an interrupt window that was open too: some emulators forget it over this exit */
     arch_irq_window();
     return EXIT_RESUME;
 }
