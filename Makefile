@@ -55,6 +55,8 @@ $(SETTINGS): FORCE
 HV_SRC := $(sort $(foreach d,hv hv/lib hv/vdev arch/x86 arch/x86/vmx arch/x86/svm drivers,$(wildcard $(d)/*.c $(d)/*.S)))
 # A choice is another file: without DEBUG there is no trace.
 HV_SRC := $(filter-out $(if $(filter 0,$(DEBUG)),hv/trace.c hv/trace_dump.c,hv/trace_none.c),$(HV_SRC))
+# Five instructions of every record; RBP stays what it is, for reports.
+$(BUILD)/obj/hv/hv/trace.c.o: HV += $(if $(filter gcc%,$(notdir $(CC))),-fomit-frame-pointer -ffixed-rbp)
 HV_OBJ := $(HV_SRC:%=$(BUILD)/obj/hv/%.o)
 
 $(BUILD)/obj/hv/%.c.o: %.c $(SETTINGS)

@@ -170,26 +170,36 @@ static void set_memory(struct parser *p, struct slice v)
 
 #define TRACE_YES KIB(256) /* bytes a core */
 
+/* 0: not a size of a ring. */
+static u64 trace_size(struct slice v)
+{
+    u64 unit = v.len ? unit_size(v.at[v.len - 1]) : 0, n;
+
+    if (slice_is(v, "yes"))
+        return TRACE_YES;
+    if (!unit || !slice_number((struct slice){ v.at, v.len - 1 }, &n) || n > MANIFEST_TRACE_MAX / unit)
+        return 0;
+    n *= unit;
+    return n >= MANIFEST_TRACE_MIN && !(n & (n - 1)) ? n : 0;
+}
+
+/* "no", or a size and perhaps "rip". */
 static void set_trace(struct parser *p, struct slice v)
 {
-    struct slice digits = { v.at, v.len - 1 };
-    u64 unit = unit_size(v.at[v.len - 1]);
+    struct slice size, rest = v;
     char quote[CONFIG_QUOTE];
+    bool rip = slice_cut(&rest, ' ', &size);
     u64 n;
 
     if (slice_is(v, "no"))
         return;
-    if (slice_is(v, "yes"))
-        n = TRACE_YES;
-    else if (!unit || !slice_number(digits, &n) || n > MANIFEST_TRACE_MAX / unit)
-        n = 0;
+    n = trace_size(rip ? size : v);
+    if (n && (!rip || slice_is(slice_trim(rest), "rip")))
+        p->cfg->manifest.trace = (u32)n | (rip ? MANIFEST_TRACE_RIP : 0);
     else
-        n *= unit;
-    if (n < MANIFEST_TRACE_MIN || n > MANIFEST_TRACE_MAX || (n & (n - 1)))
-        parser_error(p, "trace = %s is no size of a ring - write no, yes, or 4K, 8K, 16K and so on to 16M",
+        parser_error(p, "trace = %s says no size of a ring - write no, yes, or 4K, 8K, 16K and so on to 16M, and rip behind it for "
+                        "where guests were",
                      slice_quote(v, quote));
-    else
-        p->cfg->manifest.trace = (u32)n;
 }
 
 static void set_vcpus(struct parser *p, struct slice v)

@@ -361,6 +361,7 @@ void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
                       manifest_mistake_fn *fn, void *ctx)
 {
     struct exam e = { m, nr_modules, MIN(nr_cores, MANIFEST_CORES), fn, ctx };
+    u32 trace = m->trace & ~MANIFEST_TRACE_RIP;
 
     if (!manifest_sound(m)) {
         mistake(&e, NULL, "", "the manifest is damaged - use the boot loader that came with Pith");
@@ -369,8 +370,8 @@ void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
     if (m->nr_partitions == 0)
         mistake(&e, NULL, "",
                 "there is no partition - add a section [partition NAME] with an image");
-    if (m->trace && (m->trace < MANIFEST_TRACE_MIN || m->trace > MANIFEST_TRACE_MAX || (m->trace & (m->trace - 1))))
-        mistake(&e, NULL, "trace", "trace is %u bytes - write yes, no or 4K, 8K and so on to 16M", m->trace);
+    if (m->trace && (trace < MANIFEST_TRACE_MIN || trace > MANIFEST_TRACE_MAX || (trace & (trace - 1))))
+        mistake(&e, NULL, "trace", "trace is %u bytes - write yes, no or 4K, 8K and so on to 16M", trace);
     if (m->nr_partitions && m->focus != MANIFEST_NONE && m->focus >= m->nr_partitions)
         mistake(&e, NULL, "focus", "the focus is on no partition - correct focus");
     for (u32 i = 0; i < m->nr_partitions; i++) {

@@ -4,7 +4,6 @@
 
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
-#include "hv/abi/hypercall.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
 #include "hv/manifest.h"
@@ -14,11 +13,14 @@ PITH_TRACE_EXITS(KIND)
 #undef KIND
 _Static_assert((u32)VM_EXIT_KINDS <= PITH_TRACE_INJECT, "every exit has its kind");
 _Static_assert(offsetof(struct pith_trace, source) == offsetof(struct pith_trace, kind) + 3, "trace_word");
+_Static_assert(offsetof(struct pith_trace, rip) == offsetof(struct pith_trace, operand) + 4, "trace_handle()");
 _Static_assert(MANIFEST_PARTITIONS <= 16 && MANIFEST_VCPUS_MAX <= 16, "both fit into source");
+
+static bool with_rip;
 
 static u64 ring_frames(const struct manifest *m)
 {
-    return ALIGN_UP(sizeof(struct pith_trace_ring) + m->trace, PAGE_SIZE) / PAGE_SIZE;
+    return ALIGN_UP(sizeof(struct pith_trace_ring) + (m->trace & ~MANIFEST_TRACE_RIP), PAGE_SIZE) / PAGE_SIZE;
 }
 
 u64 trace_frames(const struct manifest *m, u64 nr_cores)
@@ -37,9 +39,10 @@ void trace_init(const struct manifest *m, struct frame_pool *pool)
             return;
         }
         *r = (struct pith_trace_ring){ .magic = PITH_TRACE_MAGIC, .core = i, .khz = (u32)arch_tsc_khz() };
-        r->records = m->trace / (u32)sizeof(struct pith_trace);
+        r->mask = (m->trace & ~MANIFEST_TRACE_RIP) / (u32)sizeof(struct pith_trace) - 1;
         cpu_get(i)->trace = r;
     }
+    with_rip = m->trace & MANIFEST_TRACE_RIP;
     for (u32 i = 0; m->trace && i < nr_partitions; i++)
         partition_get(i)->traced = true;
 }
@@ -47,11 +50,10 @@ void trace_init(const struct manifest *m, struct frame_pool *pool)
 /* The next record, which is the core's alone: what is written before this one is done goes behind it. */
 static inline struct pith_trace *reserve(struct pith_trace_ring *r)
 {
-    u64 index = r->head & (r->records - 1);
-    struct pith_trace *t = &r->at[index];
+    struct pith_trace *t = (void *)((u8 *)r->at + (u64)((u32)r->head & r->mask) * sizeof(*t));
 
-    r->head++;
-    __asm__("" : "+r"(t)); /* one register for all that follows, not the sum once more for each field */
+    __asm__("incq %0" : "+m"(r->head)); /* the compiler takes three, and adds up t anew for every field */
+    __asm__("" : "+r"(t));
     return t;
 }
 
@@ -64,14 +66,6 @@ static inline void commit(struct pith_trace *t, u8 kind)
 static inline u8 source_of(u32 partition, u32 vcpu)
 {
     return (u8)(partition << 4 | vcpu);
-}
-
-bool trace_begin(struct vcpu *v)
-{
-    v->trace = v->part->traced ? v->home->trace : NULL;
-    v->trace_word = PITH_TRACE_PENDING | (u32)source_of(v->part->index, v->index) << 24;
-    trace_event(v->part, v->index, PITH_TRACE_SCHED_IN, 0, 0);
-    return v->trace;
 }
 
 static void detail_failed(struct pith_trace *t, const struct vm_exit *exit)
@@ -101,29 +95,11 @@ static void detail_s2(struct pith_trace *t, const struct vm_exit *exit)
                     exit->s2.mapped * PITH_TRACE_MAPPED | exit->s2.walk * PITH_TRACE_WALK);
 }
 
-/* Before the call: its result takes the place of its number. */
-static __attribute__((noinline)) void detail_hypercall(struct pith_trace *t, const struct x86_gprs *g)
+static __attribute__((noinline)) void detail_other(struct pith_trace *t, const struct arch_vcpu *v, const struct vm_exit *exit)
 {
-    bool ours = (g->rax & ~0xffffull) == PITH_CALL_BASE;
-
-    t->operand = ours ? (u16)g->rax : 0xffffu;
-    t->value = ours ? g->rbx : g->rax;
-}
-
-static __attribute__((noinline)) void detail(struct pith_trace *t, const struct arch_vcpu *v, const struct vm_exit *exit)
-{
-    if (exit->kind == VM_EXIT_HYPERCALL) {
-        t->operand |= (u32)v->gpr.rax << 16;
-        return;
-    }
     t->operand = 0;
     t->value = 0;
     switch (exit->kind) {
-    case VM_EXIT_MSR:
-        t->operand = exit->msr.index;
-        t->value = (u32)v->gpr.rax | v->gpr.rdx << 32;
-        t->flags = exit->msr.write;
-        break;
     case VM_EXIT_CR:
         t->operand = exit->cr.cr | (u32)exit->cr.gpr << 8;
         t->flags = exit->cr.write;
@@ -157,45 +133,71 @@ static __attribute__((noinline)) void detail(struct pith_trace *t, const struct 
     }
 }
 
-/* Past the instruction where the short way is none, or something else is to be done before the next entry. */
-static __attribute__((noinline)) enum exit_action skip_all(struct vcpu *v, struct pith_trace *t, const struct vm_exit *exit)
+/* After the exit: what its handler has changed by then, or was told. */
+static inline void detail(struct pith_trace *t, const struct arch_vcpu *v, const struct vm_exit *exit)
 {
-    u64 moved = 0 - arch_vcpu_rip(&v->arch);
-    enum pith_status st = arch_vcpu_skip(&v->arch, exit);
-
-    moved += arch_vcpu_rip(&v->arch);
-    t->len = moved > 15 ? 255 : (u8)moved;
-    if (st == PITH_OK)
-        return EXIT_RESUME;
-    v->why = "the instruction cannot be read back";
-    return EXIT_FAIL;
+    if (exit->kind == VM_EXIT_MSR) {
+        t->operand = exit->msr.index;
+        t->value = (u32)v->gpr.rax | v->gpr.rdx << 32;
+        t->flags = exit->msr.write;
+    } else if (exit->kind == VM_EXIT_HYPERCALL) {
+        t->value |= v->gpr.rax << 32;
+    } else {
+        detail_other(t, v, exit);
+    }
 }
 
-/* Goes past the instruction too, so that the record says how far. */
-enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
+/* As short as can be: all of it is on every traced exit's path. */
+static enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
 {
     struct vcpu *v = vcpu_of(arch);
     struct pith_trace *t = reserve(v->trace);
     enum exit_action act;
+    u32 *tsc = (u32 *)&t->tsc;
+    u64 operand_rip = (u32)arch->gpr.rax; /* no RIP */
 
-    t->tsc = rdtsc();
-    t->rip = (u32)arch_vcpu_rip(arch);
-    t->operand = (u32)arch->gpr.rax;
+    __asm__ volatile("rdtsc" : "=a"(tsc[0]), "=d"(tsc[1]) : : "memory");
+    __builtin_memcpy(&t->operand, &operand_rip, sizeof(operand_rip));
     t->value = (u32)arch->gpr.rcx;
     __builtin_memcpy(&t->kind, &v->trace_word, sizeof(v->trace_word));
     if (exit->kind == VM_EXIT_HYPERCALL)
-        detail_hypercall(t, &arch->gpr);
-
+        t->value = (u32)arch->gpr.rbx;
     act = exit_handle(arch, exit);
-    if (act == EXIT_SKIP) {
-        t->len = arch_vcpu_skip_short(arch, exit);
-        act = t->len ? EXIT_RESUME : skip_all(v, t, exit);
-    }
     if (exit->kind != VM_EXIT_CPUID)
         detail(t, arch, exit);
-    t->ticks = (u32)rdtsc() - (u32)t->tsc;
+    t->ticks = (u32)rdtsc() - tsc[0];
     commit(t, exit->kind);
     return act;
+}
+
+/* Goes past the instruction too, so that the record says how far. */
+static enum exit_action trace_handle_rip(struct arch_vcpu *arch, struct vm_exit *exit)
+{
+    struct vcpu *v = vcpu_of(arch);
+    struct pith_trace *t = &v->trace->at[v->trace->head & v->trace->mask]; /* which trace_handle() takes */
+    u64 from = arch_vcpu_reg(arch, X86_RIP);
+    enum exit_action act = trace_handle(arch, exit);
+    u64 moved;
+
+    if (act == EXIT_SKIP) {
+        act = arch_vcpu_skip(arch, exit) == PITH_OK ? EXIT_RESUME : EXIT_FAIL;
+        if (act == EXIT_FAIL)
+            v->why = "the instruction cannot be read back";
+    }
+    moved = arch_vcpu_reg(arch, X86_RIP) - from;
+    t->rip = (u32)from;
+    t->len = moved > 15 ? 255 : (u8)moved;
+    return act;
+}
+
+vm_exit_fn *trace_begin(struct vcpu *v)
+{
+    v->trace = v->part->traced ? v->home->trace : NULL;
+    v->trace_word = PITH_TRACE_PENDING | (u32)source_of(v->part->index, v->index) << 24;
+    trace_event(v->part, v->index, PITH_TRACE_SCHED_IN, 0, 0);
+    if (!v->trace)
+        return exit_handle;
+    return with_rip ? trace_handle_rip : trace_handle;
 }
 
 void trace_inject(const struct vcpu *v)

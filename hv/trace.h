@@ -13,10 +13,8 @@ u64 trace_frames(const struct manifest *m, u64 nr_cores); /* that trace_init() w
 /* Once all cores are known: the rings, where pith.conf wants any. Every partition is traced then. */
 void trace_init(const struct manifest *m, struct frame_pool *pool);
 
-/* The vCPU gets its core: is it traced from here on? */
-bool trace_begin(struct vcpu *v);
-/* In the place of exit_handle(), of one that is: the same, with a record. */
-enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit);
+/* The vCPU gets its core: who handles its exits from here on. */
+vm_exit_fn *trace_begin(struct vcpu *v);
 /* Its next entry takes an event with it. */
 void trace_inject(const struct vcpu *v);
 /* Anything else, into this core's ring; nothing when @p is not traced. */

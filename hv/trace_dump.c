@@ -49,13 +49,13 @@ static u64 head_of(const struct pith_trace_ring *r)
 
 static u64 oldest(const struct pith_trace_ring *r, u64 head)
 {
-    return head - r->from > r->records ? head - r->records : r->from;
+    return head - r->from > r->mask ? head - r->mask - 1 : r->from;
 }
 
 /* False: it is not there yet, or its core, which moves the head before it writes, has begun to write over it. */
 static bool take(const struct pith_trace_ring *r, u64 index, struct pith_trace *t)
 {
-    const struct pith_trace *from = &r->at[index & (r->records - 1)];
+    const struct pith_trace *from = &r->at[index & r->mask];
 
     /* ACQUIRE: pairs with the RELEASE in trace.c */
     if (__atomic_load_n(&from->kind, __ATOMIC_ACQUIRE) == PITH_TRACE_PENDING)
@@ -183,7 +183,7 @@ static void show(const struct partition *p)
         u64 head = head_of(r);
 
         say("core %u: %lu records, %lu dropped, ring of %lu bytes at physical %lx\n", i, head - oldest(r, head),
-            oldest(r, head) - r->from, sizeof(*r) + r->records * sizeof(r->at[0]), virt_to_phys(r));
+            oldest(r, head) - r->from, sizeof(*r) + (r->mask + 1ul) * sizeof(r->at[0]), virt_to_phys(r));
     }
     for (u32 i = 0; i < nr_partitions; i++)
         say("%s: %s\n", partition_get(i)->name, partition_get(i)->traced ? "on" : "off");

@@ -15,15 +15,10 @@ void trace_init(const struct manifest *m, struct frame_pool *pool)
     (void)m, (void)pool;
 }
 
-bool trace_begin(struct vcpu *v)
+vm_exit_fn *trace_begin(struct vcpu *v)
 {
     (void)v;
-    return false;
-}
-
-enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
-{
-    return exit_handle(arch, exit);
+    return exit_handle;
 }
 
 void trace_inject(const struct vcpu *v)

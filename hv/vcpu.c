@@ -424,7 +424,7 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
     arch_vcpu_load(&v->arch, &cpu->arch);
     vcpu_set_backstop(v);
     v->run_since = from;
-    leave = run(v, cpu, trace_begin(v) ? trace_handle : exit_handle);
+    leave = run(v, cpu, trace_begin(v));
     v->run_since = 0;
     from = arch_tsc() - from;
     v->run_tsc += from;

@@ -13,8 +13,9 @@ enum { SUMS = TRACE_PARTITIONS * PITH_TRACE_INJECT };
 static const char usage[] =
     "usage: pith-trace [--summary] FILE...\n"
     "Prints the records of traces, oldest first: microseconds since the first, core, partition/vCPU, kind, what it says, and of\n"
-    "exits the guest's RIP (lower half), how far it was moved, and the ticks that the exit took. FILE is a log with the output of\n"
-    "the monitor's `trace dump`, or a ring as it was in memory. --summary: how often each kind was and how long it took.\n"
+    "exits where the guest was and how far RIP was moved (with `trace = ... rip`), and the ticks that the exit took. FILE is a\n"
+    "log with the output of the monitor's `trace dump`, or a ring as it was in memory.\n"
+    "--summary: how often each kind was and how long it took.\n"
     "Exit status: 0 done, 1 a file is damaged, 2 it cannot be read or wrong arguments.\n";
 
 /* The whole file in allocated memory, or NULL with errno set. */
@@ -83,8 +84,10 @@ static void print_records(const struct trace_log *log)
         trace_details(&e->t, details, sizeof(details));
         printf("%14.3f core %u %s/%u %s%s%s", us, e->core, name, e->t.source & 15, trace_kind_name(e->t.kind),
                details[0] ? " " : "", details);
+        if (e->t.rip || e->t.len)
+            printf(" rip=%08x len=%u", e->t.rip, e->t.len);
         if (e->t.kind < PITH_TRACE_INJECT)
-            printf(" rip=%08x len=%u ticks=%u", e->t.rip, e->t.len, e->t.ticks);
+            printf(" ticks=%u", e->t.ticks);
         putchar('\n');
     }
 }

@@ -2,6 +2,8 @@
 /* Parser of traces. Whatever the bytes are, it says what is wrong with them. */
 #include "tools/trace_log.h"
 
+#include "hv/abi/hypercall.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,20 +200,22 @@ static bool add_ring(struct trace_log *log, const char *data, size_t size)
 {
     struct pith_trace_ring r;
     struct pith_trace t;
+    uint64_t records;
 
     memcpy(&r, data, sizeof(r));
-    if (r.core >= TRACE_CORES || r.khz == 0 || r.records == 0 || (r.records & (r.records - 1)) || r.from > r.head)
+    records = r.mask + 1ull;
+    if (r.core >= TRACE_CORES || r.khz == 0 || (r.mask & (r.mask + 1)) || r.mask == UINT32_MAX || r.from > r.head)
         return fail(log, 0, "the head of the ring makes no sense - damaged");
-    if ((size - sizeof(r)) / sizeof(t) < r.records)
-        return fail(log, 0, "a ring of %u records has %zu bytes, not %zu - cut off", r.records,
-                    sizeof(r) + r.records * sizeof(t), size);
+    if ((size - sizeof(r)) / sizeof(t) < records)
+        return fail(log, 0, "a ring of %llu records has %zu bytes, not %zu - cut off", (unsigned long long)records,
+                    sizeof(r) + records * sizeof(t), size);
     log->khz[r.core] = r.khz;
-    if (r.head - r.from > r.records) {
-        log->dropped += r.head - r.from - r.records;
-        r.from = r.head - r.records;
+    if (r.head - r.from > records) {
+        log->dropped += r.head - r.from - records;
+        r.from = r.head - records;
     }
     for (; r.from < r.head; r.from++) {
-        memcpy(&t, data + sizeof(r) + (r.from & (r.records - 1)) * sizeof(t), sizeof(t));
+        memcpy(&t, data + sizeof(r) + (r.from & r.mask) * sizeof(t), sizeof(t));
         if (!add(log, 0, r.core, &t))
             return false;
     }
@@ -279,9 +283,9 @@ static int put(const struct pith_trace *t, char *buf, size_t size)
         return snprintf(buf, size, "%s%s%s gpa=%llx", t->flags & PITH_TRACE_FETCH ? "fetch" : access_of(t),
                         t->flags & PITH_TRACE_MAPPED ? " mapped" : "", t->flags & PITH_TRACE_WALK ? " walk" : "", value);
     case PITH_TRACE_HYPERCALL:
-        if (low == 0xffff)
-            return snprintf(buf, size, "call=none rax=%llx", value);
-        return snprintf(buf, size, "call=%u first=%llx status=%d", low, value, (int16_t)high);
+        if (high == PITH_CALL_BASE >> 16)
+            return snprintf(buf, size, "call=%u first=%x status=%d", low, (unsigned)value, (int)(value >> 32));
+        return snprintf(buf, size, "call=none eax=%x first=%x status=%d", t->operand, (unsigned)value, (int)(value >> 32));
     case PITH_TRACE_INSN:
         return snprintf(buf, size, "which=%u", t->operand);
     case PITH_TRACE_EXCEPTION:

@@ -249,16 +249,6 @@ u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg)
     return ops->reg(v, reg);
 }
 
-u64 arch_vcpu_rip(const struct arch_vcpu *v)
-{
-    return ops->rip(v);
-}
-
-u8 arch_vcpu_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
-{
-    return ops->skip_short(v, exit);
-}
-
 void arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
 {
     ASSERT_RESIDENT(v);

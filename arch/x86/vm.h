@@ -183,9 +183,6 @@ void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* 
  */
 enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 u64            arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg);   /* [R] and so on to the end */
-/* For handlers that trace: RIP, and what arch_vcpu_run() does at EXIT_SKIP: the length, or 0 when it is for arch_vcpu_skip(). */
-u64            arch_vcpu_rip(const struct arch_vcpu *v);
-u8             arch_vcpu_skip_short(struct arch_vcpu *v, const struct vm_exit *exit);
 /* The value as the guest shall see it: bits the processor or the hypervisor needs (CR4.VMXE, EFER.SVME, ...) are kept below. */
 void           arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
 void           arch_vcpu_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);

@@ -26,7 +26,6 @@ struct vm_ops {
     enum exit_action (*vcpu_run)(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 
     u64  (*reg)(const struct arch_vcpu *v, enum x86_reg reg);
-    u64  (*rip)(const struct arch_vcpu *v);
     void (*set_reg)(struct arch_vcpu *v, enum x86_reg reg, u64 val);
     void (*seg)(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);
     void (*set_seg)(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
@@ -34,7 +33,6 @@ struct vm_ops {
     bool (*ready)(const struct arch_vcpu *v, enum x86_event_type type); /* EXTINT, NMI: could it be taken now? (IF, shadow, NMI mask) */
     void (*window)(struct arch_vcpu *v, enum x86_event_type type);      /* exit VM_EXIT_WINDOW as soon as it could */
     void (*tpr_window)(struct arch_vcpu *v, u8 threshold);
-    u8   (*skip_short)(struct arch_vcpu *v, const struct vm_exit *exit); /* the length, 0: not so simple, nothing was done */
     enum pith_status (*skip)(struct arch_vcpu *v, const struct vm_exit *exit); /* skip.h decides; STI and MOV SS blocking end */
 
     void (*trap_msr)(u8 *bitmap, u32 msr, bool on_read, bool on_write);

@@ -17,6 +17,7 @@
 #define MANIFEST_NONE       0xffffffffu /* no such module, no focus */
 
 enum manifest_poweroff { MANIFEST_POWEROFF_NEVER = 0, MANIFEST_POWEROFF_WHEN_DONE = 1 };
+#define MANIFEST_TRACE_RIP 1u                        /* and where the guest was */
 enum manifest_restart { MANIFEST_RESTART_NEVER = 0, MANIFEST_RESTART_ON_FAILURE = 1, MANIFEST_RESTART_ALWAYS = 2 };
 enum manifest_flags {
     MANIFEST_DEDICATED = 1, MANIFEST_STRICT = 2, MANIFEST_CORES_GIVEN = 4, MANIFEST_NO_KVM = 8, MANIFEST_DMA_TRUSTED = 16
@@ -46,7 +47,7 @@ struct manifest {
     uint32_t nr_partitions;
     uint32_t focus;                                  /* index of the partition that gets the keyboard, or MANIFEST_NONE */
     uint32_t poweroff, log_level;                    /* enum manifest_poweroff; 0 error, 1 warn, 2 info, 3 debug */
-    uint32_t trace;                                  /* bytes of records a core, a power of two; 0: none */
+    uint32_t trace;                                  /* bytes of records a core, a power of two; 0: none; MANIFEST_TRACE_RIP */
     struct manifest_partition partitions[MANIFEST_PARTITIONS];
 };
 _Static_assert(sizeof(struct manifest_partition) % 8 == 0, "no tail padding");

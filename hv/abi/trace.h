@@ -39,8 +39,7 @@ enum pith_trace_flags {
  * XSETBV        ECX                                  EDX:EAX
  * PIO           port, bytes << 16                    what was written or read; 0 of string instructions
  * S2_FAULT      0                                    guest-physical address
- * HYPERCALL     number, status << 16                 first argument
- *               0xffff: none of Pith's               RAX
+ * HYPERCALL     EAX                                  EBX, status << 32
  * INSN          enum x86_insn                        0
  * EXCEPTION     vector, error code << 16             #PF: address, #DB: bits of DR6
  * INJECT        vector, error code << 16             type: 0 interrupt, 2 NMI, 3 exception, 4 to 6 of software
@@ -53,10 +52,10 @@ struct pith_trace {
     uint64_t tsc;     /* the machine's ticks; of an exit: when the guest had left */
     uint64_t value;
     uint32_t operand;
-    uint32_t rip;     /* of exits: the guest's, lower half */
+    uint32_t rip;     /* of exits, with `trace = ... rip`: the guest's, lower half */
     uint32_t ticks;   /* of exits: until it was dealt with */
     uint8_t kind, flags;
-    uint8_t len;      /* of exits: how far RIP was moved; 255: elsewhere */
+    uint8_t len;      /* the same: how far RIP was moved; 255: elsewhere */
     uint8_t source;   /* partition << 4 | vCPU */
 };
 _Static_assert(sizeof(struct pith_trace) == 32, "tools/pith-trace");
@@ -64,9 +63,9 @@ _Static_assert(sizeof(struct pith_trace) == 32, "tools/pith-trace");
 #define PITH_TRACE_MAGIC 0x43525450u /* "PTRC" */
 struct pith_trace_ring {
     uint32_t magic, core;
-    uint32_t records; /* room, a power of two */
+    uint32_t mask;    /* room for records, a power of two, less 1 */
     uint32_t khz;     /* ticks a millisecond */
-    uint64_t head;    /* ever written; the newest is at (head - 1) % records */
+    uint64_t head;    /* ever written; the newest is at (head - 1) & mask */
     uint64_t from;    /* where it was cleared last */
     struct pith_trace at[];
 };

@@ -164,7 +164,7 @@ FIELD(pith_trace, source, 31, 1);
 GOLDEN(sizeof(struct pith_trace), 32);
 FIELD(pith_trace_ring, magic, 0, 4);
 FIELD(pith_trace_ring, core, 4, 4);
-FIELD(pith_trace_ring, records, 8, 4);
+FIELD(pith_trace_ring, mask, 8, 4);
 FIELD(pith_trace_ring, khz, 12, 4);
 FIELD(pith_trace_ring, head, 16, 8);
 FIELD(pith_trace_ring, from, 24, 8);

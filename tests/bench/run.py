@@ -19,6 +19,7 @@ QEMU, INTEL, AMD = 'qemu-amd', 'bochs-intel', 'bochs-amd'
 MACHINES = (QEMU, INTEL, AMD)   # the last as information only
 SHIFT = 6                       # QEMU's TSC counts 64 an instruction: the firmware, which waits by the clock, is through sooner
 TIMEOUT = 600
+TRACED = ('cpuid', 'hypercall_null', 'msr_read', 'pio_read') # what a record of theirs adds
 BOOT = re.compile(r'^\[pith\] first guest after (\d+) ticks: (\d+) of them waiting, (\d+) clearing (\d+) KiB', re.M)
 KEPT = re.compile(r'^\[pith\] (\d+) KiB kept', re.M)
 
@@ -39,11 +40,13 @@ def budgets():
     return {QEMU: {n: number(r[0]) for n, r in rows.items()}, INTEL: {n: number(r[1]) for n, r in rows.items()}, AMD: {}}
 
 
-def operations(machine):
+def operations(machine, traced=False):
     """What guests/bench.c and Pith itself say, in instructions."""
-    with tempfile.NamedTemporaryFile('r') as serial:
+    with tempfile.NamedTemporaryFile('r') as serial, tempfile.NamedTemporaryFile('w') as conf:
+        conf.write((ROOT / 'tests/bench/pith.conf').read_text().replace('[pith]', '[pith]\ntrace = yes' if traced else '[pith]'))
+        conf.flush()
         subprocess.run([ROOT / 'tools/pith-run', '--machine', machine, '--cpus', '1', '--timeout', str(TIMEOUT), '--serial', serial.name,
-                        '--config', ROOT / 'tests/bench/pith.conf', '--file', f'bench.elf={BUILD}/guests/bench.elf',
+                        '--config', conf.name, '--file', f'bench.elf={BUILD}/guests/bench.elf',
                         '--until', r'^\[bench\] bench done', *(['--icount', str(SHIFT)] if machine == QEMU else [])],
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         text = serial.read().replace('\r', '')
@@ -63,6 +66,8 @@ def measure(machines, with_linux):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         guest, bare = (pool.submit(f) for f in (linux.measure_guest, linux.measure_bare)) if with_linux else (None, None)
         found = dict(zip(machines, pool.map(operations, machines)))
+        for machine, with_trace in zip(machines, pool.map(lambda m: operations(m, True), machines)):
+            found[machine].update({f"trace_{n}": with_trace[n] - found[machine][n] for n in TRACED if n in found[machine] and n in with_trace})
         if with_linux:
             found[QEMU].update(linux.ratios(guest.result(), bare.result()))
     return found

@@ -171,7 +171,7 @@ TYPED_MONITOR = ('\x14\x14help\nlist\ncores\nexits clock\nmem clock\npause clock
                  'mem\nstop clock\nstart hello\nlog\nnonsense\npoweroff\n')
 # What only the hypervisor finds: memory that is there for the loader, but not for the hypervisor's structures too.
 CROWD = ''.join(f'[partition p{n}]\nimage = hello.elf\nmemory = 62M\nvcpus = 16\n' for n in range(16))
-TRACED = MONITOR.replace('[pith]', '[pith]\ntrace = 16K')
+TRACED = MONITOR.replace('[pith]', '[pith]\ntrace = 16K rip')
 TYPED_TRACE = '\x14\x14trace off clock\ntrace show\ntrace dump nobody\ntrace nonsense\ntrace dump\n'
 FAULT = HELLO.replace('hello', 'fault') + 'restart = on-failure\n'
 STRICT = HELLO + ''.join(f"""

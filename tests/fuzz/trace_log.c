@@ -82,14 +82,14 @@ static size_t change(char *text, size_t size)
 
 static size_t make_ring(char *data)
 {
-    struct pith_trace_ring r = { .magic = PITH_TRACE_MAGIC, .core = (u32)fuzz_below(260), .records = 1u << fuzz_below(5),
+    struct pith_trace_ring r = { .magic = PITH_TRACE_MAGIC, .core = (u32)fuzz_below(260), .mask = (1u << fuzz_below(5)) - 1,
                                  .khz = (u32)fuzz_below(3), .head = fuzz_number(), .from = fuzz_number() };
-    size_t size = sizeof(r) + r.records * sizeof(struct pith_trace);
+    size_t size = sizeof(r) + (r.mask + 1ul) * sizeof(struct pith_trace);
 
     if (fuzz_below(4))
         r.from = r.head - MIN(r.head, fuzz_below(40));
     if (fuzz_below(8) == 0)
-        r.records = (u32)fuzz_next();
+        r.mask = (u32)fuzz_next();
     memcpy(data, &r, sizeof(r));
     for (size_t i = sizeof(r); i < size; i += 8) {
         u64 word = i % 32 == 24 ? last_word() : fuzz_number();

@@ -20,7 +20,7 @@ from table import TABLE
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get('BUILD', 'build')
-CONFIG = '[pith]\ntrace = 128K\n' + ''.join(f'[partition {g}]\nimage = {g}.elf\nmemory = 8M\ncores = 0\n' for g in ('every', 'fault'))
+CONFIG = '[pith]\ntrace = 128K rip\n' + ''.join(f'[partition {g}]\nimage = {g}.elf\nmemory = 8M\ncores = 0\n' for g in ('every', 'fault'))
 ENDS = [r'\[pith\] every: exited with status 0$', r'\[pith\] fault: ended after a failure$']
 DUMP = b'\x14\x14trace dump\n' # every has the keyboard, then fault, then the monitor
 LINES_AROUND, LINES_SHOWN = 3, 12

@@ -107,7 +107,7 @@ static void defaults(void **state)
 static void every_key(void **state)
 {
     static const char text[] =
-        "[pith]\nfocus=b\npoweroff=when-done\nlog=debug\ntrace = 64K\n"
+        "[pith]\nfocus=b\npoweroff=when-done\nlog=debug\ntrace = 64K rip\n"
         "[partition a]\nimage=x\ninitrd=y\nmodules=m1  m2\tx\ncmdline= a=1  # b \n"
         "memory=2G\nvcpus=2\ncores=1-2,70\ndedicated=yes\nrestart=always\n"
         "strict=yes\nkvm=no\nports=0x2f8-0x2ff, 0x220\nmmio=0xfe000000-0xfe000fff\n"
@@ -120,7 +120,7 @@ static void every_key(void **state)
     assert_int_equal(cfg.manifest.focus, 1);
     assert_int_equal(cfg.manifest.poweroff, MANIFEST_POWEROFF_WHEN_DONE);
     assert_int_equal(cfg.manifest.log_level, 3);
-    assert_int_equal(cfg.manifest.trace, 65536);
+    assert_int_equal(cfg.manifest.trace, 65537);
     assert_int_equal(p->initrd, 1);
     assert_int_equal(p->nr_modules, 3);
     assert_int_equal(p->modules[0], 2);
@@ -277,10 +277,11 @@ static void choices(void **state)
     expect_bad_line("dedicated = yess", "did you mean 'yes'?");
     expect_bad("[pith]\nlog = inf\n[partition a]\nimage = x\n", 2, "did you mean 'info'?");
     expect_bad("[pith]\ntrace = 5K\n[partition a]\nimage = x\n", 2, "write no, yes, or 4K");
-    expect_bad("[pith]\ntrace = 2K\n[partition a]\nimage = x\n", 2, "trace = 2K is no size");
-    expect_bad("[pith]\ntrace = 32M\n[partition a]\nimage = x\n", 2, "trace = 32M is no size");
-    expect_bad("[pith]\ntrace = K\n[partition a]\nimage = x\n", 2, "trace = K is no size");
-    expect_bad("[pith]\ntrace = 99999999999999999999K\n[partition a]\nimage = x\n", 2, "is no size");
+    expect_bad("[pith]\ntrace = 4K rips\n[partition a]\nimage = x\n", 2, "trace = 4K rips says no size");
+    expect_bad("[pith]\ntrace = 2K\n[partition a]\nimage = x\n", 2, "trace = 2K says no size");
+    expect_bad("[pith]\ntrace = 32M\n[partition a]\nimage = x\n", 2, "trace = 32M says no size");
+    expect_bad("[pith]\ntrace = K\n[partition a]\nimage = x\n", 2, "trace = K says no size");
+    expect_bad("[pith]\ntrace = 99999999999999999999K\n[partition a]\nimage = x\n", 2, "says no size");
     expect_bad("[pith]\nlog = 7\n[partition a]\nimage = x\n", 2, "error, warn, info or debug");
     expect_bad("[pith]\npoweroff = 1\n[partition a]\nimage = x\n", 2, "never or when-done");
 }

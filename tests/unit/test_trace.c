@@ -26,11 +26,10 @@ static struct cpu cores[2];
 static struct partition parts[2];
 static struct vcpu vcpus[2];
 static struct manifest manifest;
-static u8 *memory[2];
+static u8 *memory[4];
 static u32 nr_memory, posted, warnings;
 static bool fail_alloc, room;
 static u64 rip, rip_step;
-static u8 short_len;
 static enum pith_status skip_status;
 static enum exit_action answer;
 static void (*inside)(void);
@@ -57,8 +56,7 @@ hpa_t frames_alloc(struct frame_pool *p, u64 n, u64 align)
 hpa_t virt_to_phys(const void *va) { return (u64)(uintptr_t)va - HOST_DIRECT_BASE; }
 u64 arch_tsc(void) { return 0; }
 u64 arch_tsc_khz(void) { return 1000; }
-u64 arch_vcpu_rip(const struct arch_vcpu *v) { (void)v; return rip; }
-u8 arch_vcpu_skip_short(struct arch_vcpu *v, const struct vm_exit *e) { (void)v, (void)e; rip += short_len; return short_len; }
+u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg) { (void)v; assert_int_equal(reg, X86_RIP); return rip; }
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *e) { (void)v, (void)e; rip += rip_step; return skip_status; }
 enum exit_action exit_handle(struct arch_vcpu *v, struct vm_exit *e)
 {
@@ -96,13 +94,12 @@ static int set_up(void **state)
         vcpus[i].home = &cores[0];
     }
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cores[0]);
-    manifest.trace = RECORDS * sizeof(struct pith_trace);
+    manifest.trace = RECORDS * sizeof(struct pith_trace) | MANIFEST_TRACE_RIP;
     nr_memory = posted = warnings = 0;
     fail_alloc = false;
     room = true;
     rip = 0x1000;
-    rip_step = 0;
-    short_len = 2;
+    rip_step = 2;
     skip_status = PITH_OK;
     answer = EXIT_SKIP;
     inside = NULL;
@@ -144,8 +141,10 @@ static void dump(const char *name)
 
 static void one_exit(u32 i, struct vm_exit e)
 {
+    vm_exit_fn *handle = trace_begin(&vcpus[i]);
+
     vcpus[i].arch.gpr = (struct x86_gprs){ .rax = 0xaaaaaaaabbbbbbbb, .rcx = 0xccccccccdddddddd, .rbx = 7 };
-    (void)trace_handle(&vcpus[i].arch, &e);
+    (void)handle(&vcpus[i].arch, &e);
 }
 
 static void last_is(u8 kind, const char *want)
@@ -164,9 +163,9 @@ static void last_is(u8 kind, const char *want)
 static void exits_say_what_they_were(void **state)
 {
     (void)state;
-    assert_true(trace_begin(&vcpus[1]));
     one_exit(1, (struct vm_exit){ .kind = VM_EXIT_CPUID });
     last_is(PITH_TRACE_CPUID, "leaf=bbbbbbbb sub=dddddddd");
+    assert_int_equal(read_back.entries[0].t.kind, PITH_TRACE_SCHED_IN);
     assert_int_equal(read_back.entries[1].t.rip, 0x1000);
     assert_int_equal(read_back.entries[1].t.len, 2);
     assert_int_equal(read_back.entries[1].t.source, 0x10);
@@ -181,7 +180,7 @@ static void exits_say_what_they_were(void **state)
     one_exit(1, (struct vm_exit){ .kind = VM_EXIT_S2_FAULT, .s2 = { .gpa = 0xfee00020, .write = true, .mapped = true } });
     last_is(PITH_TRACE_S2_FAULT, "write mapped gpa=fee00020");
     one_exit(1, (struct vm_exit){ .kind = VM_EXIT_HYPERCALL });
-    last_is(PITH_TRACE_HYPERCALL, "call=none rax=aaaaaaaabbbbbbbb");
+    last_is(PITH_TRACE_HYPERCALL, "call=none eax=bbbbbbbb first=7 status=572662306");
     one_exit(1, (struct vm_exit){ .kind = VM_EXIT_INSN, .insn = { .which = X86_INSN_RSM } });
     last_is(PITH_TRACE_INSN, "which=5");
     one_exit(1, (struct vm_exit){ .kind = VM_EXIT_EXCEPTION, .exception = { .vector = 17, .has_error = true, .error = 4 } });
@@ -192,29 +191,41 @@ static void exits_say_what_they_were(void **state)
     last_is(PITH_TRACE_OTHER, "reason=9 detail=5");
 }
 
-static void the_way_past_an_instruction(void **state)
+static enum exit_action halt(void)
 {
     struct vm_exit e = { .kind = VM_EXIT_HLT };
+    vm_exit_fn *handle = trace_begin(&vcpus[0]);
 
+    return handle(&vcpus[0].arch, &e);
+}
+
+static u8 last_len(void)
+{
+    dump("");
+    return read_back.entries[read_back.nr - 1].t.len;
+}
+
+static void the_way_past_an_instruction(void **state)
+{
     (void)state;
-    assert_true(trace_begin(&vcpus[0]));
-    assert_int_equal(trace_handle(&vcpus[0].arch, &e), EXIT_RESUME);
-    short_len = 0;
-    rip_step = 5;
-    assert_int_equal(trace_handle(&vcpus[0].arch, &e), EXIT_RESUME);
+    assert_int_equal(halt(), EXIT_RESUME);
+    assert_int_equal(last_len(), 2);
     rip_step = 0x100;
-    assert_int_equal(trace_handle(&vcpus[0].arch, &e), EXIT_RESUME);
+    assert_int_equal(halt(), EXIT_RESUME);
+    assert_int_equal(last_len(), 255);
     skip_status = PITH_E_STATE;
-    assert_int_equal(trace_handle(&vcpus[0].arch, &e), EXIT_FAIL);
+    rip_step = 0;
+    assert_int_equal(halt(), EXIT_FAIL);
     assert_non_null(vcpus[0].why);
     answer = EXIT_RESUME;
-    assert_int_equal(trace_handle(&vcpus[0].arch, &e), EXIT_RESUME);
+    assert_int_equal(halt(), EXIT_RESUME);
+    assert_int_equal(last_len(), 0);
+    manifest.trace &= ~MANIFEST_TRACE_RIP;
+    trace_init(&manifest, NULL);
+    answer = EXIT_SKIP;
+    assert_int_equal(halt(), EXIT_SKIP); /* left to others */
     dump("");
-    assert_int_equal(read_back.nr, 6);
-    assert_int_equal(read_back.entries[1].t.len, 2);
-    assert_int_equal(read_back.entries[2].t.len, 5);
-    assert_int_equal(read_back.entries[3].t.len, 255);
-    assert_int_equal(read_back.entries[5].t.len, 0);
+    assert_int_equal(read_back.entries[read_back.nr - 1].t.rip, 0);
 }
 
 static void stop_inside(void)
@@ -225,7 +236,6 @@ static void stop_inside(void)
 static void an_event_inside_an_exit(void **state)
 {
     (void)state;
-    assert_true(trace_begin(&vcpus[0]));
     inside = stop_inside;
     one_exit(0, (struct vm_exit){ .kind = VM_EXIT_HYPERCALL });
     dump("");
@@ -247,7 +257,6 @@ static void dump_inside(void)
 static void a_record_that_is_being_written(void **state)
 {
     (void)state;
-    assert_true(trace_begin(&vcpus[0]));
     inside = dump_inside;
     one_exit(0, (struct vm_exit){ .kind = VM_EXIT_CPUID });
     assert_null(inside);
@@ -323,14 +332,14 @@ static void one_partition_alone(void **state)
     say("off", "two");
     assert_int_equal(posted, 1);
     trace_event(&parts[1], 0, PITH_TRACE_STOP, 0, 0);
-    assert_false(trace_begin(&vcpus[1]));
-    assert_true(trace_begin(&vcpus[0]));
+    assert_ptr_equal(trace_begin(&vcpus[1]), exit_handle);
+    assert_ptr_not_equal(trace_begin(&vcpus[0]), exit_handle);
     dump("");
     assert_int_equal(read_back.nr, 3);
     say("off", "");
-    assert_false(trace_begin(&vcpus[0]));
+    assert_ptr_equal(trace_begin(&vcpus[0]), exit_handle);
     say("on", "");
-    assert_true(trace_begin(&vcpus[1]));
+    assert_ptr_not_equal(trace_begin(&vcpus[1]), exit_handle);
 }
 
 static void without_rings(void **state)
@@ -342,7 +351,7 @@ static void without_rings(void **state)
     trace_init(&manifest, NULL);
     assert_int_equal(warnings, 1);
     trace_event(&parts[0], 0, PITH_TRACE_START, 0, 0);
-    assert_false(trace_begin(&vcpus[0]));
+    assert_ptr_equal(trace_begin(&vcpus[0]), exit_handle);
     out_len = 0;
     say("dump", "");
     assert_non_null(strstr(out, "trace = yes"));

@@ -118,7 +118,7 @@ static void make_ring(uint64_t head, uint64_t from)
     memset(&ring, 0, sizeof(ring));
     ring.r.magic = PITH_TRACE_MAGIC;
     ring.r.core = 2;
-    ring.r.records = 4;
+    ring.r.mask = 3;
     ring.r.khz = 1000;
     ring.r.head = head;
     ring.r.from = from;
@@ -143,7 +143,7 @@ static void reads_a_ring(void **state)
     make_ring(9, 10);
     assert_false(add((const char *)&ring, sizeof(ring)));
     make_ring(9, 1);
-    ring.r.records = 3;
+    ring.r.mask = 2;
     assert_false(add((const char *)&ring, sizeof(ring)));
     assert_non_null(strstr(log.error, "makes no sense"));
 }

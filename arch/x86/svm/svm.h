@@ -146,7 +146,6 @@ enum pith_status svm_cpu_enable(struct arch_cpu *cpu);
 void svm_cpu_disable(struct arch_cpu *cpu);
 
 u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg);
-u64 svm_rip(const struct arch_vcpu *v);
 void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
 void svm_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);
 void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
@@ -164,4 +163,4 @@ void svm_window_seen(struct arch_vcpu *v); /* after an exit that a window or the
 enum exit_action svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 void svm_prepare(struct arch_vcpu *v);
 void svm_left(struct arch_vcpu *v, struct vm_exit *exit);
-u8 svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit); /* the length; 0: svm_skip() has more to do */
+bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit); /* false: svm_skip() has more to do */

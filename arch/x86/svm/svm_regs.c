@@ -48,11 +48,6 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
     return vmcb->int_ctl & V_TPR_MASK;
 }
 
-u64 svm_rip(const struct arch_vcpu *v)
-{
-    return ((const struct vmcb *)v->hw)->rip;
-}
-
 /*
  * The tag's translations were made under other paging rules: the next entry takes a new tag. VMRUN
  * itself flushes nothing.
@@ -132,7 +127,7 @@ void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment
 }
 
 /* Without nRIP most exits leave it to the bytes at RIP how long the instruction is. */
-u8 svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
+bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
     u64 rip = vmcb->rip, len = exit->insn_len;
@@ -141,14 +136,14 @@ u8 svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
         const struct skip_encoding *e = skip_cached(v, exit, rip, vmcb->cr3);
 
         if (!e || (vmcb->rflags & SKIP_RFLAGS))
-            return 0;
+            return false;
         len = e->len;
     } else if (skip_has_rest(rip, rip + len, vmcb->rflags)) {
-        return 0;
+        return false;
     }
     vmcb->rip = rip + len;
     vmcb->int_state &= ~INTERRUPT_SHADOW;
-    return (u8)len;
+    return true;
 }
 
 enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit)

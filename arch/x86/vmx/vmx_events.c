@@ -17,15 +17,15 @@ void vmx_end_shadow(struct arch_vcpu *v)
 }
 
 /* The processor tells every length but that of a memory access, which who emulates it has decoded. */
-u8 vmx_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
+bool vmx_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     u64 rip = vmread(VMCS_GUEST_RIP), next = rip + exit->insn_len;
 
     if (next == rip || skip_has_rest(rip, next, vmread(VMCS_GUEST_RFLAGS)))
-        return 0;
+        return false;
     vmwrite(VMCS_GUEST_RIP, next);
     vmx_end_shadow(v);
-    return exit->insn_len;
+    return true;
 }
 
 enum pith_status vmx_skip(struct arch_vcpu *v, const struct vm_exit *exit)
