@@ -48,6 +48,11 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
     return vmcb->int_ctl & V_TPR_MASK;
 }
 
+u64 svm_rip(const struct arch_vcpu *v)
+{
+    return ((const struct vmcb *)v->hw)->rip;
+}
+
 /*
  * The tag's translations were made under other paging rules: the next entry takes a new tag. VMRUN
  * itself flushes nothing.

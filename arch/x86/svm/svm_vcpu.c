@@ -200,6 +200,7 @@ const struct vm_ops svm_ops = {
     .vcpu_reset = svm_vcpu_reset,
     .vcpu_run = svm_vcpu_run,
     .reg = svm_reg,
+    .rip = svm_rip,
     .set_reg = svm_set_reg,
     .seg = svm_seg,
     .set_seg = svm_set_seg,

@@ -54,6 +54,12 @@ void vmx_set_controls(struct arch_vcpu *v, u32 pin, u32 proc)
     s->proc = proc;
 }
 
+u64 vmx_rip(const struct arch_vcpu *v)
+{
+    (void)v;
+    return vmread(VMCS_GUEST_RIP);
+}
+
 u64 vmx_reg(const struct arch_vcpu *v, enum x86_reg reg)
 {
     switch (reg) {

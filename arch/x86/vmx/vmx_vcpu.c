@@ -216,6 +216,7 @@ const struct vm_ops vmx_ops = {
     .vcpu_reset = vmx_vcpu_reset,
     .vcpu_run = vmx_vcpu_run,
     .reg = vmx_reg,
+    .rip = vmx_rip,
     .set_reg = vmx_set_reg,
     .seg = vmx_seg,
     .set_seg = vmx_set_seg,
