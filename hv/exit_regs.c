@@ -135,6 +135,8 @@ enum exit_action on_dr(struct vcpu *v, struct vm_exit *exit)
         return EXIT_FAIL;
     if (exit->dr.write)
         return put_dr(v, dr, gpr_read(v, gpr));
+    if (!(arch_vcpu_reg(&v->arch, X86_DR7) & DR7_ENABLES))
+        arch_vcpu_show_dr(&v->arch); /* who reads one reads more: a kernel that saves them */
     gpr_write(v, gpr, dr < 4 ? v->arch.dr[dr] : arch_vcpu_reg(&v->arch, dr & 1 ? X86_DR7 : X86_DR6));
     return EXIT_SKIP;
 }

@@ -4,8 +4,6 @@
 
 #include "arch/x86/vm.h"
 
-#define DR7_ENABLES 0xffull /* L and G of the four breakpoints */
-
 /* The DR7 for the processor: @dr7 without what is not to be armed. */
 u64 breakpoints_armed(const u64 dr[4], u64 dr7);
 /* At every entry of a guest that has any enabled, since others may have used the registers: loads DR0-3, returns that DR7. */

@@ -5,6 +5,7 @@
  */
 #include "arch/x86/vm.h"
 
+#include "arch/x86/breakpoints.h"
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/events.h"
@@ -322,6 +323,13 @@ void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc)
     ASSERT_RESIDENT(v);
     v->backstop = tsc;
     v->plain_epoch = 0;
+}
+
+void arch_vcpu_show_dr(struct arch_vcpu *v)
+{
+    ASSERT_RESIDENT(v);
+    (void)breakpoints_load(v);
+    ops->show_dr(v);
 }
 
 bool arch_xcr0_valid(u64 val)

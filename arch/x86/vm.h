@@ -197,6 +197,8 @@ bool           arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 void           arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold);
 /* Have a PREEMPT exit at that host TSC at the latest, where the processor can (VMX preemption timer); 0: no. */
 void           arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc);
+/* Its debug registers go into the processor, where reads need no exit, until one is written (VMX: nor writes, until the unload). */
+void           arch_vcpu_show_dr(struct arch_vcpu *v);
 bool           arch_xcr0_valid(u64 val);                                     /* may a guest's XCR0 hold it on this hardware? */
 /* Past the instruction: RIP wrapped to the mode, STI/MOV SS shadow dropped, #DB raised when RFLAGS.TF was set. */
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit) MUST_CHECK;

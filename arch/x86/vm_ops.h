@@ -34,6 +34,7 @@ struct vm_ops {
     bool (*ready)(const struct arch_vcpu *v, enum x86_event_type type); /* EXTINT, NMI: could it be taken now? (IF, shadow, NMI mask) */
     void (*window)(struct arch_vcpu *v, enum x86_event_type type);      /* exit VM_EXIT_WINDOW as soon as it could */
     void (*tpr_window)(struct arch_vcpu *v, u8 threshold);
+    void (*show_dr)(struct arch_vcpu *v);                     /* vm.c has loaded DR0-3, and none of them is enabled */
     enum pith_status (*skip)(struct arch_vcpu *v, const struct vm_exit *exit); /* skip.h decides; STI and MOV SS blocking end */
 
     void (*trap_msr)(u8 *bitmap, u32 msr, bool on_read, bool on_write);

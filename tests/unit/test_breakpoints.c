@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/breakpoints.h"
+#include "arch/x86/cpu/regs.h"
 #include "arch/x86/host.h"
 
 #define EXEC  0ull

@@ -27,6 +27,7 @@ static u8 fault;
 static struct vcpu vcpu;
 
 u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg) { (void)v; return regs[reg]; }
+void arch_vcpu_show_dr(struct arch_vcpu *v) { (void)v; }
 void arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val) { (void)v; regs[reg] = val; }
 void arch_vcpu_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out)
 {

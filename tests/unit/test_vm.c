@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The vendor-neutral half: which vendor and why not, what can be injected when, shutdown, trap maps, residency.
- * LINK: arch/x86/vm.c arch/x86/events.c arch/x86/mov_cr.c
+ * LINK: arch/x86/vm.c arch/x86/breakpoints.c arch/x86/events.c arch/x86/mov_cr.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -70,6 +70,10 @@ static inline void write_cr2(u64 v) { __asm__ volatile("mov %0, %%cr2" : : "r"(v
 static inline void write_cr3(u64 v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
 static inline void write_cr4(u64 v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
 
+static inline u64 read_dr0(void) { u64 v; __asm__ volatile("mov %%dr0, %0" : "=r"(v)); return v; }
+static inline u64 read_dr1(void) { u64 v; __asm__ volatile("mov %%dr1, %0" : "=r"(v)); return v; }
+static inline u64 read_dr2(void) { u64 v; __asm__ volatile("mov %%dr2, %0" : "=r"(v)); return v; }
+static inline u64 read_dr3(void) { u64 v; __asm__ volatile("mov %%dr3, %0" : "=r"(v)); return v; }
 static inline u64 read_dr6(void) { u64 v; __asm__ volatile("mov %%dr6, %0" : "=r"(v)); return v; }
 static inline void write_dr0(u64 v) { __asm__ volatile("mov %0, %%dr0" : : "r"(v)); }
 static inline void write_dr1(u64 v) { __asm__ volatile("mov %0, %%dr1" : : "r"(v)); }

@@ -62,6 +62,7 @@
 #define DR7_RESET 0x400ull
 #define DR6_WRITABLE 0xe00full     /* without RTM and bus locks, which CPUID hides */
 #define DR7_WRITABLE 0xffff23ffull
+#define DR7_ENABLES 0xffull /* L and G of the four breakpoints */
 #define DR7_GD    BIT(13)
 #define DR6_BS    BIT(14)
 

@@ -79,8 +79,7 @@ void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
         v->dr7 = val;
         v->plain_epoch = 0;
         vmcb->dr7 = val & ~DR7_ENABLES;
-        vmcb->intercept_dr = val & (DR7_ENABLES | DR7_GD) ? INTERCEPT_DR_ALL : INTERCEPT_DR_WRITES;
-        (void)breakpoints_load(v);
+        vmcb->intercept_dr = INTERCEPT_DR_ALL;
         return;
     case X86_CR2:
         write_cr2(val); /* see svm_vcpu_load() */

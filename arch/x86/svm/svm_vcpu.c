@@ -45,7 +45,6 @@ static enum pith_status svm_vcpu_init(struct arch_vcpu *v)
         return PITH_E_MEM;
     v->hw = vmcb = phys_to_virt(v->hw_hpa);
     memset(vmcb, 0, sizeof(*vmcb));
-    vmcb->intercept_dr = INTERCEPT_DR_ALL;
     vmcb->intercept_excp = (u32)intercepts_excp;
     vmcb->intercept_misc1 = (u32)intercepts_misc1;
     vmcb->intercept_misc2 = (u32)intercepts_misc2;
@@ -71,10 +70,18 @@ void svm_load_tsc_aux(const struct arch_vcpu *v)
 /* VMLOAD and VMSAVE carry everything else, at every entry, and VMRUN loads CR2; but Bochs's does not. */
 static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
+    struct vmcb *vmcb = v->hw;
+
     (void)cpu;
     svm_load_tsc_aux(v);
-    write_cr2(((const struct vmcb *)v->hw)->cr2);
-    (void)breakpoints_load(v); /* it may read them without an exit while its DR7 arms none */
+    write_cr2(vmcb->cr2);
+    vmcb->intercept_dr = INTERCEPT_DR_ALL; /* DR0-3 may be another vCPU's */
+}
+
+/* DR6 and DR7 are the VMCB's at every entry. */
+static void svm_show_dr(struct arch_vcpu *v)
+{
+    ((struct vmcb *)v->hw)->intercept_dr = INTERCEPT_DR_WRITES;
 }
 
 static void svm_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
@@ -207,6 +214,7 @@ const struct vm_ops svm_ops = {
     .ready = svm_ready,
     .window = svm_window,
     .tpr_window = svm_tpr_window,
+    .show_dr = svm_show_dr,
     .skip = svm_skip,
     .trap_msr = svm_trap_msr,
     .s2_leaf = svm_s2_leaf,

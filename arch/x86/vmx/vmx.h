@@ -27,6 +27,7 @@ struct vmx_state {
     u64 backstop;                /* what the preemption timer was set for */
     u32 pin, proc, vpid;
     u8 tpr_wanted, tpr_threshold;
+    bool dr_shown;               /* DR0-3, DR6 and DR7 are in the processor and the VMCS, MOV DR does not exit */
     bool flush_linear;           /* a control register was changed for the guest in a way that invalidates its TLB */
 };
 
@@ -88,6 +89,8 @@ void vmx_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
 void vmx_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);
 void vmx_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
 void vmx_init_masks(struct arch_vcpu *v);
+void vmx_show_dr(struct arch_vcpu *v);
+void vmx_hide_dr(struct arch_vcpu *v); /* takes them back */
 
 /* vmx_events.c */
 bool vmx_ready(const struct arch_vcpu *v, enum x86_event_type type);

@@ -60,6 +60,35 @@ u64 vmx_rip(const struct arch_vcpu *v)
     return vmread(VMCS_GUEST_RIP);
 }
 
+/*
+ * One control is for reads and writes of debug registers alike: from here on the guest may arm what it likes. VM exits disarm
+ * everything (SDM 3, "Loading Host Control Registers, Debug Registers, MSRs"), so that nothing fires in the hypervisor.
+ */
+void vmx_show_dr(struct arch_vcpu *v)
+{
+    struct vmx_state *s = vmx_state(v);
+
+    write_dr6(v->dr6);
+    vmx_set_controls(v, s->pin, s->proc & ~(u32)PROC_MOV_DR_EXITING);
+    s->dr_shown = true;
+}
+
+void vmx_hide_dr(struct arch_vcpu *v)
+{
+    struct vmx_state *s = vmx_state(v);
+
+    if (!s->dr_shown)
+        return;
+    v->dr[0] = read_dr0();
+    v->dr[1] = read_dr1();
+    v->dr[2] = read_dr2();
+    v->dr[3] = read_dr3();
+    v->dr6 = read_dr6();
+    s->dr_shown = false;
+    vmx_set_reg(v, X86_DR7, vmread(VMCS_GUEST_DR7));
+    vmx_set_controls(v, s->pin, s->proc | (u32)PROC_MOV_DR_EXITING);
+}
+
 u64 vmx_reg(const struct arch_vcpu *v, enum x86_reg reg)
 {
     switch (reg) {
@@ -70,11 +99,11 @@ u64 vmx_reg(const struct arch_vcpu *v, enum x86_reg reg)
     case X86_CR8:
         return *(const u32 *)((const u8 *)v->vapic + VAPIC_TPR) >> 4;
     case X86_DR6:
-        return v->dr6;
+        return vmx_state(v)->dr_shown ? read_dr6() : v->dr6;
     case X86_CR2:
         return read_cr2();
     case X86_DR7:
-        return v->dr7;
+        return vmx_state(v)->dr_shown ? vmread(VMCS_GUEST_DR7) : v->dr7;
     default:
         return vmread(plain[reg]);
     }
@@ -154,6 +183,8 @@ void vmx_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
         return;
     case X86_DR6:
         v->dr6 = val;
+        if (vmx_state(v)->dr_shown)
+            write_dr6(val);
         return;
     case X86_CR2:
         write_cr2(val);
@@ -161,7 +192,7 @@ void vmx_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
     case X86_DR7:
         v->plain_epoch = 0;
         v->dr7 = val;
-        vmwrite(VMCS_GUEST_DR7, val & ~DR7_ENABLES);
+        vmwrite(VMCS_GUEST_DR7, vmx_state(v)->dr_shown ? val : val & ~DR7_ENABLES);
         return;
     default:
         vmwrite(plain[reg], val);

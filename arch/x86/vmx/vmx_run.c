@@ -29,6 +29,7 @@ static __attribute__((noinline)) void move_backstop(struct arch_vcpu *v)
 void vmx_prepare(struct arch_vcpu *v)
 {
     struct vmx_state *s = vmx_state(v);
+    bool armed = !s->dr_shown && (v->dr7 & DR7_ENABLES);
 
     if (!tags_current(v->cpu, v) || s->flush_linear)
         vmx_tlb_update(v, tags_prepare(v->cpu, v, VMX_NR_VPIDS));
@@ -36,11 +37,11 @@ void vmx_prepare(struct arch_vcpu *v)
         vmx_write_event(v);
     if (s->tpr_wanted)
         vmx_tpr_update(v);
-    if (v->dr7 & DR7_ENABLES) /* DR6 is not loaded at all: every #DB is an exit that leaves it alone, and MOV DR exits */
+    if (armed) /* DR6 is not loaded: every #DB is an exit that leaves it alone, and MOV DR exits */
         vmwrite(VMCS_GUEST_DR7, breakpoints_load(v));
     if (s->backstop != v->backstop)
         move_backstop(v);
-    v->plain_epoch = s->tpr_wanted || (v->dr7 & DR7_ENABLES) ? 0 : v->seen_s2_epoch;
+    v->plain_epoch = s->tpr_wanted || armed ? 0 : v->seen_s2_epoch;
 }
 
 static void read_vectoring(struct vmx_raw *raw)

@@ -146,6 +146,7 @@ static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
 static void vmx_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     (void)cpu;
+    vmx_hide_dr(v);
     v->cr2 = read_cr2();
     save_msrs(v);
     vmclear(v->hw_hpa);
@@ -185,6 +186,7 @@ static void vmx_vcpu_reset(struct arch_vcpu *v, bool init_only)
 
     if (!init_only)
         reset_msrs(v);
+    vmx_state(v)->dr_shown = false; /* its control is on again, below */
     vmwrite(VMCS_ENTRY_INTR_INFO, 0);
     vmwrite(VMCS_GUEST_EFER, 0);
     vmx_set_reg(v, X86_CR0, cache_bits | CR0_ET);
@@ -223,6 +225,7 @@ const struct vm_ops vmx_ops = {
     .ready = vmx_ready,
     .window = vmx_window,
     .tpr_window = vmx_tpr_window,
+    .show_dr = vmx_show_dr,
     .skip = vmx_skip,
     .trap_msr = vmx_trap_msr,
     .s2_leaf = vmx_s2_leaf,
