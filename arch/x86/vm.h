@@ -131,7 +131,7 @@ enum x86_insn {
 struct vm_exit {
     u8 kind;                   /* enum vm_exit_kind */
     u8 insn_len;               /* 0: unknown; arch_vcpu_skip() finds it. Only kinds that can end in SKIP set it */
-    u8 cpl;                    /* set for HYPERCALL, PIO, S2_FAULT, DR, INSN and XSETBV only */
+    u8 cpl;                    /* set for HYPERCALL, DR, INSN and XSETBV only */
     u32 hw_reason;             /* vendor code, for trace and reports only */
     union {
         struct { u8 vector; bool has_error; u32 error; u64 info; } exception;    /* info: #PF address, #DB DR6 bits */

@@ -90,7 +90,8 @@ enum vmcs_field {
 #define INTR_NMI_UNBLOCKED BIT(12) /* exit: an IRET had just unblocked NMIs when the fault came */
 #define INTR_VALID         BIT(31)
 
-/* Exit qualification of an EPT violation. */
+/* Exit qualification of an I/O instruction, of an EPT violation. */
+#define IOQ_STRING         BIT(4)
 #define EPTQ_WRITE         BIT(1)
 #define EPTQ_FETCH         BIT(2)
 #define EPTQ_RIGHTS        (BIT(3) | BIT(4) | BIT(5))

@@ -54,18 +54,23 @@ static void read_vectoring(struct vmx_raw *raw)
     raw->len = (u32)vmread(VMCS_EXIT_INSN_LEN);
 }
 
+/* Few tests on the way of ports and hypercalls. */
 static void read_more(struct vmx_raw *raw, unsigned needs)
 {
-    if (needs & VMX_NEED_QUAL)
+    if (needs & VMX_NEED_QUAL) {
         raw->qual = vmread(VMCS_EXIT_QUALIFICATION);
-    if (needs & VMX_NEED_INFO)
-        raw->info = (u32)vmread(VMCS_EXIT_INSN_INFO);
-    if (needs & VMX_NEED_GPA)
-        raw->gpa = vmread(VMCS_GUEST_PHYSICAL);
+        if ((needs & VMX_NEED_INFO) && (raw->qual & IOQ_STRING)) /* else it says nothing */
+            raw->info = (u32)vmread(VMCS_EXIT_INSN_INFO);
+    }
     if (needs & VMX_NEED_CPL)
         raw->ss_rights = (u32)vmread(VMCS_GUEST_SS_RIGHTS);
     if (needs & VMX_NEED_CR0)
         raw->cr0 = vmread(VMCS_GUEST_CR0);
+    if (!(needs & (VMX_NEED_GPA | VMX_NEED_INTR | VMX_NEED_VECTORING)))
+        return;
+
+    if (needs & VMX_NEED_GPA)
+        raw->gpa = vmread(VMCS_GUEST_PHYSICAL);
     if (needs & VMX_NEED_INTR) {
         raw->intr = (u32)vmread(VMCS_EXIT_INTR_INFO);
         raw->intr_error = (u32)vmread(VMCS_EXIT_INTR_ERROR);
