@@ -218,10 +218,13 @@ static void modes_1_and_5_wait_for_the_gate(void **state)
     wr(0x61, 1);
     assert_int_equal(speaker_out(), 0);
     assert_int_equal(status(2) & 0x40, 0);
-    now += 49;
-    assert_int_equal(speaker_out(), 0);
+    now += 40;
     wr(0x61, 0); /* does not stop it */
-    wr(0x61, 1); /* but begins it anew */
+    now += 9;
+    assert_int_equal(speaker_out(), 0);
+    now += 1;
+    assert_int_equal(speaker_out(), 1);
+    wr(0x61, 1); /* begins it anew */
     now += 49;
     assert_int_equal(speaker_out(), 0);
     now++;
@@ -276,6 +279,11 @@ static void gate_restarts_modes_2_and_3(void **state)
         now += 77;
         wr(0x61, 1);
         assert_int_equal(count(2), 1000);
+        now += 999;
+        assert_int_equal(speaker_out(), 0);
+        wr(0x61, 0); /* up at once, and stays */
+        now += 3;
+        assert_int_equal(speaker_out(), 1);
     }
 }
 
