@@ -18,10 +18,21 @@
 
 struct __attribute__((packed)) pseudo { uint16_t limit; uint64_t base; };
 
+/*
+ * What the entries name. The tables are written through the window too: an entry of which an INS was through with the first two
+ * bytes leads to the last page of these 64 KiB, where it does no harm; with fewer to the same page as before, with more to nothing.
+ */
+static struct {
+    uint64_t level2[2][512], level1[2][512];
+    uint8_t page[2][4096];
+    uint8_t nothing[9][4096], harmless[4096];
+} shared __attribute__((aligned(65536)));
+_Static_assert(sizeof(shared) == 65536, "its last page ends in f000h");
+#define level2 shared.level2
+#define level1 shared.level1
+#define page   shared.page
+
 static uint64_t level3[512] __attribute__((aligned(4096)));
-static uint64_t level2[2][512] __attribute__((aligned(4096)));
-static uint64_t level1[2][512] __attribute__((aligned(4096)));
-static uint8_t page[2][4096] __attribute__((aligned(4096)));
 static uint8_t code[4096] __attribute__((aligned(4096))); /* alone in its page, or emulators are slow */
 static char stack[8192] __attribute__((aligned(16)));
 static volatile uint64_t flips;
