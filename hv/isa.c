@@ -131,18 +131,13 @@ static bool is_pit(u32 port)
     return (port & ~3u) == VPIT_BASE || port == VPIT_CONTROL;
 }
 
-static u8 read_pit(struct partition *p, u32 port)
-{
-    return vpit_read(&p->isa.pit, port, pit_ticks(p));
-}
-
 static u8 read_port(struct partition *p, u32 port)
 {
     bool changed;
     u8 val;
 
     if (!is_pic(port))
-        return is_pit(port) ? read_pit(p, port) : 0xff;
+        return is_pit(port) ? vpit_read(&p->isa.pit, port, pit_ticks(p)) : 0xff;
     val = vpic_read(&p->isa.pic, port, &changed);
     if (changed)
         pic_changed(p);
