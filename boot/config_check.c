@@ -3,7 +3,7 @@
 #include "boot/config_parser.h"
 
 #include "hv/lib/string.h"
-#include "hv/manifest.h"
+#include "boot/manifest.h"
 
 /*
  * Letters that FAT cannot store, that separate names, or that a UEFI path takes for something else.

@@ -6,7 +6,7 @@
 #include "boot/config_parser.h"
 
 #include "hv/lib/string.h"
-#include "hv/manifest.h"
+#include "boot/manifest.h"
 
 struct choice {
     const char *word;

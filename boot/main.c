@@ -8,7 +8,7 @@
 #include "boot/plans.h"
 #include "hv/abi/version.h"
 #include "hv/lib/string.h"
-#include "hv/manifest.h"
+#include "boot/manifest.h"
 
 #define CONFIG_NAME "pith.conf"
 

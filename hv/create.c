@@ -151,8 +151,22 @@ static struct cpu *pick_core(const struct manifest_partition *c)
     return best;
 }
 
+/* The loader knows which cores there are, and not which of them start. */
+static bool cores_run(const struct manifest_partition *c)
+{
+    for (u32 core = nr_cpus; core < MANIFEST_CORES; core++)
+        if (c->cores[core / 64] & BIT(core % 64)) {
+            log_error("pith.conf:%u: '%s' wants core %u and %u run (the first is 0) - correct cores", c->line, c->name, core,
+                      nr_cpus);
+            return false;
+        }
+    return true;
+}
+
 static enum pith_status make_vcpus(struct partition *p)
 {
+    if (!cores_run(p->conf))
+        return PITH_E_ARG;
     for (u32 i = 0; i < p->nr_vcpus; i++) {
         struct cpu *home = pick_core(p->conf);
         enum pith_status st;

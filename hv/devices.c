@@ -4,7 +4,9 @@
 
 #include "drivers/pci.h"
 #include "hv/lib/log.h"
-#include "hv/manifest.h"
+
+/* key, first and last, name of the partition; first and last that nobody may have, and what that is */
+#define MANIFEST_KEPT_TEXT "%s 0x%lx-0x%lx of '%s' reaches into 0x%lx-0x%lx, %s - take that out"
 
 #define GIVEN_MAX 64u
 

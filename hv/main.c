@@ -13,7 +13,6 @@
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
 #include "hv/load.h"
-#include "hv/manifest.h"
 #include "hv/monitor.h"
 #include "hv/partition.h"
 #include "hv/power.h"
@@ -54,15 +53,12 @@ static NORETURN void stop(const char *what)
     arch_halt();
 }
 
-static const struct manifest *manifest_of(const struct handoff *h, u32 nr_cores)
+static const struct manifest *manifest_of(const struct handoff *h)
 {
-    static char why[200];
     const struct manifest *m = phys_to_virt(h->manifest_base);
 
-    if (h->manifest_size < sizeof(*m))
-        stop("the loader's manifest is too short - loader and hypervisor do not belong together");
-    if (manifest_check(m, MANIFEST_NONE, nr_cores, why, sizeof(why)) != PITH_OK)
-        stop(why);
+    if (h->manifest_size < sizeof(*m) || m->magic != MANIFEST_MAGIC || m->version != MANIFEST_VERSION || m->size != sizeof(*m))
+        stop("the loader's manifest is not of this version - loader and hypervisor do not belong together");
     return m;
 }
 
@@ -95,7 +91,7 @@ static u64 table_pages(const struct handoff *h)
 /* The hypervisor's own memory: mapped for good, private frames of every partition included. */
 static void host_pool_init(const struct handoff *h)
 {
-    const struct manifest *m = manifest_of(h, MANIFEST_CORES); /* the cores are not counted yet */
+    const struct manifest *m = manifest_of(h);
     u64 wanted = HOST_PAGES_BASE + HOST_PAGES_PER_CORE * h->cpus.count + table_pages(h) + partitions_frames(m) +
                  trace_frames(m, h->cpus.count + 1);
     u64 size = ALIGN_UP(wanted * PAGE_SIZE, MIB(2));
@@ -189,7 +185,7 @@ void hv_main(const struct handoff *h)
     up = h;
     log_info("%u core%s, %lu MiB free, TSC %lu MHz", nr_cpus, nr_cpus == 1 ? "" : "s", ram_free_bytes() >> 20,
              arch_tsc_khz() / 1000);
-    m = manifest_of(h, nr_cpus);
+    m = manifest_of(h);
     log_set_level((enum log_level)m->log_level);
     load_init(h);
     partitions_set_clock(h->boot_seconds);

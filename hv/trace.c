@@ -6,7 +6,6 @@
 #include "arch/x86/cpu/regs.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
-#include "hv/manifest.h"
 
 #define KIND(nr, name) _Static_assert((u32)VM_EXIT_##name == (nr), "hv/abi/trace.h has the same numbers");
 PITH_TRACE_EXITS(KIND)

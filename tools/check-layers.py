@@ -16,9 +16,9 @@ MAY = {                                   # longest matching prefix decides
     "hv/vdev/":      ["hv/vdev/", "arch/x86/decode.h", CPU, LIB, "hv/abi/"],
     "hv/":           ["hv/", "drivers/", CPU, "arch/x86/vm.h", "arch/x86/host.h", "arch/x86/decode.h"],
     "boot/image/":   ["boot/image/", "hv/abi/", CPU, LIB],      # pure: no firmware
-    "boot/":         ["boot/", "hv/abi/", CPU, LIB, "hv/manifest.h"],
+    "boot/":         ["boot/", "hv/abi/", CPU, LIB],
     "guests/":       ["guests/", "hv/abi/"],
-    "tools/":        ["tools/", "hv/abi/", "boot/config.h", "boot/plans.h", "hv/manifest.h"],
+    "tools/":        ["tools/", "hv/abi/", "boot/config.h", "boot/plans.h"],
     "tests/":        [""],
 }
 MAY_NOT = {"arch/x86/": ["arch/x86/vmx/", "arch/x86/svm/"]}   # vm.c knows the vendors by vm_ops.h alone

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * boot/ -> hypervisor contract: what pith.conf asked for, parsed. The hypervisor validates it again (hv/manifest.c).
+ * boot/ -> hypervisor contract: what pith.conf asked for, parsed. The loader has checked it (boot/manifest.c).
  * One flat structure in HANDOFF_HV_IMAGE memory; unused bytes are zero; strings end with a zero byte.
  */
 #pragma once
@@ -11,6 +11,7 @@
 #define MANIFEST_VERSION 1u
 
 #define MANIFEST_PARTITIONS 16u
+#define MANIFEST_VCPUS_MAX  16u
 #define MANIFEST_MODULES    4u          /* further modules of a partition */
 #define MANIFEST_RANGES     8u
 #define MANIFEST_CORES      256u

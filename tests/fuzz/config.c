@@ -3,10 +3,10 @@
  * The parser of pith.conf on the examples of the tree with lines, words and bytes changed. What it accepts the hypervisor
  * must accept, but for real devices; what it refuses it must explain.
  * LINK: boot/config.c boot/config_check.c boot/config_slice.c boot/config_value.c
- * LINK: hv/manifest.c hv/lib/fmt.c hv/lib/str_copy.c
+ * LINK: boot/manifest.c hv/lib/fmt.c hv/lib/str_copy.c
  */
 #include "boot/config.h"
-#include "hv/manifest.h"
+#include "tests/unit/manifest_check.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { TEXT_MAX = 16384, SOURCES = 2, LINES_MAX = 512 };

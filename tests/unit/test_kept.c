@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is emulated for every guest is on the list of what no partition may be given.
- * LINK: hv/manifest.c hv/lib/fmt.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
+ * LINK: boot/manifest.c hv/lib/fmt.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "hv/bus.c"
-#include "hv/manifest.h"
+#include "tests/unit/manifest_check.h"
 
 /* Nobody is called here; the tables name them. */
 u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg) { (void)v, (void)reg; return 0; }

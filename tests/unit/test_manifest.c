@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's own check of the manifest: it believes neither the parser nor the loader.
- * LINK: hv/manifest.c hv/lib/fmt.c
+ * LINK: boot/manifest.c hv/lib/fmt.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "hv/manifest.h"
+#include "tests/unit/manifest_check.h"
 
 static struct manifest m;
 static char why[256];

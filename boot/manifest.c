@@ -3,7 +3,7 @@
  * What every manifest must satisfy: values in range, names unique, nothing given to two partitions,
  * cores that exist.
  */
-#include "hv/manifest.h"
+#include "boot/manifest.h"
 
 #include "hv/lib/fmt.h"
 
@@ -386,31 +386,4 @@ void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
         examine_cores(&e, p);
     }
     examine_core_budget(&e);
-}
-
-struct first {
-    char *why;
-    size_t size;
-    bool found;
-};
-
-static void keep_first(void *ctx, const struct manifest_partition *part, const char *key,
-                       const char *text)
-{
-    struct first *first = ctx;
-
-    (void)key;
-    if (!first->found)
-        fmt_str(first->why, first->size, "pith.conf:%u: %s", part ? part->line : 1, text);
-    first->found = true;
-}
-
-enum pith_status manifest_check(const struct manifest *m, u32 nr_modules, u32 nr_cores, char *why,
-                                size_t why_size)
-{
-    struct first first = { why, why_size, false };
-
-    why[0] = '\0';
-    manifest_examine(m, nr_modules, nr_cores, keep_first, &first);
-    return first.found ? PITH_E_ARG : PITH_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every manifest must satisfy. Pure: the loader and tools/pith-check link it too. */
+/* What every manifest must satisfy. Pure: tools/pith-check runs the same code. */
 #pragma once
 
 #include "hv/abi/manifest.h"
@@ -8,7 +8,6 @@
 
 #define MANIFEST_MEMORY_MIN MIB(1)
 #define MANIFEST_MEMORY_MAX GIB(1024)
-#define MANIFEST_VCPUS_MAX  16u
 #define MANIFEST_TRACE_MIN  KIB(4)
 #define MANIFEST_TRACE_MAX  MIB(16)
 #define MANIFEST_IRQ_MAX    23u /* the last pin of a guest's I/O APIC */
@@ -27,7 +26,3 @@ typedef void manifest_mistake_fn(void *ctx, const struct manifest_partition *par
 /* Reports every mistake. @nr_cores: what this machine has, MANIFEST_CORES when not known yet. */
 void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
                       manifest_mistake_fn *mistake, void *ctx);
-
-/* The first mistake as "pith.conf:LINE: what is wrong - what to do" in @why. */
-enum pith_status manifest_check(const struct manifest *m, u32 nr_modules, u32 nr_cores, char *why,
-                                size_t why_size) MUST_CHECK;
