@@ -183,7 +183,7 @@ static void latch_status(struct vpit_channel *c, u64 now)
 {
     if (c->status_latched)
         return;
-    c->status = (u8)((out(c, now) ? STATUS_OUT : 0) | (c->null ? STATUS_NULL : 0) | c->access << 4 | c->mode << 1 | c->bcd);
+    c->status = (u8)((out(c, now) ? STATUS_OUT : 0) | (c->null ? STATUS_NULL : 0) | (u32)c->access << 4 | (u32)c->mode << 1 | c->bcd);
     c->status_latched = true;
 }
 

@@ -416,8 +416,8 @@ CASES = [
       for m in (QEMU, INTEL)),
 
     Command('bench-short', 'tests/bench/run.py --short', timeout=120, daily=True),
-    Command('clang', 'make CC=clang BUILD=build/clang all guests && '
-            'BUILD=build/clang tests/boot/run.py hello-qemu-amd-4 hello-bochs-intel-1 demo-qemu-amd'),
+    Command('clang', 'make CC=clang BUILD=build/clang all guests unit fuzzers && '
+            'BUILD=build/clang tests/boot/run.py hello-qemu-amd-4 hello-bochs-intel-1 guests-qemu-amd demo-qemu-amd', daily=True),
     Command('trace-agrees', 'tests/trace/differ.py qemu-amd bochs-intel', timeout=240, daily=True),
     Command('trace-agrees-on-all', 'tests/trace/differ.py qemu-amd bochs-intel bochs-amd', timeout=400),
     Command('trace-finds-a-wrong-length', 'make wrong-length; if BUILD=build/wrong tests/trace/differ.py qemu-amd bochs-intel >build/wrong/said; '

@@ -290,6 +290,10 @@ static bool make_state(const struct insn *in, struct state *s, u64 *operand)
     s->gpr[in->base] = *operand - address - far;
     if (in->addr_size == 4)
         s->gpr[in->base] = (u32)s->gpr[in->base] | (fuzz_next() & 0xffffffff00000000);
+    /* XCHG locks, and a locked access across cache lines stops all processors: kernels trap it, virtual machines may never end it.
+       XADD is emulated the same way, and is tried there. */
+    if (in->op == INSN_XCHG && *operand % 64 + in->op_size > 64)
+        return false;
     return is_ram(*operand) ? !is_ram(*operand + in->op_size - 1) : true;
 }
 

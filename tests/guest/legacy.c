@@ -77,7 +77,7 @@ static void uart_irq(bool on)
     out8(UART + 1, on ? 2 : 0);
 }
 
-static void on_irq(uint32_t irq)
+static __attribute__((no_caller_saved_registers)) void on_irq(uint32_t irq)
 {
     count[irq]++;
     if (repeats && --repeats == 0) {

@@ -111,7 +111,7 @@ static void tells_what_is_wrong(void **state)
     }
 }
 
-static struct { struct pith_trace_ring r; struct pith_trace at[4]; } ring;
+static union { struct pith_trace_ring r; uint8_t room[sizeof(struct pith_trace_ring) + 4 * sizeof(struct pith_trace)]; } ring;
 
 static void make_ring(uint64_t head, uint64_t from)
 {
@@ -123,7 +123,7 @@ static void make_ring(uint64_t head, uint64_t from)
     ring.r.head = head;
     ring.r.from = from;
     for (uint64_t i = head > 4 ? head - 4 : 0; i < head; i++)
-        ring.at[i & 3] = (struct pith_trace){ .tsc = i, .kind = PITH_TRACE_HLT };
+        ring.r.at[i & 3] = (struct pith_trace){ .tsc = i, .kind = PITH_TRACE_HLT };
 }
 
 static void reads_a_ring(void **state)
@@ -138,7 +138,7 @@ static void reads_a_ring(void **state)
     assert_int_equal(log.entries[0].core, 2);
     assert_false(add((const char *)&ring, sizeof(ring) - 1));
     assert_non_null(strstr(log.error, "cut off"));
-    ring.at[1].kind = 31;
+    ring.r.at[1].kind = 31;
     assert_false(add((const char *)&ring, sizeof(ring)));
     make_ring(9, 10);
     assert_false(add((const char *)&ring, sizeof(ring)));
@@ -156,8 +156,8 @@ static void sums_up(void **state)
     (void)state;
     make_ring(4, 0);
     for (unsigned i = 0; i < 4; i++)
-        ring.at[i].ticks = ticks[i];
-    ring.at[3].kind = PITH_TRACE_SCHED_IN;
+        ring.r.at[i].ticks = ticks[i];
+    ring.r.at[3].kind = PITH_TRACE_SCHED_IN;
     assert_true(add((const char *)&ring, sizeof(ring)));
     assert_true(add(DUMP, strlen(DUMP)));
     assert_int_equal(trace_summary(&log, sums, 1), 3); /* no room for more, and none is written past it */
