@@ -13,6 +13,8 @@ PITH_TRACE_EXITS(KIND)
 _Static_assert((u32)VM_EXIT_KINDS <= PITH_TRACE_INJECT, "every exit has its kind");
 _Static_assert(offsetof(struct pith_trace, source) == offsetof(struct pith_trace, kind) + 3, "trace_word");
 _Static_assert(offsetof(struct pith_trace, rip) == offsetof(struct pith_trace, operand) + 4, "trace_handle()");
+_Static_assert(offsetof(struct vm_exit, pio.size) == offsetof(struct vm_exit, pio.port) + 2, "operand_of()");
+_Static_assert(PITH_TRACE_WRITE == 1, "detail()");
 _Static_assert(MANIFEST_PARTITIONS <= 16 && MANIFEST_VCPUS_MAX <= 16, "both fit into source");
 
 static bool with_rip;
@@ -67,26 +69,6 @@ static inline u8 source_of(u32 partition, u32 vcpu)
     return (u8)(partition << 4 | vcpu);
 }
 
-static void detail_failed(struct pith_trace *t, const struct vm_exit *exit)
-{
-    t->operand = exit->hw_reason;
-    t->value = exit->failed.detail;
-}
-
-static void detail_exception(struct pith_trace *t, const struct vm_exit *exit)
-{
-    t->operand = exit->exception.vector | exit->exception.error << 16;
-    t->value = exit->exception.info;
-    t->flags = exit->exception.has_error ? PITH_TRACE_ERROR : 0;
-}
-
-static void detail_pio(struct pith_trace *t, const struct vm_exit *exit, u64 rax)
-{
-    t->operand = exit->pio.port | (u32)exit->pio.size << 16;
-    t->value = exit->pio.string ? 0 : rax & (~0ull >> (64 - 8 * exit->pio.size));
-    t->flags = (u8)(!exit->pio.in * PITH_TRACE_WRITE | exit->pio.string * PITH_TRACE_STRING | exit->pio.rep * PITH_TRACE_REP);
-}
-
 static void detail_s2(struct pith_trace *t, const struct vm_exit *exit)
 {
     t->value = exit->s2.gpa;
@@ -96,8 +78,12 @@ static void detail_s2(struct pith_trace *t, const struct vm_exit *exit)
 
 static __attribute__((noinline)) void detail_other(struct pith_trace *t, const struct arch_vcpu *v, const struct vm_exit *exit)
 {
-    t->operand = 0;
     t->value = 0;
+    if (exit->kind == VM_EXIT_PIO) { /* of a string */
+        t->flags |= (u8)(PITH_TRACE_STRING | exit->pio.rep * PITH_TRACE_REP);
+        return;
+    }
+    t->operand = 0;
     switch (exit->kind) {
     case VM_EXIT_CR:
         t->operand = exit->cr.cr | (u32)exit->cr.gpr << 8;
@@ -111,9 +97,6 @@ static __attribute__((noinline)) void detail_other(struct pith_trace *t, const s
         t->operand = (u32)v->gpr.rcx;
         t->value = (u32)v->gpr.rax | v->gpr.rdx << 32;
         break;
-    case VM_EXIT_PIO:
-        detail_pio(t, exit, v->gpr.rax);
-        break;
     case VM_EXIT_S2_FAULT:
         detail_s2(t, exit);
         break;
@@ -121,52 +104,92 @@ static __attribute__((noinline)) void detail_other(struct pith_trace *t, const s
         t->operand = exit->insn.which;
         break;
     case VM_EXIT_EXCEPTION:
-        detail_exception(t, exit);
+        t->operand = exit->exception.vector | exit->exception.error << 16;
+        t->value = exit->exception.info;
+        t->flags = exit->exception.has_error ? PITH_TRACE_ERROR : 0;
         break;
     case VM_EXIT_ENTRY_FAILED:
     case VM_EXIT_OTHER:
-        detail_failed(t, exit);
+        t->operand = exit->hw_reason;
+        t->value = exit->failed.detail;
         break;
     default:
         break;
     }
 }
 
-/* After the exit: what its handler has changed by then, or was told. */
-static inline void detail(struct pith_trace *t, const struct arch_vcpu *v, const struct vm_exit *exit)
+/* Before the handler, in one word: the operand, and no RIP. */
+static inline u64 operand_of(const struct arch_vcpu *v, const struct vm_exit *exit, enum vm_exit_kind kind)
 {
-    if (exit->kind == VM_EXIT_MSR) {
-        t->operand = exit->msr.index;
-        t->value = (u32)v->gpr.rax | v->gpr.rdx << 32;
+    if (kind == VM_EXIT_MSR)
+        return exit->msr.index;
+    return kind == VM_EXIT_PIO ? *(const u32 *)&exit->pio & 0xffffff : (u32)v->gpr.rax;
+}
+
+/* After it: what it has changed by then, or was told. */
+static inline void detail(struct pith_trace *t, const struct arch_vcpu *v, const struct vm_exit *exit, enum vm_exit_kind kind)
+{
+    u32 *value = (u32 *)&t->value;
+
+    if (kind == VM_EXIT_HYPERCALL) {
+        value[1] = (u32)v->gpr.rax;
+    } else if (kind == VM_EXIT_MSR) {
+        value[0] = (u32)v->gpr.rax;
+        value[1] = (u32)v->gpr.rdx;
         t->flags = exit->msr.write;
-    } else if (exit->kind == VM_EXIT_HYPERCALL) {
-        t->value |= v->gpr.rax << 32;
-    } else {
+    } else if (kind == VM_EXIT_PIO) {
+        t->value = (u32)v->gpr.rax;
+        t->flags = !exit->pio.in;
+        if (exit->pio.string)
+            detail_other(t, v, exit);
+    } else if (kind != VM_EXIT_CPUID) {
         detail_other(t, v, exit);
     }
 }
 
-/* As short as can be: all of it is on every traced exit's path. */
-static enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
+/* As short as can be: all of it is on every traced exit's path. Inlined with constants: a frequent exit is not asked again what it is. */
+static inline __attribute__((always_inline)) enum exit_action traced(struct arch_vcpu *arch, struct vm_exit *exit, enum vm_exit_kind kind)
 {
     struct vcpu *v = vcpu_of(arch);
     struct pith_trace *t = reserve(v->trace);
     enum exit_action act;
     u32 *tsc = (u32 *)&t->tsc;
-    u64 operand_rip = (u32)arch->gpr.rax; /* no RIP */
+    u64 operand_rip = operand_of(arch, exit, kind);
 
     __asm__ volatile("rdtsc" : "=a"(tsc[0]), "=d"(tsc[1]) : : "memory");
     __builtin_memcpy(&t->operand, &operand_rip, sizeof(operand_rip));
-    t->value = (u32)arch->gpr.rcx;
     __builtin_memcpy(&t->kind, &v->trace_word, sizeof(v->trace_word));
-    if (exit->kind == VM_EXIT_HYPERCALL)
+    if (kind == VM_EXIT_CPUID)
+        t->value = (u32)arch->gpr.rcx;
+    else if (kind == VM_EXIT_HYPERCALL)
         t->value = (u32)arch->gpr.rbx;
     act = exit_handle(arch, exit);
-    if (exit->kind != VM_EXIT_CPUID)
-        detail(t, arch, exit);
+    detail(t, arch, exit, kind);
     t->ticks = (u32)rdtsc() - tsc[0];
-    commit(t, exit->kind);
+    commit(t, kind == VM_EXIT_KINDS ? exit->kind : (u8)kind);
     return act;
+}
+
+#define TRACED(name, kind)                                                        \
+    static enum exit_action name(struct arch_vcpu *arch, struct vm_exit *exit)    \
+    {                                                                             \
+        return traced(arch, exit, kind);                                          \
+    }
+TRACED(traced_cpuid, VM_EXIT_CPUID)
+TRACED(traced_msr, VM_EXIT_MSR)
+TRACED(traced_pio, VM_EXIT_PIO)
+TRACED(traced_hypercall, VM_EXIT_HYPERCALL)
+TRACED(traced_other, VM_EXIT_KINDS)
+
+static enum exit_action trace_handle(struct arch_vcpu *arch, struct vm_exit *exit)
+{
+    static vm_exit_fn *const by_kind[VM_EXIT_KINDS] = {
+        [0 ... VM_EXIT_PAUSE] = traced_other, [VM_EXIT_CPUID] = traced_cpuid, [VM_EXIT_MSR] = traced_msr,
+        [VM_EXIT_CR ... VM_EXIT_XSETBV] = traced_other, [VM_EXIT_PIO] = traced_pio, [VM_EXIT_S2_FAULT] = traced_other,
+        [VM_EXIT_HYPERCALL] = traced_hypercall, [VM_EXIT_INSN ... VM_EXIT_OTHER] = traced_other,
+    };
+
+    return by_kind[exit->kind](arch, exit);
 }
 
 /* Goes past the instruction too, so that the record says how far. */

@@ -278,7 +278,7 @@ static int put(const struct pith_trace *t, char *buf, size_t size)
         return snprintf(buf, size, "xcr=%x value=%llx", t->operand, value);
     case PITH_TRACE_PIO:
         return snprintf(buf, size, "%s%s%s port=%x size=%u value=%llx", access_of(t), t->flags & PITH_TRACE_STRING ? " string" : "",
-                        t->flags & PITH_TRACE_REP ? " rep" : "", low, high, value);
+                        t->flags & PITH_TRACE_REP ? " rep" : "", low, high, value & ((1ull << 8 * (high & 7)) - 1));
     case PITH_TRACE_S2_FAULT:
         return snprintf(buf, size, "%s%s%s gpa=%llx", t->flags & PITH_TRACE_FETCH ? "fetch" : access_of(t),
                         t->flags & PITH_TRACE_MAPPED ? " mapped" : "", t->flags & PITH_TRACE_WALK ? " walk" : "", value);

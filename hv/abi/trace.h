@@ -37,7 +37,7 @@ enum pith_trace_flags {
  * MSR           its number                           what was written or read
  * CR, DR        number, general register << 8        0
  * XSETBV        ECX                                  EDX:EAX
- * PIO           port, bytes << 16                    what was written or read; 0 of string instructions
+ * PIO           port, bytes << 16                    EAX, whose lower bytes were written or read; 0 of string instructions
  * S2_FAULT      0                                    guest-physical address
  * HYPERCALL     EAX                                  EBX, status << 32
  * INSN          enum x86_insn                        0
