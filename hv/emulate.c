@@ -35,13 +35,14 @@ const struct insn *emulate_decode(struct vcpu *v, enum exit_action *act)
     union insn_key key = { .words = { 0 } };
     const struct insn *in;
     struct x86_event fault;
+    enum insn_mode mode;
     u8 len;
 
-    if (!arch_vcpu_fetch(&v->arch, key.bytes, &len, &fault)) {
+    if (!arch_vcpu_fetch(&v->arch, key.bytes, &len, &mode, &fault)) {
         *act = emulate_fault(v, &fault);
         return NULL;
     }
-    key.mode = (u8)(arch_vcpu_code_mode(&v->arch) + 1);
+    key.mode = (u8)(mode + 1);
     in = decode(v, &key, len);
     if (!in)
         *act = fault.valid ? emulate_fault(v, &fault) : exit_fault(v, X86_UD);

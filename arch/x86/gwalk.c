@@ -45,17 +45,17 @@ static unsigned shift_of(const struct walk *w, unsigned level)
 
 static bool nx_enabled(const struct gwalk_env *env)
 {
-    return env->nx && (env->efer & EFER_NXE) && (env->cr4 & CR4_PAE);
+    return env->nx && (env->mode.efer & EFER_NXE) && (env->mode.cr4 & CR4_PAE);
 }
 
 static bool page_fault(const struct walk *w, u32 why, struct x86_event *fault)
 {
     const struct gwalk_env *env = w->env;
-    bool tells_fetch = nx_enabled(env) || (env->cr4 & CR4_SMEP);
+    bool tells_fetch = nx_enabled(env) || (env->mode.cr4 & CR4_SMEP);
 
     *fault = (struct x86_event){
         .vector = X86_PF, .type = X86_EV_EXCEPTION, .valid = true, .has_error = true, .cr2 = w->linear,
-        .error = why | (w->access == GWALK_WRITE ? PF_W : 0) | (env->cpl == 3 ? PF_U : 0) |
+        .error = why | (w->access == GWALK_WRITE ? PF_W : 0) | (env->mode.cpl == 3 ? PF_U : 0) |
                  (w->access == GWALK_FETCH && tells_fetch ? PF_I : 0),
     };
     return false;
@@ -65,9 +65,9 @@ static void choose_paging(struct walk *w)
 {
     const struct gwalk_env *env = w->env;
 
-    w->pae = (env->cr4 & CR4_PAE) && !(env->efer & EFER_LMA);
-    if (env->cr4 & CR4_PAE) {
-        w->levels = w->pae ? 3 : env->cr4 & CR4_LA57 ? 5 : 4;
+    w->pae = (env->mode.cr4 & CR4_PAE) && !(env->mode.efer & EFER_LMA);
+    if (env->mode.cr4 & CR4_PAE) {
+        w->levels = w->pae ? 3 : env->mode.cr4 & CR4_LA57 ? 5 : 4;
         w->index_bits = 9;
         w->entry_size = 8;
         w->reserved = ((BIT(52) - 1) & ~(BIT(env->maxphyaddr) - 1)) | (w->pae ? 0x7ff0000000000000ull : 0) |
@@ -90,7 +90,7 @@ static bool is_large(const struct walk *w, unsigned level, u64 entry)
     if (!(entry & PTE_PS))
         return false;
     if (w->entry_size == 4)
-        return level == 2 && (w->env->cr4 & CR4_PSE);
+        return level == 2 && (w->env->mode.cr4 & CR4_PSE);
     return level == 2 || (level == 3 && !w->pae);
 }
 
@@ -127,8 +127,8 @@ static u64 read_entry(const struct walk *w, gpa_t gpa)
 static gpa_t root(const struct walk *w)
 {
     if (w->pae)
-        return w->env->cr3 & 0xffffffe0;
-    return w->env->cr3 & (w->entry_size == 4 ? 0xfffff000 : PTE_ADDRESS);
+        return w->env->mode.cr3 & 0xffffffe0;
+    return w->env->mode.cr3 & (w->entry_size == 4 ? 0xfffff000 : PTE_ADDRESS);
 }
 
 /* Down to the leaf; returns its level, or 0 and *fault. */
@@ -173,13 +173,13 @@ static bool allowed(const struct walk *w)
     if (w->access == GWALK_FETCH) {
         if (nx_enabled(env) && (w->any & PTE_NX))
             return false;
-        return env->cpl == 3 ? w->all & PTE_U : !((env->cr4 & CR4_SMEP) && (w->all & PTE_U));
+        return env->mode.cpl == 3 ? w->all & PTE_U : !((env->mode.cr4 & CR4_SMEP) && (w->all & PTE_U));
     }
-    if (env->cpl == 3)
+    if (env->mode.cpl == 3)
         return (w->all & PTE_U) && (w->access == GWALK_READ || (w->all & PTE_W));
-    if ((env->cr4 & CR4_SMAP) && (w->all & PTE_U) && !(env->rflags & RFLAGS_AC))
+    if ((env->mode.cr4 & CR4_SMAP) && (w->all & PTE_U) && !(env->mode.rflags & RFLAGS_AC))
         return false;
-    return w->access == GWALK_READ || (w->all & PTE_W) || !(env->cr0 & CR0_WP);
+    return w->access == GWALK_READ || (w->all & PTE_W) || !(env->mode.cr0 & CR0_WP);
 }
 
 /* False: an entry changed meanwhile. */
@@ -223,14 +223,14 @@ bool gwalk(const struct gwalk_env *env, u64 linear, enum gwalk_access access, gp
     w.linear = linear;
     w.access = access;
 
-    if (!(env->efer & EFER_LMA))
+    if (!(env->mode.efer & EFER_LMA))
         w.linear = (u32)linear;
-    if (!(env->cr0 & CR0_PG)) {
+    if (!(env->mode.cr0 & CR0_PG)) {
         *gpa = w.linear;
         return true;
     }
     choose_paging(&w);
-    if ((env->efer & EFER_LMA) && !canonical(&w)) {
+    if ((env->mode.efer & EFER_LMA) && !canonical(&w)) {
         *fault = (struct x86_event){ .vector = X86_GP, .type = X86_EV_EXCEPTION, .valid = true, .has_error = true };
         return false;
     }

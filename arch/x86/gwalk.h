@@ -8,8 +8,7 @@
 #include "arch/x86/vm.h"
 
 struct gwalk_env {
-    u64 cr0, cr3, cr4, efer, rflags;
-    u8 cpl;                    /* of the access: 0 for implicit supervisor accesses (then with RFLAGS.AC = 0) */
+    struct vm_mode mode;       /* cpl: of the access, 0 for implicit supervisor accesses (then with RFLAGS.AC = 0) */
     bool nx, page_1g;          /* EFER.NXE is honoured; 1 GiB pages exist */
     u8 maxphyaddr;
     /* 4 or 8 bytes at a guest-physical address; false: nothing there, which reads as ones, as on a bus. */

@@ -48,12 +48,13 @@ enum pith_status skip_rest(struct arch_vcpu *v, u64 next, u64 rflags)
 /* False: it cannot be fetched any more, and *fault is what the guest gets; *len 0: those bytes are no instruction. */
 static bool decoded_len(struct arch_vcpu *v, u8 *len, struct x86_event *fault)
 {
+    enum insn_mode mode;
     struct insn insn;
     u8 bytes[15], n;
 
-    if (!arch_vcpu_fetch(v, bytes, &n, fault))
+    if (!arch_vcpu_fetch(v, bytes, &n, &mode, fault))
         return false;
-    *len = insn_decode(bytes, n, arch_vcpu_code_mode(v), &insn) ? insn.len : 0;
+    *len = insn_decode(bytes, n, mode, &insn) ? insn.len : 0;
     return true;
 }
 
@@ -62,9 +63,7 @@ enum pith_status skip_walked(struct arch_vcpu *v, const struct vm_exit *exit, u6
     struct vm_exit told = *exit;
     struct x86_event fault;
 
-    v->fetch.rip = FETCH_NOWHERE;
-    if (vmem_code_linear(v) == rip)
-        vmem_cache_code(v, rip);
+    vmem_cache_code(v);
     told.insn_len = skip_cached_len(v, exit, rip, cr3);
     if (!told.insn_len && !decoded_len(v, &told.insn_len, &fault)) {
         (void)arch_vcpu_inject(v, &fault);

@@ -178,7 +178,8 @@ void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
     v->cpu = cpu;
     cpu->loaded = v;
     v->plain_epoch = 0;
-    v->fetch.rip = FETCH_NOWHERE; /* the window it was seen through has shown others' pages since */
+    v->fetch.rip = FETCH_NOWHERE; /* the windows have shown others' pages since */
+    v->fetch.epoch = 0;
     ops->vcpu_load(v, cpu);
     if (v->fresh) {
         v->fresh = false;
@@ -210,12 +211,12 @@ void arch_vcpu_reset(struct arch_vcpu *v, bool init_only)
 void vm_resolve_mov_cr(struct arch_vcpu *v, struct vm_exit *exit)
 {
     struct x86_event fault;
+    enum insn_mode mode;
     u8 bytes[15], len, gpr;
 
     if (exit->kind == VM_EXIT_CR ? exit->cr.known : exit->dr.known)
         return;
-    if (!arch_vcpu_fetch(v, bytes, &len, &fault) ||
-        !mov_cr_decode(bytes, len, arch_vcpu_code_mode(v), &gpr))
+    if (!arch_vcpu_fetch(v, bytes, &len, &mode, &fault) || !mov_cr_decode(bytes, len, mode, &gpr))
         return;
     if (exit->kind == VM_EXIT_CR) {
         exit->cr.gpr = gpr;

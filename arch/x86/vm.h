@@ -63,6 +63,12 @@ struct arch_cpu {              /* what one physical core needs to host guests */
     u32 next_tag;              /* tag 0 belongs to the host */
 };
 
+struct vm_mode {               /* what decides how a guest's addresses and instructions are meant */
+    u64 rip, cr0, cr3, cr4, efer, rflags;
+    u32 cs_attr;
+    u8 cpl;
+};
+
 struct arch_vm {               /* one guest-physical address space and its trap maps */
     struct frame_pool *frames; /* pays for page tables and bitmaps; tables are freed only by arch_vm_fini() */
     hpa_t s2_root;
@@ -107,7 +113,7 @@ struct arch_vcpu {             /* one virtual processor */
         u64 rip, cr3;          /* linear, page-aligned, FETCH_NOWHERE: none; all that arch_vcpu_skip() looks at */
         const u8 *at;
         u64 epoch, cr0, cr4, efer; /* these and the guest's entries on the way there: unchanged, the page is still the one */
-        struct { const void *at; u64 entry; } step[4];
+        struct vm_step { const u8 *at; gpa_t gpa; u64 entry; } step[4]; /* in sight, wherever RIP is, while the epoch is the same */
         u8 steps, entry_size;  /* more steps than there is room for: not known */
     } fetch;
 };
@@ -205,7 +211,7 @@ enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit)
 /* Guest-linear to guest-physical under the guest's paging (none, 32-bit, PAE, 4 and 5 levels), CPL, WP, SMAP; *fault is what to inject. */
 bool           arch_vcpu_translate(struct arch_vcpu *v, u64 linear, bool write, gpa_t *gpa, struct x86_event *fault);
 /* What RIP points to, all ones where nothing is. *len below 15: the rest cannot be fetched, for *fault. */
-bool           arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event *fault);
+bool           arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, enum insn_mode *mode, struct x86_event *fault);
 enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *v);
 /* YMM @n, XMM in its lower half. Writes as VEX-encoded instructions (all the rest becomes 0), or as SSE's (the rest is kept). */
 void           arch_vcpu_vector(struct arch_vcpu *v, u8 n, u64 val[4]);

@@ -26,7 +26,7 @@ struct vm_ops {
     enum exit_action (*vcpu_run)(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 
     u64  (*reg)(const struct arch_vcpu *v, enum x86_reg reg);
-    u64  (*rip)(const struct arch_vcpu *v);                   /* the same of RIP, on hot paths */
+    void (*mode)(const struct arch_vcpu *v, struct vm_mode *mode); /* the same of several, on hot paths */
     void (*set_reg)(struct arch_vcpu *v, enum x86_reg reg, u64 val);
     void (*seg)(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);
     void (*set_seg)(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);

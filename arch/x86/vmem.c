@@ -12,7 +12,6 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 
-#define SEG_DPL(attr)  ((u8)((attr) >> 5 & 3))
 #define SEG_ATTR_L     (1u << 13)
 #define SEG_ATTR_DB    (1u << 14)
 #define INSN_MAX       15
@@ -27,14 +26,6 @@ static size_t rest_of_page(u64 addr, size_t len)
     return MIN(len, (size_t)(PAGE_SIZE - (addr & PAGE_MASK)));
 }
 
-static bool gpa_hpa(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, hpa_t *hpa)
-{
-    if (!arch_vm_translate(vm, gpa, need, hpa))
-        return false;
-    *hpa = ALIGN_DOWN(*hpa, PAGE_SIZE) | (gpa & PAGE_MASK);
-    return true;
-}
-
 static bool gpa_range_ok(const struct arch_vm *vm, gpa_t gpa, size_t len, enum s2_prot need)
 {
     hpa_t hpa;
@@ -43,7 +34,7 @@ static bool gpa_range_ok(const struct arch_vm *vm, gpa_t gpa, size_t len, enum s
         return false;
     for (size_t n; len; gpa += n, len -= n) {
         n = rest_of_page(gpa, len);
-        if (!gpa_hpa(vm, gpa, need, &hpa))
+        if (!arch_vm_translate(vm, gpa, need, &hpa))
             return false;
     }
     return true;
@@ -58,7 +49,7 @@ enum pith_status arch_vm_read(const struct arch_vm *vm, gpa_t gpa, void *buf, si
         return PITH_E_ARG;
     for (size_t n; len; gpa += n, to += n, len -= n) {
         n = rest_of_page(gpa, len);
-        if (!gpa_hpa(vm, gpa, S2_R, &hpa))
+        if (!arch_vm_translate(vm, gpa, S2_R, &hpa))
             return PITH_E_ARG;
         memcpy(to, frame_byte(WINDOW_DATA, hpa), n);
     }
@@ -75,7 +66,7 @@ enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *
 
     for (size_t n; len; gpa += n, from += n, len -= n) {
         n = rest_of_page(gpa, len);
-        if (!gpa_hpa(vm, gpa, S2_RW, &hpa)) /* another core's unmap came between */
+        if (!arch_vm_translate(vm, gpa, S2_RW, &hpa)) /* another core's unmap came between */
             return PITH_E_ARG;
         memcpy(frame_byte(WINDOW_DATA, hpa), from, n);
     }
@@ -84,10 +75,9 @@ enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *
 
 static bool table_read(void *ctx, gpa_t gpa, void *buf, size_t len)
 {
-    const struct arch_vm *vm = ctx;
     hpa_t hpa;
 
-    if (!gpa_hpa(vm, gpa, S2_R, &hpa))
+    if (!arch_vm_translate(ctx, gpa, S2_R, &hpa))
         return false;
     memcpy(buf, frame_byte(WINDOW_WALK, hpa), len); /* naturally aligned: never crosses a page */
     return true;
@@ -100,7 +90,7 @@ static bool table_update(void *ctx, gpa_t gpa, u64 old, u64 val, size_t len)
     hpa_t hpa;
     void *entry;
 
-    if (!gpa_hpa(vm, gpa, S2_RW, &hpa))
+    if (!arch_vm_translate(vm, gpa, S2_RW, &hpa))
         return false;
     entry = frame_byte(WINDOW_WALK, hpa);
     /*
@@ -127,87 +117,87 @@ static u8 host_maxphyaddr(void)
 
 static void walk_env(struct arch_vcpu *v, struct gwalk_env *env)
 {
-    const struct vm_ops *ops = vm_ops_get();
-    struct x86_segment ss;
-
-    ops->seg(v, X86_SS, &ss);
-    *env = (struct gwalk_env){
-        .cr0 = ops->reg(v, X86_CR0),
-        .cr3 = ops->reg(v, X86_CR3),
-        .cr4 = ops->reg(v, X86_CR4),
-        .efer = ops->reg(v, X86_EFER),
-        .rflags = ops->reg(v, X86_RFLAGS),
-        .cpl = SEG_DPL(ss.attr), /* SS.DPL is the CPL in every mode, on both vendors */
-        .nx = true,
-        .page_1g = true,
-        .maxphyaddr = host_maxphyaddr(),
-        .read = table_read,
-        .update = table_update,
-        .ctx = v->vm,
-    };
+    vm_ops_get()->mode(v, &env->mode);
+    env->nx = true;
+    env->page_1g = true;
+    env->maxphyaddr = host_maxphyaddr();
+    env->read = table_read;
+    env->update = table_update;
+    env->ctx = v->vm;
 }
 
-/* Reads an entry and keeps the place in sight. */
-static bool traced_read(void *ctx, gpa_t gpa, void *buf, size_t len)
+static bool traced_read(void *ctx, gpa_t gpa, void *buf, size_t len);
+
+static __attribute__((noinline)) bool traced_elsewhere(struct arch_vcpu *v, gpa_t gpa, void *buf, size_t len)
 {
-    struct arch_vcpu *v = ctx;
     struct vm_fetch *f = &v->fetch;
-    const void *at;
     hpa_t hpa;
 
     if (f->steps >= ARRAY_SIZE(f->step)) {
         f->steps = ARRAY_SIZE(f->step) + 1;
         return table_read(v->vm, gpa, buf, len);
     }
-    if (!gpa_hpa(v->vm, gpa, S2_R, &hpa))
+    if (!arch_vm_translate(v->vm, gpa, S2_R, &hpa))
         return false;
-    at = frame_byte((enum window_slot)(WINDOW_CODE_TABLES + f->steps), hpa);
-    f->step[f->steps].at = at;
+    f->step[f->steps].at = frame_byte((enum window_slot)(WINDOW_CODE_TABLES + f->steps), hpa);
+    f->step[f->steps].gpa = gpa;
+    return traced_read(v, gpa, buf, len);
+}
+
+/* Reads an entry and keeps the place in sight: the next page is mostly by the same tables. */
+static bool traced_read(void *ctx, gpa_t gpa, void *buf, size_t len)
+{
+    struct arch_vcpu *v = ctx;
+    struct vm_fetch *f = &v->fetch;
+    struct vm_step *s = &f->step[f->steps];
+
+    if (f->steps >= ARRAY_SIZE(f->step) || (gpa ^ s->gpa) >= PAGE_SIZE)
+        return traced_elsewhere(v, gpa, buf, len);
+    s->at += gpa - s->gpa;
+    s->gpa = gpa;
     if (len == sizeof(u32))
-        f->step[f->steps].entry = *(u32 *)buf = *(const volatile u32 *)at;
+        s->entry = *(u32 *)buf = *(const volatile u32 *)s->at;
     else
-        f->step[f->steps].entry = *(u64 *)buf = *(const volatile u64 *)at;
+        s->entry = *(u64 *)buf = *(const volatile u64 *)s->at;
     f->entry_size = (u8)len;
     f->steps++;
     return true;
 }
 
 /* Accessed bits need no setting: the processor has just been there. */
-void vmem_cache_code(struct arch_vcpu *v, u64 linear)
+static void cache_code(struct arch_vcpu *v, struct gwalk_env *env)
 {
     u64 epoch = v->vm->s2_epoch; /* before the walk: a change during it makes the entry stale */
     struct vm_fetch *f = &v->fetch;
-    struct gwalk_env env;
     struct x86_event fault;
     hpa_t hpa;
     gpa_t gpa;
 
-    walk_env(v, &env);
-    env.read = traced_read;
-    env.update = NULL;
-    env.ctx = v;
+    env->read = traced_read;
+    env->update = NULL;
+    env->ctx = v;
+    for (u32 i = 0; f->epoch != epoch && i < ARRAY_SIZE(f->step); i++)
+        f->step[i].gpa = ~0ull;
+    f->epoch = epoch;
     f->steps = 0;
     f->rip = FETCH_NOWHERE;
-    if (!gwalk(&env, linear, GWALK_FETCH, &gpa, &fault) || !gpa_hpa(v->vm, gpa, S2_R, &hpa))
+    if (!gwalk(env, env->mode.rip, GWALK_FETCH, &gpa, &fault) || !arch_vm_translate(v->vm, gpa, S2_R, &hpa))
         return;
-    f->rip = ALIGN_DOWN(linear, PAGE_SIZE);
-    f->cr0 = env.cr0;
-    f->cr3 = env.cr3;
-    f->cr4 = env.cr4;
-    f->efer = env.efer;
+    f->rip = ALIGN_DOWN(env->mode.rip, PAGE_SIZE);
+    f->cr0 = env->mode.cr0;
+    f->cr3 = env->mode.cr3;
+    f->cr4 = env->mode.cr4;
+    f->efer = env->mode.efer;
     f->at = window_get(WINDOW_CODE, ALIGN_DOWN(hpa, PAGE_SIZE));
-    f->epoch = epoch;
 }
 
 /* Whether @linear lies in the cached page, and a walk would lead there now: for who does more than compare its bytes. */
-static bool code_cached(struct arch_vcpu *v, u64 linear)
+static bool code_cached(const struct arch_vcpu *v, const struct vm_mode *m, u64 linear)
 {
-    const struct vm_ops *ops = vm_ops_get();
     const struct vm_fetch *f = &v->fetch;
 
     if ((linear ^ f->rip) >= PAGE_SIZE || f->epoch != v->vm->s2_epoch || f->steps > ARRAY_SIZE(f->step) ||
-        f->cr3 != ops->reg(v, X86_CR3) || f->cr0 != ops->reg(v, X86_CR0) || f->cr4 != ops->reg(v, X86_CR4) ||
-        f->efer != ops->reg(v, X86_EFER))
+        f->cr3 != m->cr3 || f->cr0 != m->cr0 || f->cr4 != m->cr4 || f->efer != m->efer)
         return false;
     for (u32 i = 0; i < f->steps; i++) {
         u64 entry = f->entry_size == sizeof(u32) ? *(const volatile u32 *)f->step[i].at : *(const volatile u64 *)f->step[i].at;
@@ -227,46 +217,50 @@ bool arch_vcpu_translate(struct arch_vcpu *v, u64 linear, bool write, gpa_t *gpa
     return gwalk(&env, linear, write ? GWALK_WRITE : GWALK_READ, gpa, fault);
 }
 
-static bool in_64bit_mode(const struct arch_vcpu *v, const struct x86_segment *cs)
+static enum insn_mode code_mode(const struct vm_mode *m)
 {
-    return (cs->attr & SEG_ATTR_L) && (vm_ops_get()->reg(v, X86_EFER) & EFER_LMA);
+    if ((m->cs_attr & SEG_ATTR_L) && (m->efer & EFER_LMA))
+        return INSN_64;
+    return (m->cs_attr & SEG_ATTR_DB) ? INSN_32 : INSN_16;
 }
 
-static u64 code_linear(struct arch_vcpu *v, u64 rip)
+static u64 code_linear(const struct arch_vcpu *v, const struct vm_mode *m)
 {
     struct x86_segment cs;
 
+    if (code_mode(m) == INSN_64)
+        return m->rip;
     vm_ops_get()->seg(v, X86_CS, &cs);
-    return in_64bit_mode(v, &cs) ? rip : (u32)(cs.base + rip);
+    return (u32)(cs.base + m->rip);
 }
 
-u64 vmem_code_linear(struct arch_vcpu *v)
+void vmem_cache_code(struct arch_vcpu *v)
 {
-    return code_linear(v, vm_ops_get()->rip(v));
+    struct gwalk_env env;
+
+    walk_env(v, &env);
+    v->fetch.rip = FETCH_NOWHERE;
+    if (code_linear(v, &env.mode) == env.mode.rip)
+        cache_code(v, &env);
 }
 
 enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *v)
 {
-    const struct vm_ops *ops = vm_ops_get();
-    struct x86_segment cs;
+    struct vm_mode m;
 
-    ops->seg(v, X86_CS, &cs);
-    if (in_64bit_mode(v, &cs))
-        return INSN_64;
-    return (cs.attr & SEG_ATTR_DB) ? INSN_32 : INSN_16;
+    vm_ops_get()->mode(v, &m);
+    return code_mode(&m);
 }
 
 /* Up to the end of a page; where there is no RAM, what an empty bus answers. */
-static bool fetch_part(struct arch_vcpu *v, u64 linear, u8 *to, size_t n, struct x86_event *fault)
+static bool fetch_part(struct arch_vcpu *v, const struct gwalk_env *env, u64 linear, u8 *to, size_t n, struct x86_event *fault)
 {
-    struct gwalk_env env;
     hpa_t hpa;
     gpa_t gpa;
 
-    walk_env(v, &env);
-    if (!gwalk(&env, linear, GWALK_FETCH, &gpa, fault))
+    if (!gwalk(env, linear, GWALK_FETCH, &gpa, fault))
         return false;
-    if (gpa_hpa(v->vm, gpa, S2_R, &hpa))
+    if (arch_vm_translate(v->vm, gpa, S2_R, &hpa))
         memcpy(to, frame_byte(WINDOW_DATA, hpa), n);
     else
         memset(to, 0xff, n);
@@ -277,26 +271,35 @@ static bool fetch_part(struct arch_vcpu *v, u64 linear, u8 *to, size_t n, struct
  * When the instruction may go on into a page that cannot be fetched: what there is; *fault is valid
  * then.
  */
-bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, struct x86_event *fault)
+bool arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, enum insn_mode *mode, struct x86_event *fault)
 {
-    u64 rip = vm_ops_get()->rip(v), linear = code_linear(v, rip), next;
-    size_t n = rest_of_page(linear, INSN_MAX);
-    bool one_page = n == INSN_MAX && linear == rip; /* skipping takes a RIP in it for linear */
+    struct gwalk_env env;
+    u64 linear;
+    size_t n;
 
     ASSERT(v->cpu && v->cpu->loaded == v);
     fault->valid = false;
-    if (one_page && !code_cached(v, linear))
-        vmem_cache_code(v, linear);
-    if (one_page && ALIGN_DOWN(linear, PAGE_SIZE) == v->fetch.rip) {
-        __builtin_memcpy(insn, v->fetch.at + (linear & PAGE_MASK), INSN_MAX);
-        *len = INSN_MAX;
-        return true;
+    walk_env(v, &env);
+    *mode = code_mode(&env.mode);
+    linear = code_linear(v, &env.mode);
+    n = rest_of_page(linear, INSN_MAX);
+    if (n == INSN_MAX && linear == env.mode.rip) { /* skipping takes a RIP in the cached page for linear */
+        if (!code_cached(v, &env.mode, linear))
+            cache_code(v, &env);
+        if (ALIGN_DOWN(linear, PAGE_SIZE) == v->fetch.rip) {
+            __builtin_memcpy(insn, v->fetch.at + (linear & PAGE_MASK), INSN_MAX);
+            *len = INSN_MAX;
+            return true;
+        }
+        walk_env(v, &env);
     }
-    if (!fetch_part(v, linear, insn, n, fault))
+    if (!fetch_part(v, &env, linear, insn, n, fault))
         return false;
     *len = (u8)n;
-    next = arch_vcpu_code_mode(v) == INSN_64 ? linear + n : (u32)(linear + n); /* linear addresses have 32 bits elsewhere */
-    if (n < INSN_MAX && fetch_part(v, next, insn + n, INSN_MAX - n, fault))
+    linear += n;
+    if (*mode != INSN_64)
+        linear = (u32)linear; /* linear addresses have 32 bits elsewhere */
+    if (n < INSN_MAX && fetch_part(v, &env, linear, insn + n, INSN_MAX - n, fault))
         *len = INSN_MAX;
     return true;
 }

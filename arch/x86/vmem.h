@@ -5,5 +5,4 @@
 #include "arch/x86/gwalk.h"
 #include "arch/x86/vm.h"
 
-u64 vmem_code_linear(struct arch_vcpu *v); /* CS:RIP, linear */
-void vmem_cache_code(struct arch_vcpu *v, u64 linear); /* v->fetch becomes that page, or invalid */
+void vmem_cache_code(struct arch_vcpu *v); /* v->fetch becomes the page of RIP, if that is a linear address, or invalid */

@@ -94,15 +94,10 @@ void arch_vcpu_seg(const struct arch_vcpu *a, enum x86_seg seg, struct x86_segme
     *out = (struct x86_segment){ .attr = 0xa093, .limit = ~0u };
 }
 
-enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *a)
-{
-    (void)a;
-    return INSN_64;
-}
-
-bool arch_vcpu_fetch(struct arch_vcpu *a, u8 insn[15], u8 *len, struct x86_event *fault)
+bool arch_vcpu_fetch(struct arch_vcpu *a, u8 insn[15], u8 *len, enum insn_mode *insn_mode, struct x86_event *fault)
 {
     (void)a, (void)fault;
+    *insn_mode = INSN_64;
     memcpy(insn, bytes, 15);
     *len = 15;
     return true;

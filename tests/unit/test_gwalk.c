@@ -74,7 +74,7 @@ static int reset(void **state)
     updates = refuse = 0;
     memset(&fault, 0xee, sizeof(fault));
     env = (struct gwalk_env){
-        .cr0 = CR0_PE | CR0_PG | CR0_WP, .cr3 = TABLE(1), .nx = true, .page_1g = true, .maxphyaddr = 40,
+        .mode = { .cr0 = CR0_PE | CR0_PG | CR0_WP, .cr3 = TABLE(1) }, .nx = true, .page_1g = true, .maxphyaddr = 40,
         .read = mem_read, .update = mem_update, .ctx = memory,
     };
     return 0;
@@ -86,8 +86,8 @@ static int reset(void **state)
 static int reset_long(void **state)
 {
     reset(state);
-    env.cr4 = CR4_PAE;
-    env.efer = EFER_LMA | EFER_LME | EFER_NXE;
+    env.mode.cr4 = CR4_PAE;
+    env.mode.efer = EFER_LMA | EFER_LME | EFER_NXE;
     put64(1, 258, TABLE(2) | P | W | U);
     put64(2, 141, TABLE(3) | P | W | U);
     put64(3, 43, TABLE(4) | P | W | U);
@@ -122,7 +122,7 @@ static void expect_gp(u64 linear)
 static void test_no_paging(void **state)
 {
     (void)state;
-    env.cr0 = CR0_PE;
+    env.mode.cr0 = CR0_PE;
     expect(0xfee00123, GWALK_WRITE, 0xfee00123);
     expect(0x1fee00123, GWALK_READ, 0xfee00123);
 }
@@ -139,14 +139,14 @@ static void test_32bit(void **state)
     put32(1, 2, (u32)TABLE(2) | P | PS); /* without CR4.PSE: a table */
     expect(0x00803456, GWALK_READ, 0xabcde456);
     expect_pf(0x00803456, GWALK_WRITE, E_P | E_W);
-    env.efer = EFER_NXE; /* means nothing here */
+    env.mode.efer = EFER_NXE; /* means nothing here */
     expect_pf(0x00800000, GWALK_FETCH, 0);
 }
 
 static void test_32bit_pse36(void **state)
 {
     (void)state;
-    env.cr4 = CR4_PSE;
+    env.mode.cr4 = CR4_PSE;
     put32(1, 2, 0x00c00000 | 0xa5u << 13 | P | PS);
     expect(0x00923456, GWALK_READ, 0xa500d23456);
     put32(1, 2, 0x00c00000 | 1u << 21 | P | PS);
@@ -170,8 +170,8 @@ static void test_32bit_pse36(void **state)
 static void test_pae(void **state)
 {
     (void)state;
-    env.cr4 = CR4_PAE;
-    env.cr3 = TABLE(1) | 0x60 | 0x1f; /* tables on 32 bytes; low bits are not address */
+    env.mode.cr4 = CR4_PAE;
+    env.mode.cr3 = TABLE(1) | 0x60 | 0x1f; /* tables on 32 bytes; low bits are not address */
     put64(1, 12 + 3, TABLE(2) | P | A);
     put64(2, 1, TABLE(3) | P | W | U);
     put64(3, 2, 0x12345000ull | P | W | U);
@@ -184,7 +184,7 @@ static void test_pae(void **state)
     expect_pf(0x00000000, GWALK_READ, 0);
     put64(3, 3, 0x12345000ull | P | NX); /* EFER.NXE = 0: reserved */
     expect_pf(0xc0203000, GWALK_READ, E_P | E_RSVD);
-    env.efer = EFER_NXE;
+    env.mode.efer = EFER_NXE;
     expect(0xc0203000, GWALK_READ, 0x12345000);
     expect_pf(0xc0203000, GWALK_FETCH, E_P | E_I);
     put64(3, 3, 0x12345000ull | P | BIT(52)); /* reserved, other than in long mode */
@@ -206,13 +206,13 @@ static void test_long(void **state)
     expect(L4, GWALK_READ, 0x77abc);
     expect(L4, GWALK_WRITE, 0x77abc);
     expect(L4, GWALK_FETCH, 0x77abc);
-    env.cpl = 3;
+    env.mode.cpl = 3;
     expect(L4, GWALK_WRITE, 0x77abc);
     expect_pf(L4 + PAGE_SIZE, GWALK_FETCH, E_U | E_I);
     put64(2, 141, 0);
     expect_pf(L4, GWALK_WRITE, E_U | E_W);
     /* PCID and cache bits in CR3, ignored bits in an entry. */
-    env.cr3 = TABLE(1) | 0xfff;
+    env.mode.cr3 = TABLE(1) | 0xfff;
     put64(2, 141, TABLE(3) | P | BIT(52) | BIT(62));
     expect_pf(L4, GWALK_READ, E_P | E_U);
 }
@@ -238,8 +238,8 @@ static void test_long_large_pages(void **state)
 static void test_five_levels(void **state)
 {
     (void)state;
-    env.cr4 |= CR4_LA57;
-    env.cr3 = TABLE(5);
+    env.mode.cr4 |= CR4_LA57;
+    env.mode.cr3 = TABLE(5);
     put64(5, 10, TABLE(1) | P | W | U);
     expect(0x000a812345678abcull, GWALK_WRITE, 0x77abc);
     expect_pf(0x0000012345678abcull, GWALK_READ, 0);
@@ -290,11 +290,11 @@ static void test_rights(void **state)
         bool fetch = (user ? user_page : !(smep && user_page)) && !(nxe && (n & 4));
         u32 base = E_P | (user ? E_U : 0);
 
-        env.cr0 = CR0_PE | CR0_PG | (wp ? CR0_WP : 0);
-        env.cr4 = CR4_PAE | (smep ? CR4_SMEP : 0) | (smap ? CR4_SMAP : 0);
-        env.efer = EFER_LMA | (nxe ? EFER_NXE : 0);
-        env.rflags = ac ? RFLAGS_AC : 0;
-        env.cpl = user ? 3 : 0;
+        env.mode.cr0 = CR0_PE | CR0_PG | (wp ? CR0_WP : 0);
+        env.mode.cr4 = CR4_PAE | (smep ? CR4_SMEP : 0) | (smap ? CR4_SMAP : 0);
+        env.mode.efer = EFER_LMA | (nxe ? EFER_NXE : 0);
+        env.mode.rflags = ac ? RFLAGS_AC : 0;
+        env.mode.cpl = user ? 3 : 0;
         put64(3, 43, TABLE(4) | pde);
         put64(4, 120, 0x77000 | pte);
         if (!nxe && (n & 4)) {
@@ -326,10 +326,10 @@ static void test_no_marks_on_a_fault(void **state)
 {
     (void)state;
     put64(4, 120, 0x77000 | P);
-    env.cpl = 3;
+    env.mode.cpl = 3;
     expect_pf(L4, GWALK_READ, E_P | E_U);
     assert_int_equal(updates, 0);
-    env.cpl = 0;
+    env.mode.cpl = 0;
     env.update = NULL;
     expect(L4, GWALK_READ, 0x77abc);
     assert_int_equal(entry64(4, 120), 0x77000 | P);
@@ -350,13 +350,13 @@ static void test_lost_races(void **state)
 static void test_tables_outside_memory(void **state)
 {
     (void)state;
-    env.cr3 = GIB(4);
+    env.mode.cr3 = GIB(4);
     expect_pf(L4, GWALK_READ, E_P | E_RSVD);
     env.maxphyaddr = 52;
     expect_pf(L4, GWALK_READ, E_P | E_RSVD);
-    env.efer = 0;
-    env.cr4 = CR4_PSE;
-    env.cr3 = GIB(3);
+    env.mode.efer = 0;
+    env.mode.cr4 = CR4_PSE;
+    env.mode.cr3 = GIB(3);
     expect_pf(0x1000, GWALK_READ, E_P | E_RSVD);
 }
 

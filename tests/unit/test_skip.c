@@ -43,19 +43,19 @@ struct svm_features svm_features;
 void svm_load_tsc_aux(const struct arch_vcpu *vcpu) { (void)vcpu; }
 const struct vm_ops *vm_ops_get(void) { return &ops; }
 enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *vcpu) { (void)vcpu; return mode; }
-u64 vmem_code_linear(struct arch_vcpu *vcpu) { (void)vcpu; return cs_base + vmcb.rip; }
 
-void vmem_cache_code(struct arch_vcpu *vcpu, u64 linear)
+void vmem_cache_code(struct arch_vcpu *vcpu)
 {
-    walks++;
-    vcpu->fetch.rip = fetch_fails ? FETCH_NOWHERE : linear & ~PAGE_MASK;
+    walks += !cs_base;
+    vcpu->fetch.rip = fetch_fails || cs_base ? FETCH_NOWHERE : vmcb.rip & ~PAGE_MASK;
     vcpu->fetch.cr3 = vmcb.cr3;
     vcpu->fetch.at = frame;
 }
 
-bool arch_vcpu_fetch(struct arch_vcpu *vcpu, u8 insn[15], u8 *len, struct x86_event *fault)
+bool arch_vcpu_fetch(struct arch_vcpu *vcpu, u8 insn[15], u8 *len, enum insn_mode *m, struct x86_event *fault)
 {
     (void)vcpu;
+    *m = mode;
     fetches++;
     memset(insn, 0x90, 15);
     *len = 15;

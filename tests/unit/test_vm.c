@@ -74,11 +74,11 @@ bool fpu_xcr0_valid(u64 val) { return val == 7; }
 void fpu_reset(struct arch_vcpu *c) { (void)c; }
 void fpu_load(struct arch_vcpu *c) { (void)c; }
 void fpu_unload(struct arch_vcpu *c) { (void)c; }
-enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *c) { (void)c; return INSN_64; }
 
-bool arch_vcpu_fetch(struct arch_vcpu *c, u8 insn[15], u8 *len, struct x86_event *fault)
+bool arch_vcpu_fetch(struct arch_vcpu *c, u8 insn[15], u8 *len, enum insn_mode *mode, struct x86_event *fault)
 {
     (void)c, (void)fault;
+    *mode = INSN_64;
     memcpy(insn, code, 15);
     *len = 15;
     return fetch_ok;

@@ -25,10 +25,13 @@ static const u8 frame_of[PAGES] = { 2, 0, 3, 1 };
 static enum s2_prot prot[PAGES];
 static u64 linear_of[PAGES]; /* the page that the guest's tables put at guest-physical page n */
 static u64 regs[X86_REGS];
-static struct x86_segment cs, ss;
+static struct x86_segment cs;
+static u8 cpl;
 static struct gwalk_env last_env;
 static enum gwalk_access last_access;
-static u32 walks, reads, entry_size; /* what a walk reads: entries in page 3 */
+static u32 walks, lookups, reads, entry_size;
+static gpa_t tables; /* what a walk reads: entries in this page */
+static enum insn_mode mode;
 static struct arch_cpu cpu;
 static struct arch_vm vm;
 static struct arch_vcpu v;
@@ -48,16 +51,18 @@ static u64 fake_reg(const struct arch_vcpu *vcpu, enum x86_reg reg)
 static void fake_seg(const struct arch_vcpu *vcpu, enum x86_seg seg, struct x86_segment *out)
 {
     (void)vcpu;
-    assert_true(seg == X86_CS || seg == X86_SS);
-    *out = seg == X86_CS ? cs : ss;
+    assert_true(seg == X86_CS);
+    *out = cs;
 }
 
-static u64 fake_rip(const struct arch_vcpu *vcpu)
+static void fake_mode(const struct arch_vcpu *vcpu, struct vm_mode *mode)
 {
-    return fake_reg(vcpu, X86_RIP);
+    (void)vcpu;
+    *mode = (struct vm_mode){ .rip = regs[X86_RIP], .cr0 = regs[X86_CR0], .cr3 = regs[X86_CR3], .cr4 = regs[X86_CR4],
+                              .efer = regs[X86_EFER], .rflags = regs[X86_RFLAGS], .cs_attr = cs.attr, .cpl = cpl };
 }
 
-static const struct vm_ops fake_ops = { .reg = fake_reg, .rip = fake_rip, .seg = fake_seg };
+static const struct vm_ops fake_ops = { .reg = fake_reg, .mode = fake_mode, .seg = fake_seg };
 
 const struct vm_ops *vm_ops_get(void) { return &fake_ops; }
 
@@ -66,6 +71,7 @@ bool arch_vm_translate(const struct arch_vm *m, gpa_t gpa, enum s2_prot need, hp
     u64 page = gpa / PAGE_SIZE;
 
     assert_ptr_equal(m, &vm);
+    lookups++;
     if (page >= PAGES || (need & ~prot[page]))
         return false;
     *hpa = (0x100 + (u64)frame_of[page]) * PAGE_SIZE + (gpa & PAGE_MASK);
@@ -88,7 +94,7 @@ bool gwalk(const struct gwalk_env *env, u64 linear, enum gwalk_access access, gp
     for (u32 i = 0; i < reads; i++) {
         u64 entry = 0;
 
-        assert_true(env->read(env->ctx, 0x3000 + i * 512ull, &entry, entry_size));
+        assert_true(env->read(env->ctx, tables + i * 512ull, &entry, entry_size));
     }
     for (u64 i = 0; i < PAGES; i++) {
         if (linear_of[i] == (linear & ~PAGE_MASK)) {
@@ -118,12 +124,13 @@ static int setup(void **state)
     }
     walks = reads = 0;
     entry_size = 8;
+    tables = 0x3000;
     vm = (struct arch_vm){ .s2_epoch = 1 };
     v = (struct arch_vcpu){ .vm = &vm, .cpu = &cpu, .fetch.rip = FETCH_NOWHERE };
     cpu.loaded = &v;
     regs[X86_EFER] = EFER_LMA | EFER_LME;
     cs = (struct x86_segment){ .attr = 0xa09b, .base = 0x5555 }; /* 64-bit: the base does not count */
-    ss = (struct x86_segment){ .attr = 0xc093 };
+    cpl = 0;
     return 0;
 }
 
@@ -189,14 +196,14 @@ static void test_environment(void **state)
     regs[X86_CR3] = 0x1000;
     regs[X86_CR4] = CR4_PAE;
     regs[X86_RFLAGS] = RFLAGS_AC;
-    ss.attr |= 3 << 5;
+    cpl = 3;
     assert_true(arch_vcpu_translate(&v, 0x400000, false, &gpa, &fault));
-    assert_int_equal(last_env.cpl, 3);
-    assert_int_equal(last_env.cr0, regs[X86_CR0]);
-    assert_int_equal(last_env.cr3, 0x1000);
-    assert_int_equal(last_env.cr4, CR4_PAE);
-    assert_int_equal(last_env.rflags, RFLAGS_AC);
-    assert_int_equal(last_env.efer, regs[X86_EFER]);
+    assert_int_equal(last_env.mode.cpl, 3);
+    assert_int_equal(last_env.mode.cr0, regs[X86_CR0]);
+    assert_int_equal(last_env.mode.cr3, 0x1000);
+    assert_int_equal(last_env.mode.cr4, CR4_PAE);
+    assert_int_equal(last_env.mode.rflags, RFLAGS_AC);
+    assert_int_equal(last_env.mode.efer, regs[X86_EFER]);
 
     memcpy(guest(0x2008), &table, 8);
     assert_true(last_env.read(last_env.ctx, 0x2008, &val, 8));
@@ -222,18 +229,18 @@ static void test_fetch(void **state)
     for (u8 i = 0; i < 20; i++)
         *guest(0xff8 + i) = i;
     regs[X86_RIP] = 0x400ff8;
-    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
     assert_int_equal(last_access, GWALK_FETCH);
     assert_int_equal(len, 15);
     assert_int_equal(bytes[14], 14);
     assert_false(fault.valid);
 
     linear_of[1] = ~0ull & ~PAGE_MASK; /* the next page cannot be fetched: what there is */
-    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
     assert_int_equal(len, 8);
     assert_true(fault.valid);
     linear_of[0] = 0;
-    assert_false(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_false(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
     assert_int_equal(fault.cr2, 0x400ff8);
 }
 
@@ -250,12 +257,12 @@ static void test_fetch_wraps_at_4g(void **state)
     regs[X86_RIP] = 0xfffffffe;
     *guest(0xffe) = 0x11;
     *guest(0x1000) = 0x33;
-    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
     assert_int_equal(len, 15);
     assert_int_equal(bytes[0], 0x11);
     assert_int_equal(bytes[2], 0x33);
     cs.attr = 0xa09b; /* 64-bit mode goes on above */
-    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
     assert_int_equal(len, 2);
     assert_true(fault.cr2 == 0x100000000);
 }
@@ -272,30 +279,39 @@ static void test_fetch_where_nothing_is(void **state)
     *guest(0xffe) = 0x12;
     *guest(0xfff) = 0x34;
     regs[X86_RIP] = 0x400ffe;
-    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
     assert_int_equal(len, 15);
     assert_int_equal(bytes[1], 0x34);
     assert_memory_equal(bytes + 2, ones, 13);
     regs[X86_RIP] = 0x401800;
-    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
     assert_int_equal(len, 15);
     assert_memory_equal(bytes, ones, 15);
+}
+
+/* Where the walk began, which leads nowhere. */
+static u64 code_at(enum insn_mode want)
+{
+    struct x86_event fault;
+    u8 bytes[15], len;
+
+    assert_false(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
+    assert_int_equal(mode, want);
+    assert_int_equal(arch_vcpu_code_mode(&v), want);
+    return fault.cr2;
 }
 
 static void test_code(void **state)
 {
     (void)state;
     regs[X86_RIP] = 0x1234;
-    assert_int_equal(vmem_code_linear(&v), 0x1234);
-    assert_int_equal(arch_vcpu_code_mode(&v), INSN_64);
+    assert_int_equal(code_at(INSN_64), 0x1234);
     cs.attr = 0xc09b;
-    assert_int_equal(vmem_code_linear(&v), 0x1234 + 0x5555);
-    assert_int_equal(arch_vcpu_code_mode(&v), INSN_32);
+    assert_int_equal(code_at(INSN_32), 0x1234 + 0x5555);
     regs[X86_EFER] = 0;
     cs.attr = 0x209b; /* L without long mode means nothing */
-    assert_int_equal(arch_vcpu_code_mode(&v), INSN_16);
     cs.base = 0xfffff000;
-    assert_int_equal(vmem_code_linear(&v), 0x234);
+    assert_int_equal(code_at(INSN_16), 0x234);
 }
 
 static bool fetch_walks(void)
@@ -304,7 +320,7 @@ static bool fetch_walks(void)
     u8 bytes[15], len;
     u32 before = walks;
 
-    assert_true(arch_vcpu_fetch(&v, bytes, &len, &fault));
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
     assert_int_equal(len, 15);
     assert_int_equal(bytes[0], *guest(0x1010));
     return walks != before;
@@ -350,6 +366,35 @@ static void test_cached_fetch(void **state)
     assert_true(fetch_walks());
 }
 
+static u32 fetch_lookups(u64 rip)
+{
+    struct x86_event fault;
+    u8 bytes[15], len;
+    u32 before = lookups;
+
+    regs[X86_RIP] = rip;
+    assert_true(arch_vcpu_fetch(&v, bytes, &len, &mode, &fault));
+    return lookups - before;
+}
+
+/* The next page is found by tables that are in sight already, while they are the ones and no right was taken away. */
+static void test_tables_in_sight(void **state)
+{
+    (void)state;
+    reads = 4;
+    assert_int_equal(fetch_lookups(0x400010), 5);
+    assert_int_equal(fetch_lookups(0x401010), 1);
+    *guest(0x3000 + 6) ^= 0x80; /* read anew all the same */
+    assert_int_equal(fetch_lookups(0x401010), 1);
+    assert_int_equal(fetch_lookups(0x401010), 0);
+    tables = 0x2000;
+    assert_int_equal(fetch_lookups(0x400010), 5);
+    *guest(0x2000 + 6) ^= 0x80;
+    assert_int_equal(fetch_lookups(0x400010), 1);
+    vm.s2_epoch++;
+    assert_int_equal(fetch_lookups(0x401010), 5);
+}
+
 static void test_fetch_with_base_is_not_cached(void **state)
 {
     (void)state;
@@ -372,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup(test_fetch_wraps_at_4g, setup),
         cmocka_unit_test_setup(test_fetch_where_nothing_is, setup),
         cmocka_unit_test_setup(test_cached_fetch, setup),
+        cmocka_unit_test_setup(test_tables_in_sight, setup),
         cmocka_unit_test_setup(test_fetch_with_base_is_not_cached, setup),
         cmocka_unit_test_setup(test_code, setup),
     };

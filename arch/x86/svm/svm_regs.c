@@ -34,6 +34,15 @@ static struct vmcb_seg *seg_at(const struct arch_vcpu *v, enum x86_seg seg)
     return (struct vmcb_seg *)(void *)((u8 *)v->hw + seg_field[seg]);
 }
 
+/*
+ * Ours are VMX access rights: AVL, L, D/B, G at 15:12. A VMCB has them packed at 11:8 and says
+ * "unusable" by P=0.
+ */
+static u32 attr_of(const struct vmcb_seg *s)
+{
+    return (s->attrib & 0xffu) | (s->attrib & 0xf00u) << 4;
+}
+
 u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
 {
     const struct vmcb *vmcb = v->hw;
@@ -48,9 +57,18 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
     return vmcb->int_ctl & V_TPR_MASK;
 }
 
-u64 svm_rip(const struct arch_vcpu *v)
+void svm_mode(const struct arch_vcpu *v, struct vm_mode *mode)
 {
-    return ((const struct vmcb *)v->hw)->rip;
+    const struct vmcb *vmcb = v->hw;
+
+    mode->rip = vmcb->rip;
+    mode->cr0 = vmcb->cr0;
+    mode->cr3 = vmcb->cr3;
+    mode->cr4 = vmcb->cr4;
+    mode->efer = vmcb->efer & ~EFER_SVME;
+    mode->rflags = vmcb->rflags;
+    mode->cs_attr = attr_of(&vmcb->cs);
+    mode->cpl = vmcb->cpl;
 }
 
 /*
@@ -97,10 +115,6 @@ void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
     *(u64 *)(void *)((u8 *)vmcb + reg_field[reg]) = val;
 }
 
-/*
- * Ours are VMX access rights: AVL, L, D/B, G at 15:12. A VMCB has them packed at 11:8 and says
- * "unusable" by P=0.
- */
 void svm_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out)
 {
     const struct vmcb_seg *s = seg_at(v, seg);
@@ -108,7 +122,7 @@ void svm_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *ou
     out->selector = s->selector;
     out->base = s->base;
     out->limit = s->limit;
-    out->attr = (s->attrib & 0xffu) | (s->attrib & 0xf00u) << 4;
+    out->attr = attr_of(s);
     if (!(s->attrib & SEG_P) && seg < X86_GDTR)
         out->attr |= X86_SEG_UNUSABLE;
     /* A null SS keeps no attributes, but SS.DPL is the CPL to our readers. */
@@ -158,8 +172,6 @@ enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit)
 
     if (svm_skip_short(v, exit))
         return PITH_OK;
-    if (!len)
-        len = skip_cached_len(v, exit, rip, vmcb->cr3);
     if (!len)
         return skip_walked(v, exit, rip, vmcb->cr3);
     vmcb->int_state &= ~INTERRUPT_SHADOW;

@@ -54,12 +54,6 @@ void vmx_set_controls(struct arch_vcpu *v, u32 pin, u32 proc)
     s->proc = proc;
 }
 
-u64 vmx_rip(const struct arch_vcpu *v)
-{
-    (void)v;
-    return vmread(VMCS_GUEST_RIP);
-}
-
 /*
  * One control is for reads and writes of debug registers alike: from here on the guest may arm what it likes. VM exits disarm
  * everything (SDM 3, "Loading Host Control Registers, Debug Registers, MSRs"), so that nothing fires in the hypervisor.
@@ -89,13 +83,35 @@ void vmx_hide_dr(struct arch_vcpu *v)
     vmx_set_controls(v, s->pin, s->proc | (u32)PROC_MOV_DR_EXITING);
 }
 
+static u64 guest_cr0(const struct arch_vcpu *v)
+{
+    return (vmread(VMCS_GUEST_CR0) & ~cr0_mask()) | (v->cr0_shadow & cr0_mask());
+}
+
+static u64 guest_cr4(void)
+{
+    return (vmread(VMCS_GUEST_CR4) & ~cr4_mask()) | (vmread(VMCS_CR4_SHADOW) & cr4_mask());
+}
+
+void vmx_mode(const struct arch_vcpu *v, struct vm_mode *mode)
+{
+    mode->rip = vmread(VMCS_GUEST_RIP);
+    mode->cr0 = guest_cr0(v);
+    mode->cr3 = vmread(VMCS_GUEST_CR3);
+    mode->cr4 = guest_cr4();
+    mode->efer = vmread(VMCS_GUEST_EFER);
+    mode->rflags = vmread(VMCS_GUEST_RFLAGS);
+    mode->cs_attr = (u32)vmread(VMCS_GUEST_RIGHTS + 2 * X86_CS);
+    mode->cpl = vmread(VMCS_GUEST_SS_RIGHTS) >> 5 & 3; /* SS.DPL is the CPL in every mode */
+}
+
 u64 vmx_reg(const struct arch_vcpu *v, enum x86_reg reg)
 {
     switch (reg) {
     case X86_CR0:
-        return (vmread(VMCS_GUEST_CR0) & ~cr0_mask()) | (v->cr0_shadow & cr0_mask());
+        return guest_cr0(v);
     case X86_CR4:
-        return (vmread(VMCS_GUEST_CR4) & ~cr4_mask()) | (vmread(VMCS_CR4_SHADOW) & cr4_mask());
+        return guest_cr4();
     case X86_CR8:
         return *(const u32 *)((const u8 *)v->vapic + VAPIC_TPR) >> 4;
     case X86_DR6:
