@@ -275,6 +275,30 @@ static void endless_db(void)
                      : "memory");
 }
 
+/*
+ * #AC is no contributory exception: the delivery that raises it again is no double fault. It takes a stack that is not aligned, in 32-bit
+ * code, and a handler at CPL 3; a processor without #AC runs the loop. SDM 3, Interrupt 17; Conditions for Generating a Double Fault.
+ */
+static void endless_ac(void)
+{
+    static const uint64_t gdt[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00cffb000000ffff, 0x00cff3000000ffff };
+    static uint64_t idt[18], stack[32];
+    struct table t = { sizeof(gdt) - 1, (uintptr_t)gdt };
+    uint64_t at;
+
+    __asm__ volatile("lea 2f(%%rip), %0" : "=r"(at));
+    idt[17] = (at & 0xffff) | 0x1bull << 16 | 0x8eull << 40 | at >> 16 << 48;
+    load_idt((uintptr_t)idt, sizeof(idt) - 1);
+    __asm__ volatile("lgdt %0; mov %2, %%rsp; pushq $0x08; lea 1f(%%rip), %%rax; push %%rax; lretq\n"
+                     ".code32\n"
+                     "1: mov %%cr0, %%eax; and $0x7fffffff, %%eax; or $0x40000, %%eax; mov %%eax, %%cr0\n" /* no paging; AM */
+                     "mov $0x10, %%eax; mov %%eax, %%ss\n"
+                     "push $0x23; lea -127(%%esp), %%eax; push %%eax; push $0x40002; push $0x1b; push %1; iretl\n" /* AC */
+                     "2: mov %%eax, (%%esp); jmp 2b\n"
+                     ".code64\n"
+                     : : "m"(t), "b"((uint32_t)at), "r"(stack + 32) : "memory", "rax");
+}
+
 static void endless_store(void)
 {
     uint64_t to = NOWHERE, count = ~0ull;
@@ -329,6 +353,7 @@ int guest_main(const struct pith_start *start)
         [20] = spin, halt, wait_for_ever, init_self, endless_ud, endless_db, endless_store, endless_ports, endless_text,
         endless_irq,
         [30] = rsp0_garbage, tss_short, idt_wraps,
+        [33] = endless_ac,
     };
     uint64_t which = pith_option(start, "case", 0);
 
