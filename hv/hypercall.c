@@ -54,10 +54,7 @@ u32 hypercall_insn(void)
     return arch_vm_caps()->hypercall_vmcall ? PITH_HC_VMCALL : PITH_HC_VMMCALL;
 }
 
-/*
- * From 64-bit or flat 32-bit protected mode; anything else gets #UD, as where there is no hypervisor. The CPL is 3 in
- * virtual-8086 mode.
- */
+/* Elsewhere #UD, as where there is no hypervisor. The CPL is 3 in virtual-8086 mode. */
 static bool mode_allowed(const struct vm_exit *exit)
 {
     return exit->cpl == 0 && !exit->hypercall.real;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A multiboot kernel that goes through every mode of the processor, and in each of them does what exits: CPUID, a port, device
- * memory, HLT until an interrupt, a string of bytes to a port (every line that it prints). Segments have base 0 and the code lies
- * below 64 KiB, so that the same text is 16-bit, 32-bit and 64-bit code. SDM 3, Mode Switching; Initializing IA-32e Mode.
+ * memory, HLT until an interrupt, a string of bytes to a port (every line that it prints), and both vendors' hypercalls, these at
+ * CPL 3 too. Segments have base 0 and the code lies below 64 KiB, so that the same text is 16-bit, 32-bit and 64-bit code.
+ * SDM 3, Mode Switching; Initializing IA-32e Mode. hv/abi/ABI.md, A call.
  */
 
 #define MULTIBOOT_MAGIC 0x1badb002
@@ -24,22 +25,35 @@
 #define MSR_EFER 0xc0000080
 #define EFER_LME (1 << 8)
 #define FLAGS_V86 0x23202 /* VM, IOPL 3, IF */
+#define FLAGS_USER 0x3002 /* IOPL 3 */
+#define CALL_VERSION 0x50490000
+#define LEAF_ABI  0x40000001
 
 #define CODE32 0x08
 #define DATA32 0x10
 #define CODE16 0x18
 #define DATA16 0x20
 #define CODE64 0x28
-#define TASK   0x30
+#define CODE32_USER 0x33
+#define CODE16_USER 0x3b
+#define CODE64_USER 0x43
+#define DATA_USER 0x4b
+#define TASK   0x50
+#define TASK64 0x58 /* two entries */
+
+#define VECTOR_UD  6
 
 #define VECTOR_IRQ  0x20
-#define VECTOR_LEAVE 0x30 /* V86 mode, by INT */
+#define VECTOR_LEAVE 0x30 /* V86 mode and CPL 3, by INT */
 #define VECTORS     0x31
 #define IDT32_IRQ   idt32+8*VECTOR_IRQ
 #define IDT32_LEAVE idt32+8*VECTOR_LEAVE
+#define IDT32_UD    idt32+8*VECTOR_UD
+#define IDT64_UD    idt64+16*VECTOR_UD
+#define IDT64_LEAVE idt64+16*VECTOR_LEAVE
 #define IDT64_IRQ   idt64+16*VECTOR_IRQ
 #define STACK       0x7ff0
-#define V86_STACK   0x6ff0
+#define USER_STACK  0x6ff0
 
 #define P_TABLE 0x007 /* present, writable, user */
 #define P_LARGE 0x087
@@ -122,9 +136,60 @@ end_\mode\()_\check:
     result \mode, halt
     .endm
 
-    .macro checks mode, address
+    /* One of the two is the other vendor's, #UD in any case. @refused: so is this one's. */
+    .macro check_call mode, refused
+    movl $0, undefined
+    movl $CALL_VERSION, %eax
+    xorl %ebx, %ebx
+    xorl %ecx, %ecx
+    xorl %edx, %edx
+    xorl %esi, %esi
+    xorl %edi, %edi
+    vmcall
+    vmmcall
+    .if \refused
+    xorl $CALL_VERSION, %eax
+    .else
+    xorl abi_version, %ebx
+    .endif
+    orl %ebx, %eax
+    movl undefined, %ebx
+    xorl $1 + \refused, %ebx
+    orl %ebx, %eax
+    result \mode, call
+    .endm
+
+    /* The same at CPL 3; @size: q or l, of what IRET takes here. */
+    .macro check_user_call mode, code, size=l
+    movl $2f, leave_to
+    push\size $DATA_USER
+    push\size $USER_STACK
+    push\size $FLAGS_USER
+    push\size $\code
+    push\size $1f
+    iret\size
+    .if \code == CODE16_USER
+    .code16
+    .elseif \code == CODE32_USER
+    .code32
+    .endif
+1:  movw $DATA_USER, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    check_call \mode\()_user, 1
+    int $VECTOR_LEAVE
+    .ifc \size, q
+    .code64
+    .else
+    .code32
+    .endif
+2:
+    .endm
+
+    .macro checks mode, address, refuses_call=0
     cld
     check_cpuid \mode
+    check_call \mode, \refuses_call
     check_port \mode
     check_memory \mode, \address
     check_halt \mode
@@ -171,13 +236,20 @@ _start:
     movl %ebx, vendor
     movl APIC_VERSION, %eax
     movl %eax, apic_version
+    movl $LEAF_ABI, %eax
+    cpuid
+    movl %eax, abi_version
     call make_vectors
     call make_tables
     call open_timer
     lidt idt32_pointer
+    movw $TASK, %ax
+    ltr %ax
 
 protected32:
     checks protected32, ebx
+    check_user_call protected32, CODE32_USER
+    check_user_call protected16, CODE16_USER
 
     ljmp $CODE16, $protected16
     .code16
@@ -187,7 +259,7 @@ protected16:
 
     /* FS keeps its limit of 4 GiB in real mode as long as nobody loads it. */
     call enter_real
-    checks real, ebx
+    checks real, ebx, 1
     jmp leave_real
 
 enter_real:
@@ -208,6 +280,8 @@ paged32:
     change cr4, CR4_PSE, 0
     paging_on page_directory
     checks paged32, ebx
+    check_user_call paged32, CODE32_USER
+    check_user_call paged16, CODE16_USER
 
     ljmp $CODE16, $paged16
     .code16
@@ -218,14 +292,13 @@ paged16:
     .code32
 to_v86:
     data_segments DATA32
-    movw $TASK, %ax
-    ltr %ax
+    movl $v86_left, leave_to
     pushl $0 /* GS, FS, DS, ES */
     pushl $0
     pushl $0
     pushl $0
     pushl $0 /* SS */
-    pushl $V86_STACK
+    pushl $USER_STACK
     pushl $FLAGS_V86
     pushl $0 /* CS */
     pushl $v86
@@ -234,6 +307,7 @@ to_v86:
     .code16
 v86:
     check_cpuid v86
+    check_call v86, 1
     check_port v86
     timer_start
 1:  cmpl $0, interrupts
@@ -244,15 +318,14 @@ v86:
 
     .code32
 v86_left:
-    data_segments DATA32
-    flat_fs
-    movl $STACK, %esp
     change cr0, 0, CR0_PG
 
     /* PAE */
     change cr4, CR4_PAE, CR4_PSE
     paging_on pae_pointers
     checks pae, ebx
+    check_user_call pae, CODE32_USER
+    check_user_call pae16, CODE16_USER
     change cr0, 0, CR0_PG
 
     /* Long mode: first 32-bit code in it, then 64-bit, then 16-bit. */
@@ -268,6 +341,11 @@ v86_left:
     .code64
 long64:
     checks long64, rbx
+    movw $TASK64, %ax
+    ltr %ax
+    check_user_call long64, CODE64_USER, q
+    check_user_call compatible32, CODE32_USER, q
+    check_user_call compatible16, CODE16_USER, q
     pushq $CODE16
     pushq $compatible16
     lretq
@@ -292,7 +370,7 @@ leave_long:
     .code16
 1:  data_segments DATA16
     call enter_real
-    checks real_again, ebx
+    checks real_again, ebx, 1
     change cr0, CR0_PE, 0
     ljmp $CODE32, $report
     .code32
@@ -343,6 +421,40 @@ irq32: /* from V86 mode, DS holds nothing */
 irq64:
     take_irq iretq
 
+/* VMCALL and VMMCALL, 3 bytes. */
+    .code16
+undefined16:
+    incl undefined
+    pushw %bp
+    movw %sp, %bp
+    addw $3, 2(%bp)
+    popw %bp
+    iretw
+    .code32
+undefined32:
+    incl %ss:undefined
+    addl $3, (%esp)
+    iretl
+    .code64
+undefined64:
+    incl undefined
+    addq $3, (%rsp)
+    iretq
+
+/* From CPL 3, on as the kernel. */
+    .code32
+leave32:
+    data_segments DATA32
+    flat_fs
+    movl $STACK, %esp
+    jmp *leave_to
+    .code64
+leave64:
+    data_segments DATA32
+    flat_fs
+    movl $STACK, %esp
+    jmp *leave_to
+
     /* Nothing should raise an exception: told, and all is over. */
     .macro refuse
     movl $exception_text, %esi
@@ -380,6 +492,7 @@ make_vectors:
     movl $VECTORS, %ecx
     rep stosl
     movl $irq16, 4 * VECTOR_IRQ
+    movl $undefined16, 4 * VECTOR_UD
     movl $idt32, %edi
     movl $idt64, %edx
     movl $VECTORS, %ecx
@@ -391,8 +504,11 @@ make_vectors:
     addl $16, %edx
     loop 1b
     gate irq32, IDT32_IRQ, CODE32, 0x8e
-    gate v86_left, IDT32_LEAVE, CODE32, 0xee
+    gate undefined32, IDT32_UD, CODE32, 0x8e
+    gate leave32, IDT32_LEAVE, CODE32, 0xee
     gate irq64, IDT64_IRQ, CODE64, 0x8e
+    gate undefined64, IDT64_UD, CODE64, 0x8e
+    gate leave64, IDT64_LEAVE, CODE64, 0xee
     ret
 
 /* EDI: where, EAX: the first entry, EBX: what the next one has more, ECX: how many, EDX: bytes an entry. */
@@ -434,6 +550,8 @@ make_tables:
     call fill
     movl $long_pointers + P_TABLE, long_root
     movw $task, gdt + TASK + 2
+    movw $task64, gdt + TASK64 + 2
+    movl $STACK, task64 + 4 /* RSP0 */
     movl $STACK, task + 4 /* ESP0, SS0 */
     movl $DATA32, task + 8
     movw $task_ports - task, task + 102
@@ -464,7 +582,8 @@ exception_end:
     .balign 8
 gdt:
     .quad 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00009b000000ffff, 0x000093000000ffff, 0x00af9b000000ffff
-    .quad 0x0000890000000000 + TASK_LIMIT
+    .quad 0x00cffb000000ffff, 0x0000fb000000ffff, 0x00affb000000ffff, 0x00cff3000000ffff
+    .quad 0x0000890000000000 + TASK_LIMIT, 0x0000890000000067, 0
 gdt_end:
 gdt_pointer: .word gdt_end - gdt - 1
     .long gdt
@@ -481,6 +600,9 @@ report_end:
     .balign 4
 vendor: .long 0
 apic_version: .long 0
+abi_version: .long 0
+undefined: .long 0
+leave_to: .long 0, 0
 interrupts: .long 0
 passed: .long 0
 failed: .long 0
@@ -494,6 +616,7 @@ idt64: .skip 16 * VECTORS
 task: .skip 104
 task_ports: .skip 0x80
 task_ports_end: .skip 1
+task64: .skip 104
     .set TASK_LIMIT, task_ports_end - task
     .section .tables, "aw", @nobits
     .balign 4096
