@@ -23,11 +23,15 @@ static void send_one(struct vcpu *to, u32 icr)
         vcpu_post(to, VCPU_PEND_NMI);
         break;
     case ICR_INIT:
-        if (icr & BIT(14)) /* a level de-assert does nothing on any processor since the Pentium 4 */
-            vcpu_post(to, VCPU_PEND_INIT);
+        if (!(icr & BIT(14))) /* a level de-assert does nothing on any processor since the Pentium 4 */
+            break;
+        /* It looks at INIT first, and this one undoes what a SIPI before it would have begun. */
+        __atomic_fetch_and(&to->inbox.pending, ~(u64)VCPU_PEND_SIPI, __ATOMIC_RELAXED);
+        vcpu_post(to, VCPU_PEND_INIT);
         break;
     case ICR_STARTUP:
-        __atomic_store_n(&to->inbox.sipi_vector, vector, __ATOMIC_RELAXED);
+        if (!(__atomic_load_n(&to->inbox.pending, __ATOMIC_RELAXED) & VCPU_PEND_SIPI)) /* the first one counts */
+            __atomic_store_n(&to->inbox.sipi_vector, vector, __ATOMIC_RELAXED);
         vcpu_post(to, VCPU_PEND_SIPI);
         break;
     case ICR_FIXED:

@@ -54,18 +54,12 @@ u32 hypercall_insn(void)
     return arch_vm_caps()->hypercall_vmcall ? PITH_HC_VMCALL : PITH_HC_VMMCALL;
 }
 
-/* Elsewhere #UD, as where there is no hypervisor. The CPL is 3 in virtual-8086 mode. */
-static bool mode_allowed(const struct vm_exit *exit)
-{
-    return exit->cpl == 0 && !exit->hypercall.real;
-}
-
 enum exit_action on_hypercall(struct vcpu *v, struct vm_exit *exit)
 {
     struct x86_gprs *g = &v->arch.gpr;
     u64 nr = g->rax - PITH_CALL_BASE;
 
-    if (!mode_allowed(exit))
+    if (exit->cpl != 0 || exit->hypercall.real) /* as where there is no hypervisor; CPL is 3 in virtual-8086 mode */
         return exit_fault(v, X86_UD);
     if (nr < ARRAY_SIZE(calls) && calls[nr])
         return calls[nr](v, g);

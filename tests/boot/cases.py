@@ -39,12 +39,13 @@ memory = 192M
 NO_KVM = LINUX + 'kvm = no\n'
 NO_ACPI = LINUX.replace(LINUX_CMDLINE, LINUX_CMDLINE + ' acpi=off')  # cannot power off: it halts
 NEITHER = NO_ACPI + 'kvm = no\n'
-GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', 'mmiofault', 'legacy', 'exitcode', 'fault']
+GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', 'mmiofault', 'legacy', 'lapic', 'exitcode', 'fault']
+LAPIC = 'vcpus = 2\ncores = 0\ncmdline = step=5' # every fifth offset: each of a register's bytes, in the time of every day
 GUESTS = '[pith]\npoweroff = when-done\n' + ''.join(f"""
 [partition {name}]
 image = {name}.elf
 memory = 8M
-{dict(isolate='modules = hello.elf', legacy='kvm = no').get(name, '')}
+{dict(isolate='modules = hello.elf', legacy='kvm = no', lapic=LAPIC).get(name, '')}
 """ for name in GUEST_TESTS)
 # Where an emulator is known to be wrong: machine, what of tests/guest/events.c stays out there (enum without), and why.
 EXCEPTIONS = [
@@ -248,7 +249,7 @@ SAID_NIC = r'^\[pith\] nic is NOT ISOLATED'
 SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
 SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
 SAID_GUESTS = [
-    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', 'mmiofault', 'legacy', 'events', *POISON)
+    *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', 'mmiofault', 'legacy', 'lapic', 'events', *POISON)
       for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]
@@ -302,6 +303,8 @@ CASES = [
     *(Case(f'hello-{m}-{n}', m, HELLO, SAID_HELLO, args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
     *(Case(f'clock-{m}', m, CLOCK, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2']) for m in (QEMU, INTEL, AMD)),
     *(Case(f'guests-{m}', m, GUESTS.replace('@WITHOUT@', f'without={excepted(m)}'), SAID_GUESTS, [r'^\[[a-z0-9-]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'lapic-{m}', m, HELLO.replace('hello', 'lapic') + LAPIC.replace('5', '1') + '\n', [r'^\[lapic\] [1-9][0-9]* passed, 0 failed$'],
+           [r'^\[lapic\] not ok '], GUEST_FILES, daily=False) for m in (QEMU, INTEL, AMD)),
     *(Case(f'spin-{m}', m, SPIN, SAID_HELLO + SAID_CLOCK, args=['--cpus', '1', *GUEST_FILES], until=SAID_CLOCK[2]) for m in (QEMU, INTEL)),
     *(Case(f'demo-{m}', m, DEMO, SAID_HELLO + SAID_CLOCK + SAID_LINUX, typed=TYPED, timeout=300,
            args=['--screenshot', '@TMP@/screen.png'] if m == QEMU else [], look='screen' if m == QEMU else None,
