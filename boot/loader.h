@@ -6,6 +6,8 @@
 #include <efilib.h>
 
 #include "boot/config.h"
+#include "boot/manifest.h"
+#include "boot/say.h"
 #include "hv/abi/handoff.h"
 #include "hv/lib/types.h"
 
@@ -16,14 +18,6 @@ struct firmware {
     bool leaving; /* ExitBootServices was called: most services are gone even when it failed */
 };
 extern struct firmware fw;
-
-/* say.c: lines on the screen and on COM1, "[pith] " before each. */
-void say_init(void);
-void say_set_level(u32 level); /* of pith.conf: 0 error, 1 warn, 2 info, 3 debug */
-void say(const char *fmt, ...) PRINTF(1, 2);
-void say_info(const char *fmt, ...) PRINTF(1, 2);
-/* "cannot start: what - what to do"; waits for a key or 60 s, then returns to the firmware. */
-NORETURN void boot_fail(const char *fmt, ...) PRINTF(1, 2);
 
 /* blocks.c: memory from the firmware, remembered until the hypervisor has it. */
 #define BLOCKS_MAX 160u
@@ -56,6 +50,11 @@ void cpu_check(void); /* fails the boot when this processor cannot do it */
 /* How many cores there are; the first @max of them are written. */
 u32 cpus_list(struct handoff_cpu *out, u32 max);
 
+/* machine.c: ACPI's tables and the chipset; then, what of pith.conf this machine cannot give. */
+void machine_find(struct handoff_machine *machine);
+void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32 nr_ranges, const struct handoff_fb *fb,
+                     manifest_mistake_fn *mistake, void *ctx);
+
 /* tables.c: what else the hypervisor cannot ask the firmware for later. */
 u64 acpi_find_rsdp(void);
 u64 clock_seconds(void);
@@ -83,6 +82,3 @@ struct payload {
     u64 base, size, entry; /* physical; entry: of hv_entry */
 };
 struct payload payload_load(void);
-
-/* pci.c */
-void pci_stop_bus_masters(void);

@@ -5,6 +5,7 @@
  */
 #include "arch/x86/cpu/insn.h"
 #include "boot/loader.h"
+#include "boot/pci.h"
 #include "boot/plans.h"
 #include "hv/abi/version.h"
 #include "hv/lib/string.h"
@@ -140,6 +141,16 @@ static void memory_fits(struct boot *p)
     }
 }
 
+/* After memory_fits(), which has read the memory map. */
+static void devices_fit(struct boot *p)
+{
+    u32 n = memmap_ranges(&p->map, p->scratch, p->ranges);
+
+    machine_devices(&p->cfg->manifest, p->ranges, n, &p->handoff->fb, say_mistake, p->cfg);
+    if (p->cfg->nr_errors)
+        fail_machine();
+}
+
 /* One array of the hand-over, in memory of the hypervisor's kind. */
 static struct handoff_array array_take(u32 count, u32 stride)
 {
@@ -181,7 +192,7 @@ static void handoff_tables(struct handoff *h)
 {
     u32 stride, count = attributes_count(&stride);
 
-    h->acpi_rsdp = acpi_find_rsdp();
+    machine_find(&h->machine);
     h->efi_systab = (u64)fw.st;
     h->fb = screen_find();
     h->efi_attributes = array_take(count, stride);
@@ -222,6 +233,7 @@ static void prepare(struct boot *p)
     p->scratch = block_take("the memory map", nr_ranges * sizeof(struct handoff_range), ANYWHERE,
                             HANDOFF_FREE);
     memory_fits(p);
+    devices_fit(p);
 }
 
 static NORETURN void leave(struct boot *p)

@@ -10,14 +10,7 @@
 #define PCI_CMD_MEMORY    2u
 #define PCI_CMD_MASTER    4u
 #define PCI_CMD_INTX_OFF  0x400u
-#define PCI_BARS          6u
-
-struct pci_bar { u64 first, last; bool ports; };
 
 /* @function: bus, device and function in 8, 5 and 3 bits, as in the address register; @reg: of a dword. */
 u32 pci_read(u32 function, u32 reg);
 void pci_write16(u32 function, u32 reg, u16 val);
-void pci_each(void (*fn)(void *ctx, u32 function), void *ctx);
-/* What its base address registers decode, or would; host bridges, which are not asked, and others without: 0. The device
- * decodes nothing for a moment. */
-u32 pci_bars(u32 function, struct pci_bar bars[PCI_BARS]);

@@ -2,14 +2,8 @@
 /* Real devices that pith.conf gives to partitions: ports, memory, interrupts. */
 #pragma once
 
-#include "hv/abi/handoff.h"
 #include "hv/partition.h"
 
-/*
- * Boot core, before partitions are created: what may not be given on this machine (its own interrupt controllers, clocks,
- * RAM, screen, and PCI devices that could write to memory of others). Each mistake is logged; PITH_E_ARG: there was one.
- */
-enum pith_status devices_check(const struct manifest *m, const struct handoff *h) MUST_CHECK;
 u64 devices_frames(const struct manifest_partition *c);                /* for tables of its device memory */
 enum pith_status devices_create(struct partition *p) MUST_CHECK;       /* ports and memory, for good */
 bool devices_isolated(const struct partition *p);                      /* false: it has a device that reaches all memory */

@@ -7,7 +7,6 @@
 #include "hv/abi/version.h"
 #include "hv/audit.h"
 #include "hv/console.h"
-#include "hv/devices.h"
 #include "hv/irq.h"
 #include "hv/lib/frames.h"
 #include "hv/lib/log.h"
@@ -189,8 +188,6 @@ void hv_main(const struct handoff *h)
     log_set_level((enum log_level)m->log_level);
     load_init(h);
     partitions_set_clock(h->boot_seconds);
-    if (devices_check(m, h) != PITH_OK)
-        stop("a device of pith.conf cannot be given away");
     if (partitions_create(m, &host_pool) != PITH_OK)        /* manifest -> partitions, all stopped */
         stop("a partition of pith.conf cannot be built");
     trace_init(m, &host_pool);                              /* a ring a core, if pith.conf wants any */

@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include "drivers/acpi.h"
 #include "hv/abi/handoff.h"
 #include "hv/abi/status.h"
 #include "hv/lib/frames.h"
@@ -76,12 +75,9 @@ bool arch_gsi_level(u32 gsi);             /* level-triggered on this machine, el
 enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id) MUST_CHECK;
 void arch_gsi_mask(u32 gsi, bool masked); /* of one that was routed; any core, in interrupt handlers too */
 
-/* The @i-th range that this machine's tables or chipset keep from guests; NULL: there are no more. */
-const struct acpi_kept *arch_kept(u32 i);
-
 u64 arch_tsc(void);
 u64 arch_tsc_khz(void);                   /* measured in arch_timers_init(), never 0 */
-/* Boot core, after arch_host_init: finds HPET or PM timer by ACPI (h->acpi_rsdp) or where chipsets put them, calibrates TSC
+/* Boot core, after arch_host_init: finds HPET or PM timer by ACPI or where chipsets put them, calibrates TSC
  * and local APIC timer. PITH_E_HW with a line in the log when there is nothing to calibrate against. */
 enum pith_status arch_timers_init(const struct handoff *h) MUST_CHECK;
 void arch_timer_set(u64 tsc);             /* one HOST_VEC_TIMER on this core at or after that TSC value; replaces the last; ~0: none */

@@ -6,7 +6,6 @@
 #include "arch/x86/cpu/regs.h"
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
-#include "drivers/pci_pm.h"
 #include "hv/lib/log.h"
 #include "hv/lib/spinlock.h"
 
@@ -18,30 +17,14 @@
 #define CPUID_1C_X2APIC  BIT(21)
 #define APIC_BASE_ADDR   0x000ffffffffff000ull
 
-struct acpi_info platform_acpi;
+const struct handoff_machine *platform_machine;
 
 static struct {
     volatile void *mmio;
     u32 gsi_base, pins;
-} ioapics[ACPI_MAX_IOAPICS];
+} ioapics[HANDOFF_IOAPICS];
 static u32 nr_ioapics;
 static struct spinlock ioapic_lock; /* of the registers: an index and a window */
-
-static u64 physical_end(void)
-{
-    u32 a, b, c, d;
-
-    cpuid(0x80000008, 0, &a, &b, &c, &d);
-    return BIT(a & 0xff);
-}
-
-static bool read_physical(hpa_t hpa, void *buf, size_t len)
-{
-    if (hpa + len < hpa || hpa + len > physical_end())
-        return false;
-    host_read(hpa, buf, len);
-    return true;
-}
 
 static enum pith_status lapic_find(void)
 {
@@ -79,8 +62,8 @@ static void old_interrupts_off(void)
 {
     outb(PIC_MASTER_MASK, 0xff);
     outb(PIC_SLAVE_MASK, 0xff);
-    for (u32 i = 0; i < platform_acpi.nr_ioapics; i++)
-        ioapic_add(platform_acpi.ioapics[i].base, platform_acpi.ioapics[i].gsi_base);
+    for (u32 i = 0; i < platform_machine->nr_ioapics; i++)
+        ioapic_add(platform_machine->ioapics[i].base, platform_machine->ioapics[i].gsi_base);
     if (!nr_ioapics)
         ioapic_add(IOAPIC_DEFAULT, 0);
 }
@@ -88,23 +71,12 @@ static void old_interrupts_off(void)
 enum pith_status platform_init(const struct handoff *h)
 {
     enum pith_status st = lapic_find();
-    struct pci_pm pm;
 
     if (st != PITH_OK)
         return st;
-    acpi_parse(h->acpi_rsdp, read_physical, &platform_acpi);
-    if (!platform_acpi.found)
-        log_info("no ACPI tables: devices are taken where PCs have them");
-    if (!platform_acpi.found && pci_pm_find(&pm))
-        acpi_keep(&platform_acpi, pm.base & ~0x7full, 0x80, true, "power management");
-    acpi_keep(&platform_acpi, physical_end(), ~0ull, false, "addresses that this processor does not have");
+    platform_machine = &h->machine;
     old_interrupts_off();
     return PITH_OK;
-}
-
-const struct acpi_kept *arch_kept(u32 i)
-{
-    return i < platform_acpi.nr_kept ? &platform_acpi.kept[i] : NULL;
 }
 
 static volatile void *find_pin(u32 gsi, u32 *pin)
@@ -119,19 +91,19 @@ static volatile void *find_pin(u32 gsi, u32 *pin)
 
 u32 arch_isa_gsi(u8 irq)
 {
-    return platform_acpi.isa[irq].gsi;
+    return platform_machine->isa[irq].gsi;
 }
 
 /* ISA interrupts are what the MADT or else the edge/level control registers say; the others are PCI's: level, low. */
 static struct ioapic_route route_of(u32 gsi)
 {
-    bool isa = gsi < ACPI_ISA_IRQS;
+    bool isa = gsi < HANDOFF_ISA_IRQS;
     struct ioapic_route route = { .level = !isa || inb((u16)(ELCR + gsi / 8)) >> gsi % 8 & 1, .active_low = !isa };
 
-    for (u32 irq = 0; irq < ACPI_ISA_IRQS; irq++)
-        if (platform_acpi.isa[irq].gsi == gsi && (platform_acpi.isa[irq].level || irq != gsi)) {
-            route.level = platform_acpi.isa[irq].level;
-            route.active_low = platform_acpi.isa[irq].active_low;
+    for (u32 irq = 0; irq < HANDOFF_ISA_IRQS; irq++)
+        if (platform_machine->isa[irq].gsi == gsi && (platform_machine->isa[irq].level || irq != gsi)) {
+            route.level = platform_machine->isa[irq].level;
+            route.active_low = platform_machine->isa[irq].active_low;
         }
     return route;
 }
@@ -173,5 +145,5 @@ void arch_gsi_mask(u32 gsi, bool masked)
 
 enum pith_status arch_isa_irq(u8 irq, u8 vector)
 {
-    return irq < ACPI_ISA_IRQS ? arch_gsi_route(arch_isa_gsi(irq), vector, lapic_id()) : PITH_E_ARG;
+    return irq < HANDOFF_ISA_IRQS ? arch_gsi_route(arch_isa_gsi(irq), vector, lapic_id()) : PITH_E_ARG;
 }

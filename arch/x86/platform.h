@@ -3,9 +3,8 @@
 #pragma once
 
 #include "arch/x86/host.h"
-#include "drivers/acpi.h"
 
-extern struct acpi_info platform_acpi;
+extern const struct handoff_machine *platform_machine;
 
-/* Boot core, on the final page tables: local APIC mode, ACPI tables, old interrupt controllers silenced. */
+/* Boot core, on the final page tables: local APIC mode, old interrupt controllers silenced. */
 enum pith_status platform_init(const struct handoff *h) MUST_CHECK;

@@ -4,7 +4,6 @@
 #include "arch/x86/firmware.h"
 #include "arch/x86/host.h"
 #include "arch/x86/platform.h"
-#include "drivers/pci_pm.h"
 #include "hv/lib/log.h"
 
 #define PM1_SCI_EN   BIT(0)
@@ -35,7 +34,7 @@ static void pm1_sleep(u16 port, u8 type)
 }
 
 /* The firmware's legacy mode owns these registers until it is told to hand them over. */
-static void acpi_mode_on(const struct acpi_info *acpi)
+static void acpi_mode_on(const struct handoff_machine *acpi)
 {
     if (inw(acpi->pm1a_cnt) & PM1_SCI_EN || !acpi->smi_cmd || !acpi->acpi_enable)
         return;
@@ -43,7 +42,7 @@ static void acpi_mode_on(const struct acpi_info *acpi)
     arch_udelay(SETTLE_US);
 }
 
-static void acpi_power_off(const struct acpi_info *acpi)
+static void acpi_power_off(const struct handoff_machine *acpi)
 {
     if (!acpi->has_s5 || !acpi->pm1a_cnt)
         return;
@@ -55,14 +54,12 @@ static void acpi_power_off(const struct acpi_info *acpi)
     arch_udelay(SETTLE_US);
 }
 
-static void chipset_power_off(void)
+static void chipset_power_off(const struct handoff_machine *machine)
 {
-    struct pci_pm pm;
-
-    if (!pci_pm_find(&pm))
+    if (!machine->chipset_pm1)
         return;
-    say("power off", pm.name);
-    pm1_sleep((u16)(pm.base + PCI_PM_CNT), (u8)pm.slp_typ);
+    say("power off", "chipset");
+    pm1_sleep(machine->chipset_pm1, machine->chipset_s5);
     arch_udelay(SETTLE_US);
 }
 
@@ -71,28 +68,28 @@ void arch_power_off(const struct handoff *h)
     arch_timer_set(~0ull);
     say("power off", "UEFI");
     firmware_reset(h, EFI_RESET_SHUTDOWN);
-    acpi_power_off(&platform_acpi);
-    chipset_power_off();
+    acpi_power_off(platform_machine);
+    chipset_power_off(platform_machine);
     log_error("power off: nothing worked; all is stopped, switch the machine off by hand");
     arch_halt();
 }
 
 /* ACPI, "Reset Register": in PCI configuration space it lies on bus 0, device in 47:32, function in 31:16. */
-static void acpi_reset(const struct acpi_info *acpi)
+static void acpi_reset(const struct handoff_machine *acpi)
 {
-    u64 at = acpi->reset.address;
+    u64 at = acpi->reset;
     volatile u8 *mmio;
 
     if (!at)
         return;
     say("reboot", "ACPI reset register");
-    if (acpi->reset.space == ACPI_IO)
+    if (acpi->reset_space == HANDOFF_IO)
         outb((u16)at, acpi->reset_value);
-    if (acpi->reset.space == ACPI_PCI_CONFIG) {
+    if (acpi->reset_space == HANDOFF_PCI_CONFIG) {
         outl(PCI_ADDRESS, PCI_ENABLE | (u32)(at >> 32 & 31) << 11 | (u32)(at >> 16 & 7) << 8 | (u32)(at & 0xfc));
         outb((u16)(PCI_DATA + (at & 3)), acpi->reset_value);
     }
-    if (acpi->reset.space == ACPI_MEMORY) {
+    if (acpi->reset_space == HANDOFF_MEMORY) {
         mmio = host_map(at, 1, HOST_UC);
         if (mmio)
             *mmio = acpi->reset_value;
@@ -127,7 +124,7 @@ void arch_reboot(const struct handoff *h)
     arch_timer_set(~0ull);
     say("reboot", "UEFI");
     firmware_reset(h, EFI_RESET_COLD);
-    acpi_reset(&platform_acpi);
+    acpi_reset(platform_machine);
     chipset_reset();
     triple_fault();
     arch_halt();

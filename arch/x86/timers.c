@@ -8,7 +8,6 @@
 #include "arch/x86/platform.h"
 #include "arch/x86/slots.h"
 #include "drivers/lapic.h"
-#include "drivers/pci_pm.h"
 #include "drivers/refclock.h"
 #include "hv/lib/log.h"
 
@@ -58,14 +57,11 @@ void arch_udelay(u64 us)
 
 static bool refclock_find(struct refclock *ref)
 {
-    void *hpet = host_map(platform_acpi.hpet ? platform_acpi.hpet : HPET_DEFAULT, PAGE_SIZE, HOST_UC);
-    struct pci_pm pm;
+    void *hpet = host_map(platform_machine->hpet ? platform_machine->hpet : HPET_DEFAULT, PAGE_SIZE, HOST_UC);
 
     if (hpet && refclock_hpet(ref, hpet))
         return true;
-    if (platform_acpi.pm_timer && refclock_pm_timer(ref, platform_acpi.pm_timer))
-        return true;
-    return pci_pm_find(&pm) && refclock_pm_timer(ref, (u16)(pm.base + PCI_PM_TIMER));
+    return platform_machine->pm_timer && refclock_pm_timer(ref, platform_machine->pm_timer);
 }
 
 /* The emulator or the firmware's SMM may stop us between two reads: the tightest of a few readings is taken. */

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define HANDOFF_MAGIC   0x46464f444e414856ull
-#define HANDOFF_VERSION 3u
+#define HANDOFF_VERSION 4u
 
 enum handoff_kind {
     HANDOFF_FREE = 1,        /* RAM nobody uses any more */
@@ -27,12 +27,30 @@ struct handoff_array { uint64_t base; uint32_t count, stride; };                
 struct handoff_range { uint64_t base, size; uint32_t kind; uint32_t pad; };     /* sorted, page-aligned, disjoint */
 struct handoff_cpu { uint32_t apic_id, flags; };                                /* boot core first, then in the firmware's order */
 struct handoff_fb { uint64_t base; uint32_t width, height, pitch, format; };    /* pitch in bytes */
+struct handoff_ioapic { uint64_t base; uint32_t gsi_base, pad; };
+struct handoff_isa_irq { uint32_t gsi; uint8_t level, active_low, pad[2]; };
+
+/* What the firmware's tables tell, or else the chipset; 0: nothing. */
+#define HANDOFF_IOAPICS  8u
+#define HANDOFF_ISA_IRQS 16u
+enum handoff_space { HANDOFF_MEMORY = 0, HANDOFF_IO = 1, HANDOFF_PCI_CONFIG = 2 }; /* as in ACPI's Generic Address Structure */
+struct handoff_machine {
+    struct handoff_ioapic ioapics[HANDOFF_IOAPICS];
+    struct handoff_isa_irq isa[HANDOFF_ISA_IRQS];
+    uint32_t nr_ioapics;
+    uint16_t pm_timer, pm1a_cnt, pm1b_cnt;       /* ports */
+    uint16_t smi_cmd;                            /* port that hands the PM block over, by writing acpi_enable */
+    uint16_t chipset_pm1;                        /* PM1 control where this chipset has it, for when ACPI's does nothing */
+    uint8_t chipset_s5, acpi_enable, has_s5, s5_typ_a, s5_typ_b;
+    uint8_t reset_space, reset_value, pad;
+    uint64_t reset, hpet;                        /* addresses */
+};
 
 struct handoff {
     uint64_t magic;
     uint32_t version, size;
     uint64_t hv_base, hv_size;
-    uint64_t acpi_rsdp, efi_systab;              /* 0: none */
+    uint64_t efi_systab;                         /* 0: none */
     uint64_t manifest_base, manifest_size;
     uint64_t boot_seconds;                       /* firmware's clock at hand-over, seconds since 1970; 0: unknown */
     struct handoff_fb fb;                        /* format 0: no screen */
@@ -42,6 +60,7 @@ struct handoff {
     struct handoff_array copies;                 /* struct plan_copy, of all of them */
     struct handoff_array efi_memory;             /* EFI_MEMORY_DESCRIPTORs of the runtime regions, stride from firmware */
     struct handoff_array efi_attributes;         /* the same from EFI_MEMORY_ATTRIBUTES_TABLE; count 0: none */
+    struct handoff_machine machine;
     uint64_t entry_tsc;                          /* the loader's last look at the TSC: how long the start takes counts from here */
 };
 _Static_assert(sizeof(struct handoff) <= 4096, "one page");

@@ -8,12 +8,13 @@
 #include <stdint.h>
 
 #define MANIFEST_MAGIC   0x4d504856u
-#define MANIFEST_VERSION 1u
+#define MANIFEST_VERSION 2u
 
 #define MANIFEST_PARTITIONS 16u
 #define MANIFEST_VCPUS_MAX  16u
 #define MANIFEST_MODULES    4u          /* further modules of a partition */
 #define MANIFEST_RANGES     8u
+#define MANIFEST_FUNCTIONS  32u
 #define MANIFEST_CORES      256u
 #define MANIFEST_NONE       0xffffffffu /* no such module, no focus */
 
@@ -25,6 +26,7 @@ enum manifest_flags {
 };
 
 struct manifest_range { uint64_t first, last; };     /* ports, or guest-physical = host-physical addresses; inclusive */
+struct manifest_function { uint32_t number, command; }; /* bus, device, function in 8, 5, 3 bits; on while the partition runs */
 
 struct manifest_partition {
     char name[16];                                   /* 1-15 of a-z 0-9 - */
@@ -35,11 +37,12 @@ struct manifest_partition {
     uint32_t flags;                                  /* enum manifest_flags */
     uint32_t restart;                                /* enum manifest_restart */
     uint32_t nr_ports, nr_mmio, nr_irqs;
-    uint32_t pad;
+    uint32_t nr_functions;
     uint64_t memory;                                 /* bytes, a multiple of 1 MiB */
     uint64_t cores[MANIFEST_CORES / 64];             /* bit N: core N; all zero: any */
     struct manifest_range ports[MANIFEST_RANGES], mmio[MANIFEST_RANGES];
     uint32_t irqs[MANIFEST_RANGES];                  /* global system interrupts */
+    struct manifest_function functions[MANIFEST_FUNCTIONS]; /* PCI's, that ports and mmio are of: found on the machine */
     char cmdline[1024];
 };
 

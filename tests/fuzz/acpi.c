@@ -2,12 +2,12 @@
 /*
  * The reader of the firmware's ACPI tables on changed ones, most with their checksums made right again: it asks for no memory
  * without end, and what it reports is in range.
- * LINK: drivers/acpi.c
+ * LINK: boot/acpi.c
  */
 #include <stdarg.h>
 
-#include "drivers/acpi.h"
-#include "hv/lib/log.h"
+#include "boot/acpi.h"
+#include "boot/say.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
@@ -17,12 +17,11 @@ static const u32 tables[] = { RSDT, XSDT, MADT, HPET, FADT, DSDT, MCFG, DMAR, IV
 static u8 *memory; /* SIZE bytes that stand at BASE */
 static u32 nr_reads;
 
-void log_line(enum log_level level, const char *fmt, ...)
+void say(const char *fmt, ...)
 {
     char line[256];
     va_list ap;
 
-    (void)level;
     va_start(ap, fmt);
     FUZZ_CHECK(vsnprintf(line, sizeof(line), fmt, ap) > 0);
     va_end(ap);
@@ -178,14 +177,14 @@ static void one(void)
     acpi_parse(RSDP + fuzz_below(64) / 63, read_memory, &info);
     /* 256 tables of at most SIZE bytes, twice: by chunks for the sum, by entries of two bytes. */
     FUZZ_CHECK(nr_reads < 2 * 256 * (SIZE / 2 + 64));
-    FUZZ_CHECK(info.nr_ioapics <= ACPI_MAX_IOAPICS);
+    FUZZ_CHECK(info.machine.nr_ioapics <= HANDOFF_IOAPICS);
     FUZZ_CHECK(info.nr_kept <= ACPI_MAX_KEPT);
     for (u32 i = 0; i < info.nr_kept; i++)
         FUZZ_CHECK(info.kept[i].first <= info.kept[i].last && info.kept[i].what);
-    FUZZ_CHECK(info.s5_typ_a <= 7 && info.s5_typ_b <= 7);
-    for (u32 i = 0; i < ACPI_ISA_IRQS; i++)
-        FUZZ_CHECK(info.found || (info.isa[i].gsi == i && !info.isa[i].level && !info.isa[i].active_low));
-    fuzz_accepted += info.found && info.nr_ioapics && info.has_s5;
+    FUZZ_CHECK(info.machine.s5_typ_a <= 7 && info.machine.s5_typ_b <= 7);
+    for (u32 i = 0; i < HANDOFF_ISA_IRQS; i++)
+        FUZZ_CHECK(info.found || (info.machine.isa[i].gsi == i && !info.machine.isa[i].level && !info.machine.isa[i].active_low));
+    fuzz_accepted += info.found && info.machine.nr_ioapics && info.machine.has_s5;
 }
 
 int main(int argc, char **argv)

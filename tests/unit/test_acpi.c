@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ACPI table reader against good, old, damaged and lying tables in a small piece of pretended physical memory.
- * LINK: drivers/acpi.c
+ * LINK: boot/acpi.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-#include "drivers/acpi.h"
-#include "hv/lib/log.h"
+#include "boot/acpi.h"
+#include "boot/say.h"
 
 enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
        FADT = BASE + 0x600, DSDT = BASE + 0x800, MCFG = BASE + 0x2000, DMAR = BASE + 0x2100, IVRS = BASE + 0x2200, SIZE = 0x2300 };
@@ -20,11 +20,10 @@ enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MA
 static u8 memory[SIZE];
 static u32 warnings;
 
-void log_line(enum log_level level, const char *fmt, ...)
+void say(const char *fmt, ...)
 {
     (void)fmt;
-    if (level <= LOG_WARN)
-        warnings++;
+    warnings++;
 }
 
 static bool read_memory(hpa_t hpa, void *buf, size_t len)
@@ -85,7 +84,7 @@ static void build_fadt(void)
     put(FADT + 64, 0x604, 4);
     put(FADT + 76, 0x608, 4);
     put(FADT + 112, 1u << 10, 4);
-    *at(FADT + 116) = ACPI_IO;
+    *at(FADT + 116) = HANDOFF_IO;
     put(FADT + 120, 0xcf9, 8);
     *at(FADT + 128) = 0x0f;
     finish(FADT, "FACP", 244);
@@ -201,25 +200,25 @@ static void test_all_tables(void **state)
 
     (void)state;
     assert_true(i.found);
-    assert_int_equal(i.nr_ioapics, 2);
-    assert_int_equal(i.ioapics[0].base, 0xfec00000);
-    assert_int_equal(i.ioapics[1].base, 0xfec01000);
-    assert_int_equal(i.ioapics[1].gsi_base, 24);
-    assert_int_equal(i.isa[0].gsi, 2);
-    assert_false(i.isa[0].level || i.isa[0].active_low);
-    assert_true(i.isa[9].level && i.isa[9].active_low);
-    assert_int_equal(i.isa[4].gsi, 4);
-    assert_int_equal(i.hpet, 0xfed00000);
-    assert_int_equal(i.pm_timer, 0x608);
-    assert_int_equal(i.pm1a_cnt, 0x604);
-    assert_int_equal(i.pm1b_cnt, 0);
-    assert_int_equal(i.smi_cmd, 0xb2);
-    assert_int_equal(i.acpi_enable, 0xf1);
-    assert_int_equal(i.reset.address, 0xcf9);
-    assert_int_equal(i.reset_value, 0x0f);
-    assert_true(i.has_s5);
-    assert_int_equal(i.s5_typ_a, 5);
-    assert_int_equal(i.s5_typ_b, 0);
+    assert_int_equal(i.machine.nr_ioapics, 2);
+    assert_int_equal(i.machine.ioapics[0].base, 0xfec00000);
+    assert_int_equal(i.machine.ioapics[1].base, 0xfec01000);
+    assert_int_equal(i.machine.ioapics[1].gsi_base, 24);
+    assert_int_equal(i.machine.isa[0].gsi, 2);
+    assert_false(i.machine.isa[0].level || i.machine.isa[0].active_low);
+    assert_true(i.machine.isa[9].level && i.machine.isa[9].active_low);
+    assert_int_equal(i.machine.isa[4].gsi, 4);
+    assert_int_equal(i.machine.hpet, 0xfed00000);
+    assert_int_equal(i.machine.pm_timer, 0x608);
+    assert_int_equal(i.machine.pm1a_cnt, 0x604);
+    assert_int_equal(i.machine.pm1b_cnt, 0);
+    assert_int_equal(i.machine.smi_cmd, 0xb2);
+    assert_int_equal(i.machine.acpi_enable, 0xf1);
+    assert_int_equal(i.machine.reset, 0xcf9);
+    assert_int_equal(i.machine.reset_value, 0x0f);
+    assert_true(i.machine.has_s5);
+    assert_int_equal(i.machine.s5_typ_a, 5);
+    assert_int_equal(i.machine.s5_typ_b, 0);
     assert_int_equal(warnings, 0);
 }
 
@@ -229,8 +228,8 @@ static void test_none(void **state)
 
     (void)state;
     assert_false(i.found);
-    assert_int_equal(i.isa[15].gsi, 15);
-    assert_int_equal(i.nr_ioapics, 0);
+    assert_int_equal(i.machine.isa[15].gsi, 15);
+    assert_int_equal(i.machine.nr_ioapics, 0);
     assert_int_equal(warnings, 0);
 }
 
@@ -243,8 +242,8 @@ static void test_old_root(void **state)
     sum(RSDP, 20, 8);
     i = parse(RSDP);
     assert_true(i.found);
-    assert_int_equal(i.nr_ioapics, 0); /* the RSDT names the FADT only */
-    assert_int_equal(i.pm_timer, 0x608);
+    assert_int_equal(i.machine.nr_ioapics, 0); /* the RSDT names the FADT only */
+    assert_int_equal(i.machine.pm_timer, 0x608);
 }
 
 static void test_damaged_xsdt_falls_back(void **state)
@@ -255,8 +254,8 @@ static void test_damaged_xsdt_falls_back(void **state)
     *at(XSDT + 9) ^= 1;
     i = parse(RSDP);
     assert_true(i.found);
-    assert_int_equal(i.hpet, 0);
-    assert_int_equal(i.pm_timer, 0x608);
+    assert_int_equal(i.machine.hpet, 0);
+    assert_int_equal(i.machine.pm_timer, 0x608);
     assert_int_equal(warnings, 1);
 }
 
@@ -275,8 +274,8 @@ static void test_one_damaged_table(void **state)
     (void)state;
     *at(HPET + 44) ^= 1;
     i = parse(RSDP);
-    assert_int_equal(i.hpet, 0);
-    assert_int_equal(i.nr_ioapics, 2);
+    assert_int_equal(i.machine.hpet, 0);
+    assert_int_equal(i.machine.nr_ioapics, 2);
     assert_int_equal(warnings, 1);
 }
 
@@ -287,11 +286,11 @@ static void test_lengths(void **state)
     (void)state;
     for (u32 k = 0; k < ARRAY_SIZE(lengths); k++) {
         put(MADT + 4, lengths[k], 4);
-        assert_int_equal(parse(RSDP).nr_ioapics, 0);
-        assert_int_equal(parse(RSDP).hpet, 0xfed00000);
+        assert_int_equal(parse(RSDP).machine.nr_ioapics, 0);
+        assert_int_equal(parse(RSDP).machine.hpet, 0xfed00000);
     }
     put(MADT + 4, SIZE, 4); /* plausible, but the memory ends before */
-    assert_int_equal(parse(RSDP).nr_ioapics, 0);
+    assert_int_equal(parse(RSDP).machine.nr_ioapics, 0);
 }
 
 static void test_madt_entry_lengths(void **state)
@@ -301,15 +300,15 @@ static void test_madt_entry_lengths(void **state)
     (void)state;
     *at(MADT + 44 + 8 + 1) = 0; /* the first I/O APIC's length: an endless walk for the careless */
     finish(MADT, "APIC", 44 + 62);
-    assert_int_equal(parse(RSDP).nr_ioapics, 0);
+    assert_int_equal(parse(RSDP).machine.nr_ioapics, 0);
     assert_int_equal(warnings, 1);
 
     build_madt();
     *at(MADT + 44 + 8 + 12 + 1) = 200; /* the second one leaves the table */
     finish(MADT, "APIC", 44 + 62);
     i = parse(RSDP);
-    assert_int_equal(i.nr_ioapics, 1);
-    assert_int_equal(i.isa[0].gsi, 0);
+    assert_int_equal(i.machine.nr_ioapics, 1);
+    assert_int_equal(i.machine.isa[0].gsi, 0);
 }
 
 static void test_many_ioapics(void **state)
@@ -320,7 +319,7 @@ static void test_many_ioapics(void **state)
         *at(MADT + 45 + 12 * k) = 12;
     }
     finish(MADT, "APIC", 44 + 12 * 12);
-    assert_int_equal(parse(RSDP).nr_ioapics, ACPI_MAX_IOAPICS);
+    assert_int_equal(parse(RSDP).machine.nr_ioapics, HANDOFF_IOAPICS);
 }
 
 static void test_tables_outside_memory(void **state)
@@ -332,8 +331,8 @@ static void test_tables_outside_memory(void **state)
     put(XSDT + 44, 0, 8);
     finish(XSDT, "XSDT", 60);
     i = parse(RSDP);
-    assert_int_equal(i.nr_ioapics, 0);
-    assert_int_equal(i.pm_timer, 0x608);
+    assert_int_equal(i.machine.nr_ioapics, 0);
+    assert_int_equal(i.machine.pm_timer, 0x608);
     assert_false(parse(0xfffffffffffffff0ull).found);
 }
 
@@ -342,14 +341,14 @@ static void test_x_fields_win(void **state)
     struct acpi_info i;
 
     (void)state;
-    *at(FADT + 172) = ACPI_IO;
+    *at(FADT + 172) = HANDOFF_IO;
     put(FADT + 176, 0x1804, 8);
-    *at(FADT + 208) = ACPI_MEMORY; /* a PM timer in memory is of no use here */
+    *at(FADT + 208) = HANDOFF_MEMORY; /* a PM timer in memory is of no use here */
     put(FADT + 212, 0xfed80808, 8);
     finish(FADT, "FACP", 244);
     i = parse(RSDP);
-    assert_int_equal(i.pm1a_cnt, 0x1804);
-    assert_int_equal(i.pm_timer, 0);
+    assert_int_equal(i.machine.pm1a_cnt, 0x1804);
+    assert_int_equal(i.machine.pm_timer, 0);
 }
 
 static void test_short_fadt(void **state)
@@ -359,9 +358,9 @@ static void test_short_fadt(void **state)
     (void)state;
     finish(FADT, "FACP", 116); /* revision 1: no reset register, no 64-bit fields; what lies behind is not the table's */
     i = parse(RSDP);
-    assert_int_equal(i.pm1a_cnt, 0x604);
-    assert_int_equal(i.reset.address, 0);
-    assert_true(i.has_s5);
+    assert_int_equal(i.machine.pm1a_cnt, 0x604);
+    assert_int_equal(i.machine.reset, 0);
+    assert_true(i.machine.has_s5);
 }
 
 static void test_s5_anywhere(void **state)
@@ -369,7 +368,7 @@ static void test_s5_anywhere(void **state)
     (void)state;
     for (u32 pad = 0; pad < 1100; pad++) {
         build_dsdt(pad, s5_good, sizeof(s5_good));
-        assert_true(parse(RSDP).has_s5);
+        assert_true(parse(RSDP).machine.has_s5);
     }
 }
 
@@ -383,16 +382,16 @@ static void test_s5_forms(void **state)
 
     (void)state;
     build_dsdt(3, zero_one, sizeof(zero_one));
-    assert_true(parse(RSDP).has_s5);
-    assert_int_equal(parse(RSDP).s5_typ_b, 1);
+    assert_true(parse(RSDP).machine.has_s5);
+    assert_int_equal(parse(RSDP).machine.s5_typ_b, 1);
     build_dsdt(3, long_length, sizeof(long_length));
-    assert_int_equal(parse(RSDP).s5_typ_a, 7);
+    assert_int_equal(parse(RSDP).machine.s5_typ_a, 7);
     build_dsdt(3, no_package, sizeof(no_package));
-    assert_false(parse(RSDP).has_s5);
+    assert_false(parse(RSDP).machine.has_s5);
     build_dsdt(3, too_big, sizeof(too_big));
-    assert_false(parse(RSDP).has_s5);
+    assert_false(parse(RSDP).machine.has_s5);
     build_dsdt(3, one_element, sizeof(one_element));
-    assert_false(parse(RSDP).has_s5);
+    assert_false(parse(RSDP).machine.has_s5);
 }
 
 static void test_s5_cut_short(void **state)
@@ -403,7 +402,7 @@ static void test_s5_cut_short(void **state)
         memcpy(at(DSDT + 36), s5_good + 1, len);
         memset(at(DSDT + 36 + len), 0xff, 40); /* behind the table */
         finish(DSDT, "DSDT", 36 + len);
-        assert_int_equal(parse(RSDP).has_s5, len >= 10);
+        assert_int_equal(parse(RSDP).machine.has_s5, len >= 10);
     }
 }
 

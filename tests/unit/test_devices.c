@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What may be given to a partition on one pretended machine, and what its PCI devices are told when.
+ * How a partition gets its devices, and what those on PCI are told when.
  * LINK: hv/lib/fmt.c
  */
 #include <setjmp.h>
@@ -13,36 +13,12 @@
 #include "hv/lib/fmt.h"
 #include "hv/devices.c"
 
-/* 00:02.0 has memory and ports; 00:03.0 memory; 00:04.0 is the screen: its picture and registers. */
-enum { F2 = 0x10, F3 = 0x18, SCREEN = 0x20 };
-static const struct { u32 function; struct pci_bar bar; } bars[] = {
-    { F2, { 0xe0000000, 0xe0000fff, false } }, { F2, { 0x6000, 0x60ff, true } }, { F3, { 0xe0001000, 0xe0001fff, false } },
-    { SCREEN, { 0xd0000000, 0xd0ffffff, false } }, { SCREEN, { 0xe0002000, 0xe0002fff, false } },
-};
-static const struct acpi_kept tables[] = {
-    { 0xb0000000, 0xbfffffff, false, "PCI configuration" }, { 0x800, 0x87f, true, "power management" },
-};
-static struct handoff handoff;
+enum { F2 = 0x10, F3 = 0x18 };
 static struct manifest m;
 static struct partition parts[2];
-static u16 commands[SCREEN + 1];
+static u16 commands[F3 + 1];
 static char said[4096];
 
-const struct acpi_kept *arch_kept(u32 i) { return i < ARRAY_SIZE(tables) ? &tables[i] : NULL; }
-u32 pci_bars(u32 function, struct pci_bar out[PCI_BARS])
-{
-    u32 n = 0;
-
-    for (u32 i = 0; i < ARRAY_SIZE(bars); i++)
-        if (bars[i].function == function)
-            out[n++] = bars[i].bar;
-    return n;
-}
-void pci_each(void (*fn)(void *ctx, u32 function), void *ctx)
-{
-    for (u32 f = F2; f <= SCREEN; f += 8)
-        fn(ctx, f);
-}
 u32 pci_read(u32 function, u32 reg) { return reg == PCI_COMMAND ? 0xffff0000u | commands[function] : 0; }
 void pci_write16(u32 function, u32 reg, u16 val)
 {
@@ -89,8 +65,6 @@ static int fresh(void **state)
         parts[i].conf = &m.partitions[i];
         parts[i].name = m.partitions[i].name;
     }
-    handoff = (struct handoff){ .fb = { 0xd0000000, 1024, 768, 4096, HANDOFF_FB_BGRX } };
-    nr_given = 0;
     said[0] = 0;
     return 0;
 }
@@ -106,51 +80,13 @@ static struct manifest_partition *give(u32 part, bool ports, u64 first, u64 last
     return p;
 }
 
-static void expect_refused(const char *words)
-{
-    assert_int_equal(devices_check(&m, &handoff), PITH_E_ARG);
-    if (!strstr(said, words))
-        fail_msg("said '%s', wanted '%s'", said, words);
-}
-
-static void kept(void **state)
-{
-    static const struct { bool ports; u64 first, last; const char *words; } bad[] = {
-        { false, 0xb0008000, 0xb0008fff, "pith.conf:10: mmio 0xb0008000-0xb0008fff of 'a' reaches into 0xb0000000-0xbfffffff, PCI " },
-        { false, 0xd02ff000, 0xd02fffff, "0xd0000000-0xd02fffff, the screen - take that out" },
-        { false, 0xd0300000, 0xd0300fff, "the screen's device" }, /* below the picture, the same function */
-        { false, 0xe0002000, 0xe0002fff, "the screen's device" },
-        { true, 0x87f, 0x880, "power management" },
-        { true, 0x60ff, 0x60ff, "PCI device 00:02.0, which could write to all memory - take it out, or write dma = trusted" },
-        { false, 0xe0000000, 0xe0001fff, "PCI device 00:03.0" },
-    };
-
-    for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
-        fresh(state);
-        give(0, bad[i].ports, bad[i].first, bad[i].last);
-        expect_refused(bad[i].words);
-    }
-    fresh(state);
-    give(0, false, 0xd1000000, 0xd1000fff);
-    give(1, true, 0x2f8, 0x2ff);
-    assert_int_equal(devices_check(&m, &handoff), PITH_OK);
-    assert_string_equal(said, "");
-}
-
-static void no_screen(void **state)
-{
-    (void)state;
-    handoff.fb.format = HANDOFF_FB_NONE;
-    give(0, false, 0xe0002000, 0xe0002fff)->flags = MANIFEST_DMA_TRUSTED;
-    assert_int_equal(devices_check(&m, &handoff), PITH_OK);
-}
-
 static void trusted(void **state)
 {
     (void)state;
     give(0, false, 0xe0000000, 0xe0000fff)->flags = MANIFEST_DMA_TRUSTED;
     give(0, true, 0x6000, 0x60ff);
-    assert_int_equal(devices_check(&m, &handoff), PITH_OK);
+    m.partitions[0].functions[0] = (struct manifest_function){ F2, PCI_CMD_PORTS | PCI_CMD_MEMORY | PCI_CMD_MASTER };
+    m.partitions[0].nr_functions = 1;
     assert_int_equal(devices_create(&parts[0]), PITH_OK);
     assert_non_null(strstr(said, "a is NOT ISOLATED"));
     said[0] = 0;
@@ -167,16 +103,6 @@ static void trusted(void **state)
     assert_int_equal(commands[F2] & (PCI_CMD_MASTER | PCI_CMD_INTX_OFF), PCI_CMD_INTX_OFF);
 }
 
-/* Who has a part of a function has its bus mastering, and its other half. */
-static void shared(void **state)
-{
-    (void)state;
-    give(0, false, 0xe0000000, 0xe0000fff)->flags = MANIFEST_DMA_TRUSTED;
-    give(1, true, 0x6000, 0x60ff)->flags = MANIFEST_DMA_TRUSTED;
-    expect_refused("pith.conf:20: ports 0x6000-0x60ff of 'b' reaches into 0x6000-0x60ff of PCI device 00:02.0, "
-                   "of which another partition has a part");
-}
-
 static void frames(void **state)
 {
     struct manifest_partition *p = give(0, false, 0xe0000000, 0xe0000fff);
@@ -191,7 +117,7 @@ static void frames(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, fresh)
-    const struct CMUnitTest tests[] = { T(kept), T(no_screen), T(trusted), T(shared), T(frames) };
+    const struct CMUnitTest tests[] = { T(trusted), T(frames) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

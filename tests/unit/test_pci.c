@@ -16,6 +16,13 @@ static void fake_outw(u16 port, u16 val);
 #define outl fake_outl
 #define outw fake_outw
 #include "drivers/pci.c"
+#define cpu_cli() (irqs_off = true)
+#define cpu_sti() (irqs_off = false)
+static bool irqs_off;
+#undef ADDRESS
+#undef DATA
+#undef ENABLE
+#include "boot/pci.c"
 
 struct function {
     u32 number;
@@ -63,6 +70,7 @@ static void fake_outl(u16 port, u32 val)
     }
     assert_non_null(f);
     assert_true(reg >= 4 && reg < 10);
+    assert_true(irqs_off);
     assert_int_equal(f->regs[1] & 3, 0); /* it decodes nothing while its registers are tried */
     f->regs[reg] = (f->regs[reg] & ~f->writable[reg]) | (val & f->writable[reg]);
     writes++;

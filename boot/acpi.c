@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Walks RSDP, XSDT or RSDT (ACPI, "ACPI Software Programming Model"); every length and checksum comes from outside. */
-#include "drivers/acpi.h"
+#include "boot/acpi.h"
 
-#include "hv/lib/log.h"
+#include "boot/say.h"
 #include "hv/lib/string.h"
 
 #define ACPI_MAX_TABLE  MIB(4)
@@ -102,12 +102,12 @@ static bool acpi_header(hpa_t at, struct acpi_header *head)
         return false;
     for (u32 i = 0; i < sizeof(head->signature); i++)
         if (head->signature[i] < ' ' || head->signature[i] > '~') {
-            log_warn("ACPI: no table at 0x%lx, ignored", at);
+            say("ACPI: no table at 0x%lx, ignored", at);
             return false;
         }
     if (head->length < sizeof(*head) || head->length > ACPI_MAX_TABLE || acpi_sum(at, head->length) != 0) {
-        log_warn("ACPI: table %.4s at 0x%lx is damaged (length %u or checksum), ignored", head->signature, at,
-                 head->length);
+        say("ACPI: table %.4s at 0x%lx is damaged (length %u or checksum), ignored", head->signature, at,
+            head->length);
         return false;
     }
     return true;
@@ -141,9 +141,9 @@ static void on_hpet(hpa_t at, const struct acpi_header *head, struct acpi_info *
 {
     struct acpi_hpet hpet;
 
-    if (acpi_body(at, head->length, &hpet, sizeof(hpet)) && hpet.base.space == ACPI_MEMORY)
-        out->hpet = hpet.base.address;
-    acpi_keep(out, out->hpet, KIB(1), false, "the clock (HPET)");
+    if (acpi_body(at, head->length, &hpet, sizeof(hpet)) && hpet.base.space == HANDOFF_MEMORY)
+        out->machine.hpet = hpet.base.address;
+    acpi_keep(out, out->machine.hpet, KIB(1), false, "the clock (HPET)");
 }
 
 /* PCI Firmware Specification, "MCFG Table Description": configuration space, 1 MiB a bus. */
@@ -194,12 +194,12 @@ static void on_iommus(hpa_t at, const struct acpi_header *head, struct acpi_info
 
 static void on_madt_entry(const struct madt_entry *e, struct acpi_info *out)
 {
-    if (e->type == MADT_IOAPIC && e->length >= 12 && out->nr_ioapics < ACPI_MAX_IOAPICS)
-        out->ioapics[out->nr_ioapics++] = (struct acpi_ioapic){ e->ioapic.base, e->ioapic.gsi_base };
+    if (e->type == MADT_IOAPIC && e->length >= 12 && out->machine.nr_ioapics < HANDOFF_IOAPICS)
+        out->machine.ioapics[out->machine.nr_ioapics++] = (struct handoff_ioapic){ e->ioapic.base, e->ioapic.gsi_base, 0 };
     if (e->type == MADT_IOAPIC && e->length >= 12)
         acpi_keep(out, e->ioapic.base, KIB(4), false, "an I/O APIC");
-    if (e->type == MADT_OVERRIDE && e->length >= 10 && e->override.irq < ACPI_ISA_IRQS)
-        out->isa[e->override.irq] = (struct acpi_isa_irq){
+    if (e->type == MADT_OVERRIDE && e->length >= 10 && e->override.irq < HANDOFF_ISA_IRQS)
+        out->machine.isa[e->override.irq] = (struct handoff_isa_irq){
             .gsi = e->override.gsi,
             .level = TRIGGER(e->override.flags) == INTI_LOW_LEVEL,
             .active_low = POLARITY(e->override.flags) == INTI_LOW_LEVEL,
@@ -214,7 +214,7 @@ static void on_madt(hpa_t at, const struct acpi_header *head, struct acpi_info *
         if (!acpi_body(at + off, head->length - off, &e, sizeof(e)))
             return;
         if (e.length < 2 || e.length > head->length - off) {
-            log_warn("ACPI: MADT has an entry of %u bytes at offset %u, the rest is ignored", e.length, off);
+            say("ACPI: MADT has an entry of %u bytes at offset %u, the rest is ignored", e.length, off);
             return;
         }
         on_madt_entry(&e, out);
@@ -250,9 +250,9 @@ static bool aml_s5(const u8 *p, const u8 *end, struct acpi_info *out)
     p = p ? aml_integer(p, end, &b) : NULL;
     if (!p || a > 7 || b > 7)
         return false;
-    out->s5_typ_a = a;
-    out->s5_typ_b = b;
-    out->has_s5 = true;
+    out->machine.s5_typ_a = a;
+    out->machine.s5_typ_b = b;
+    out->machine.has_s5 = 1;
     return true;
 }
 
@@ -282,7 +282,7 @@ static u16 fadt_port(u32 old, const struct acpi_gas *gas)
     u64 port = old;
 
     if (gas->address)
-        port = gas->space == ACPI_IO ? gas->address : 0;
+        port = gas->space == HANDOFF_IO ? gas->address : 0;
     return port <= 0xffff ? (u16)port : 0;
 }
 
@@ -300,7 +300,7 @@ static void keep_fadt(const struct acpi_fadt *f, struct acpi_info *out)
             acpi_keep(out, f->x_blocks[i].address, 16, false, what);
     }
     acpi_keep(out, f->smi_cmd, 2, true, what);
-    acpi_keep(out, f->reset.space == ACPI_PCI_CONFIG ? 0 : f->reset.address, 4, f->reset.space == ACPI_IO, "reset");
+    acpi_keep(out, f->reset.space == HANDOFF_PCI_CONFIG ? 0 : f->reset.address, 4, f->reset.space == HANDOFF_IO, "reset");
 }
 
 static void on_fadt(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
@@ -309,14 +309,15 @@ static void on_fadt(hpa_t at, const struct acpi_header *head, struct acpi_info *
 
     if (!acpi_body(at, head->length, &f, sizeof(f)))
         return;
-    out->pm_timer = fadt_port(f.blocks[PM_TIMER], &f.x_blocks[PM_TIMER]);
-    out->pm1a_cnt = fadt_port(f.blocks[PM1A_CNT], &f.x_blocks[PM1A_CNT]);
-    out->pm1b_cnt = fadt_port(f.blocks[PM1B_CNT], &f.x_blocks[PM1B_CNT]);
-    out->smi_cmd = f.smi_cmd <= 0xffff ? (u16)f.smi_cmd : 0;
-    out->acpi_enable = f.acpi_enable;
+    out->machine.pm_timer = fadt_port(f.blocks[PM_TIMER], &f.x_blocks[PM_TIMER]);
+    out->machine.pm1a_cnt = fadt_port(f.blocks[PM1A_CNT], &f.x_blocks[PM1A_CNT]);
+    out->machine.pm1b_cnt = fadt_port(f.blocks[PM1B_CNT], &f.x_blocks[PM1B_CNT]);
+    out->machine.smi_cmd = f.smi_cmd <= 0xffff ? (u16)f.smi_cmd : 0;
+    out->machine.acpi_enable = f.acpi_enable;
     if (f.flags & FADT_RESET_SUPPORTED) {
-        out->reset = (struct acpi_register){ f.reset.space, f.reset.address };
-        out->reset_value = f.reset_value;
+        out->machine.reset = f.reset.address;
+        out->machine.reset_space = f.reset.space;
+        out->machine.reset_value = f.reset_value;
     }
     keep_fadt(&f, out);
     on_dsdt(f.x_dsdt ? f.x_dsdt : f.dsdt, out);
@@ -367,13 +368,13 @@ void acpi_parse(hpa_t rsdp, acpi_read_fn *read, struct acpi_info *out)
     struct acpi_rsdp r;
 
     memset(out, 0, sizeof(*out));
-    for (u32 irq = 0; irq < ACPI_ISA_IRQS; irq++)
-        out->isa[irq].gsi = irq;
+    for (u32 irq = 0; irq < HANDOFF_ISA_IRQS; irq++)
+        out->machine.isa[irq].gsi = irq;
     read_phys = read;
     if (!rsdp || !read_phys(rsdp, &r, sizeof(r)))
         return;
     if (memcmp(r.signature, "RSD PTR ", 8) != 0 || acpi_sum(rsdp, 20) != 0) {
-        log_warn("ACPI: the root pointer at 0x%lx is damaged, all tables are ignored", rsdp);
+        say("ACPI: the root pointer at 0x%lx is damaged, all tables are ignored", rsdp);
         return;
     }
     if (r.revision >= 2 && r.xsdt && acpi_sum(rsdp, sizeof(r)) == 0)

@@ -4,13 +4,12 @@
 
 #include "hv/lib/types.h"
 
-struct pci_pm {
-    const char *name;
+struct chipset_pm {
     u16 base;     /* of the ACPI register block */
     u16 slp_typ;  /* sleep type of S5 */
 };
 
-#define PCI_PM_CNT   4u /* PM1a control, from the base */
-#define PCI_PM_TIMER 8u
+#define CHIPSET_PM_CNT   4u /* PM1a control, from the base */
+#define CHIPSET_PM_TIMER 8u
 
-bool pci_pm_find(struct pci_pm *pm); /* false: none of the known chipsets, or its block is off */
+bool chipset_find(struct chipset_pm *pm); /* false: none of the known chipsets, or its block is off */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* What this machine's tables and chipset tell: for the hypervisor, and about what may be given to partitions. */
+#include "arch/x86/cpu/insn.h"
+#include "arch/x86/cpu/regs.h"
+#include "boot/acpi.h"
+#include "boot/chipset.h"
+#include "boot/devices.h"
+#include "boot/loader.h"
+#include "hv/lib/string.h"
+
+#define TABLE_LEVELS 4u
+#define ENTRY_P      BIT(0)
+#define ENTRY_PS     BIT(7)
+#define ENTRY_ADDR   0x000ffffffffff000ull
+
+static struct acpi_info acpi;
+
+static u64 physical_end(void)
+{
+    u32 a, b, c, d;
+
+    cpuid(0x80000008, 0, &a, &b, &c, &d);
+    return BIT(a & 0xff);
+}
+
+/* By the firmware's page tables, which need not lead to all that a damaged table may name. */
+static bool mapped(u64 at)
+{
+    const u64 *table = (const u64 *)(read_cr3() & ENTRY_ADDR);
+
+    for (u32 level = read_cr4() & CR4_LA57 ? TABLE_LEVELS + 1 : TABLE_LEVELS;; level--) {
+        u64 entry = table[at >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
+
+        if (!(entry & ENTRY_P) || level == 1 || (level <= 3 && (entry & ENTRY_PS)))
+            return entry & ENTRY_P;
+        table = (const u64 *)(entry & ENTRY_ADDR);
+    }
+}
+
+static bool read_physical(hpa_t hpa, void *buf, size_t len)
+{
+    u64 end = hpa + len;
+
+    if (end < hpa || end > MIN(physical_end(), BIT(47))) /* the lower half, where all is mapped as it lies */
+        return false;
+    for (u64 page = ALIGN_DOWN(hpa, PAGE_SIZE); page < end; page += PAGE_SIZE)
+        if (!mapped(page))
+            return false;
+    memcpy(buf, (const void *)hpa, len);
+    return true;
+}
+
+void machine_find(struct handoff_machine *machine)
+{
+    struct chipset_pm pm;
+    bool chipset = chipset_find(&pm);
+
+    acpi_parse(acpi_find_rsdp(), read_physical, &acpi);
+    if (!acpi.found)
+        say_info("no ACPI tables: devices are taken where PCs have them");
+    if (!acpi.found && chipset)
+        acpi_keep(&acpi, pm.base & ~0x7full, 0x80, true, "power management");
+    acpi_keep(&acpi, physical_end(), ~0ull, false, "addresses that this processor does not have");
+    *machine = acpi.machine;
+    if (!chipset)
+        return;
+    machine->chipset_pm1 = (u16)(pm.base + CHIPSET_PM_CNT);
+    machine->chipset_s5 = (u8)pm.slp_typ;
+    if (!machine->pm_timer)
+        machine->pm_timer = (u16)(pm.base + CHIPSET_PM_TIMER);
+}
+
+void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32 nr_ranges, const struct handoff_fb *fb,
+                     manifest_mistake_fn *mistake, void *ctx)
+{
+    const struct devices_of machine = { ranges, nr_ranges, *fb, &acpi };
+
+    devices_examine(m, &machine, mistake, ctx);
+}
