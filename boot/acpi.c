@@ -142,8 +142,8 @@ static void on_hpet(hpa_t at, const struct acpi_header *head, struct acpi_info *
     struct acpi_hpet hpet;
 
     if (acpi_body(at, head->length, &hpet, sizeof(hpet)) && hpet.base.space == HANDOFF_MEMORY)
-        out->machine.hpet = hpet.base.address;
-    acpi_keep(out, out->machine.hpet, KIB(1), false, "the clock (HPET)");
+        out->hpet = hpet.base.address;
+    acpi_keep(out, out->hpet, KIB(1), false, "the clock (HPET)");
 }
 
 /* PCI Firmware Specification, "MCFG Table Description": configuration space, 1 MiB a bus. */
@@ -309,7 +309,7 @@ static void on_fadt(hpa_t at, const struct acpi_header *head, struct acpi_info *
 
     if (!acpi_body(at, head->length, &f, sizeof(f)))
         return;
-    out->machine.pm_timer = fadt_port(f.blocks[PM_TIMER], &f.x_blocks[PM_TIMER]);
+    out->pm_timer = fadt_port(f.blocks[PM_TIMER], &f.x_blocks[PM_TIMER]);
     out->machine.pm1a_cnt = fadt_port(f.blocks[PM1A_CNT], &f.x_blocks[PM1A_CNT]);
     out->machine.pm1b_cnt = fadt_port(f.blocks[PM1B_CNT], &f.x_blocks[PM1B_CNT]);
     out->machine.smi_cmd = f.smi_cmd <= 0xffff ? (u16)f.smi_cmd : 0;

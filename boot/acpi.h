@@ -16,6 +16,8 @@ struct acpi_kept {
 
 struct acpi_info {
     bool found; /* an RSDP that holds */
+    hpa_t hpet;
+    u16 pm_timer;
     struct handoff_machine machine;
     u32 nr_kept;
     struct acpi_kept kept[ACPI_MAX_KEPT];

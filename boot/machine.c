@@ -4,10 +4,12 @@
 #include "arch/x86/cpu/regs.h"
 #include "boot/acpi.h"
 #include "boot/chipset.h"
+#include "boot/clock.h"
 #include "boot/devices.h"
 #include "boot/loader.h"
 #include "hv/lib/string.h"
 
+#define HPET_DEFAULT 0xfed00000u
 #define TABLE_LEVELS 4u
 #define ENTRY_P      BIT(0)
 #define ENTRY_PS     BIT(7)
@@ -50,6 +52,14 @@ static bool read_physical(hpa_t hpa, void *buf, size_t len)
     return true;
 }
 
+static void find_clock(u16 chipset_timer)
+{
+    const u16 pm_timers[] = { acpi.pm_timer, chipset_timer };
+    u64 hpet = acpi.hpet ? acpi.hpet : HPET_DEFAULT;
+
+    clock_find(mapped(hpet) ? (void *)hpet : NULL, pm_timers, ARRAY_SIZE(pm_timers));
+}
+
 void machine_find(struct handoff_machine *machine)
 {
     struct chipset_pm pm;
@@ -61,13 +71,12 @@ void machine_find(struct handoff_machine *machine)
     if (!acpi.found && chipset)
         acpi_keep(&acpi, pm.base & ~0x7full, 0x80, true, "power management");
     acpi_keep(&acpi, physical_end(), ~0ull, false, "addresses that this processor does not have");
+    find_clock(chipset ? (u16)(pm.base + CHIPSET_PM_TIMER) : 0);
     *machine = acpi.machine;
-    if (!chipset)
-        return;
-    machine->chipset_pm1 = (u16)(pm.base + CHIPSET_PM_CNT);
-    machine->chipset_s5 = (u8)pm.slp_typ;
-    if (!machine->pm_timer)
-        machine->pm_timer = (u16)(pm.base + CHIPSET_PM_TIMER);
+    if (chipset) {
+        machine->chipset_pm1 = (u16)(pm.base + CHIPSET_PM_CNT);
+        machine->chipset_s5 = (u8)pm.slp_typ;
+    }
 }
 
 void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32 nr_ranges, const struct handoff_fb *fb,

@@ -4,6 +4,8 @@
  * machine to the hypervisor.
  */
 #include "arch/x86/cpu/insn.h"
+#include "boot/clock.h"
+#include "boot/font.h"
 #include "boot/loader.h"
 #include "boot/pci.h"
 #include "boot/plans.h"
@@ -195,6 +197,8 @@ static void handoff_tables(struct handoff *h)
     machine_find(&h->machine);
     h->efi_systab = (u64)fw.st;
     h->fb = screen_find();
+    h->font = (u64)block_take("the font", sizeof(font_rows), BELOW_4G, HANDOFF_HV_IMAGE);
+    memcpy((void *)h->font, font_rows, sizeof(font_rows));
     h->efi_attributes = array_take(count, stride);
     attributes_copy((void *)h->efi_attributes.base);
     h->boot_seconds = clock_seconds();
@@ -246,6 +250,7 @@ static NORETURN void leave(struct boot *p)
     p->handoff->ranges.count = memmap_ranges(&p->map, p->scratch, p->ranges);
     p->handoff->efi_memory.count = memmap_runtime(&p->map, p->runtime);
     pci_stop_bus_masters();
+    clock_measure(&p->handoff->machine);
     hv_entry = (void *)p->payload.entry;
     p->handoff->entry_tsc = rdtsc();
     hv_entry(p->handoff);

@@ -2,7 +2,6 @@
 /* Text on a frame buffer: only letters that changed are drawn, so scrolling costs what moved and no read. */
 #include "drivers/screen.h"
 
-#include "drivers/font.h"
 #include "hv/lib/string.h"
 
 #define TAB         8u
@@ -21,7 +20,7 @@ static u32 pixel(enum screen_format format, u32 red, u32 green, u32 blue)
 
 static void draw(const struct screen *s, u32 row, u32 column)
 {
-    const u8 *glyph = font_rows[(u8)s->wanted[row][column] - FONT_FIRST];
+    const u8 *glyph = s->desc.font[(u8)s->wanted[row][column] - FONT_FIRST];
 
     for (u32 y = 0; y < FONT_HEIGHT; y++) {
         volatile u32 *line = s->pixels + ((u64)row * FONT_HEIGHT + y) * (s->desc.pitch / 4) + column * FONT_WIDTH;

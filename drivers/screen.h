@@ -4,6 +4,12 @@
 
 #include "hv/lib/types.h"
 
+#define FONT_FIRST  ' '
+#define FONT_GLYPHS 95u
+#define FONT_ROWS   8u  /* each is drawn twice: a letter is 8 pixels wide and 16 high */
+#define FONT_WIDTH  8u
+#define FONT_HEIGHT 16u
+
 #define SCREEN_COLUMNS 160u
 #define SCREEN_ROWS    60u
 
@@ -12,6 +18,7 @@ enum screen_format { SCREEN_BGRX = 1, SCREEN_RGBX = 2 }; /* 32 bits a pixel, fir
 struct screen_desc {
     u32 width, height, pitch; /* pixels; pitch in bytes */
     enum screen_format format;
+    const u8 (*font)[FONT_ROWS]; /* FONT_GLYPHS letters */
 };
 
 struct screen {

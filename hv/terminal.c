@@ -193,7 +193,7 @@ void terminal_stop(void)
 
 void terminal_screen(const struct handoff *h)
 {
-    struct screen_desc desc = { .width = h->fb.width, .height = h->fb.height, .pitch = h->fb.pitch };
+    struct screen_desc desc = { .width = h->fb.width, .height = h->fb.height, .pitch = h->fb.pitch, .font = phys_to_virt(h->font) };
     static char text[2048];
     void *pixels;
 

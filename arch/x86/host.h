@@ -76,10 +76,8 @@ enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id) MUST_CHECK;
 void arch_gsi_mask(u32 gsi, bool masked); /* of one that was routed; any core, in interrupt handlers too */
 
 u64 arch_tsc(void);
-u64 arch_tsc_khz(void);                   /* measured in arch_timers_init(), never 0 */
-/* Boot core, after arch_host_init: finds HPET or PM timer by ACPI or where chipsets put them, calibrates TSC
- * and local APIC timer. PITH_E_HW with a line in the log when there is nothing to calibrate against. */
-enum pith_status arch_timers_init(const struct handoff *h) MUST_CHECK;
+u64 arch_tsc_khz(void);                   /* never 0; a guess before arch_timers_init() */
+void arch_timers_init(const struct handoff *h); /* boot core, after arch_host_init */
 void arch_timer_set(u64 tsc);             /* one HOST_VEC_TIMER on this core at or after that TSC value; replaces the last; ~0: none */
 void arch_udelay(u64 us);
 

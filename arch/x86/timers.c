@@ -1,35 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* TSC and local APIC timer, both measured: CPUID's word about their rates is wrong on too many machines. */
+/* TSC and local APIC timer, at the rates that the loader has measured. */
 #include "arch/x86/timers.h"
 
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/host.h"
-#include "arch/x86/platform.h"
 #include "arch/x86/slots.h"
 #include "drivers/lapic.h"
-#include "drivers/refclock.h"
 #include "hv/lib/log.h"
 
-#define HPET_DEFAULT     0xfed00000u
 #define CPUID_1C_DEADLINE BIT(24)
-#define GUESS_KHZ        3000000u /* until it was measured; too high only makes delays longer */
-#define MEASURE_MS       15u
-#define MEASURE_TRIES    5u
-#define SAMPLE_TRIES     5u
-#define STALL_READS      20000000u /* a clock that has not moved for so many reads has stopped */
+#define GUESS_KHZ        3000000u /* until arch_timers_init(); too high only makes delays longer */
 #define NO_DEADLINE      (~0ull)
 
 enum timer_mode { TIMER_OFF, TIMER_ONESHOT, TIMER_DEADLINE };
 
-struct sample {
-    u64 tsc, gap; /* gap: ticks the reading took, the error at worst */
-    u32 ref, lapic;
-};
-
 static enum timer_mode mode;
 static u64 tsc_khz = GUESS_KHZ;
-static u64 lapic_khz;
 static u64 lapic_per_tsc; /* 32.32 fixed point */
 static u64 longest;       /* TSC ticks that fit the local APIC's 32-bit counter */
 
@@ -55,76 +42,6 @@ void arch_udelay(u64 us)
         cpu_relax();
 }
 
-static bool refclock_find(struct refclock *ref)
-{
-    void *hpet = host_map(platform_machine->hpet ? platform_machine->hpet : HPET_DEFAULT, PAGE_SIZE, HOST_UC);
-
-    if (hpet && refclock_hpet(ref, hpet))
-        return true;
-    return platform_machine->pm_timer && refclock_pm_timer(ref, platform_machine->pm_timer);
-}
-
-/* The emulator or the firmware's SMM may stop us between two reads: the tightest of a few readings is taken. */
-static struct sample sample_take(const struct refclock *ref)
-{
-    struct sample best = { .gap = ~0ull };
-
-    for (u32 i = 0; i < SAMPLE_TRIES; i++) {
-        struct sample s = { .tsc = rdtsc() };
-
-        s.ref = refclock_read(ref);
-        s.lapic = lapic_timer_left();
-        s.gap = rdtsc() - s.tsc;
-        if (s.gap < best.gap)
-            best = s;
-    }
-    return best;
-}
-
-static bool ref_wait(const struct refclock *ref, u32 from, u32 ticks)
-{
-    for (u32 reads = 0; reads < STALL_READS; reads++)
-        if (((refclock_read(ref) - from) & ref->mask) >= ticks)
-            return true;
-    return false;
-}
-
-/* Sets both rates. False: a clock stands still. *sure: the error is below one in a thousand. */
-static bool measure(const struct refclock *ref, bool *sure)
-{
-    struct sample a, b;
-    u64 tsc, lapic, ticks;
-
-    lapic_timer_count(~0u);
-    a = sample_take(ref);
-    if (!ref_wait(ref, a.ref, (u32)(ref->hz * MEASURE_MS / 1000)))
-        return false;
-    b = sample_take(ref);
-    lapic_timer_count(0);
-
-    ticks = (b.ref - a.ref) & ref->mask;
-    tsc = (b.tsc - a.tsc) * ref->hz / ticks;
-    lapic = (u64)(a.lapic - b.lapic) * ref->hz / ticks;
-    if (tsc < 1000 || lapic < 1000)
-        return false;
-    tsc_khz = tsc / 1000;
-    lapic_khz = lapic / 1000;
-    *sure = (a.gap + b.gap) * 1000 < b.tsc - a.tsc;
-    return true;
-}
-
-static bool calibrate(const struct refclock *ref)
-{
-    bool sure = false;
-
-    for (u32 i = 0; i < MEASURE_TRIES && !sure; i++)
-        if (!measure(ref, &sure))
-            return false;
-    lapic_per_tsc = (lapic_khz << 32) / tsc_khz;
-    longest = 0xffffffffull * tsc_khz / lapic_khz;
-    return true;
-}
-
 /* Some machines announce the deadline mode and do not have it (errata, emulators): it must fire once. */
 static bool deadline_works(void)
 {
@@ -144,24 +61,16 @@ static bool deadline_works(void)
     return false;
 }
 
-enum pith_status arch_timers_init(const struct handoff *h)
+void arch_timers_init(const struct handoff *h)
 {
-    struct refclock ref;
+    u64 lapic_khz = h->machine.lapic_khz;
 
-    (void)h; /* its tables were read by platform_init() */
-    if (!refclock_find(&ref)) {
-        log_error("no clock to measure the TSC against: neither HPET nor PM timer - switch the HPET on in the firmware setup");
-        return PITH_E_HW;
-    }
-    if (!calibrate(&ref)) {
-        log_error("%s, TSC or local APIC timer stands still", ref.name);
-        return PITH_E_HW;
-    }
+    tsc_khz = h->machine.tsc_khz;
+    lapic_per_tsc = (lapic_khz << 32) / tsc_khz;
+    longest = 0xffffffffull * tsc_khz / lapic_khz;
     mode = deadline_works() ? TIMER_DEADLINE : TIMER_ONESHOT;
     timers_cpu_init();
-    log_info("clock: TSC %lu kHz by %s, timer %lu kHz%s", tsc_khz, ref.name, lapic_khz,
-             mode == TIMER_DEADLINE ? ", by TSC deadline" : "");
-    return PITH_OK;
+    log_info("clock: TSC %lu kHz, timer %lu kHz%s", tsc_khz, lapic_khz, mode == TIMER_DEADLINE ? ", by TSC deadline" : "");
 }
 
 void timers_cpu_init(void)

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define HANDOFF_MAGIC   0x46464f444e414856ull
-#define HANDOFF_VERSION 4u
+#define HANDOFF_VERSION 5u
 
 enum handoff_kind {
     HANDOFF_FREE = 1,        /* RAM nobody uses any more */
@@ -38,12 +38,13 @@ struct handoff_machine {
     struct handoff_ioapic ioapics[HANDOFF_IOAPICS];
     struct handoff_isa_irq isa[HANDOFF_ISA_IRQS];
     uint32_t nr_ioapics;
-    uint16_t pm_timer, pm1a_cnt, pm1b_cnt;       /* ports */
+    uint16_t pm1a_cnt, pm1b_cnt;                 /* ports */
     uint16_t smi_cmd;                            /* port that hands the PM block over, by writing acpi_enable */
     uint16_t chipset_pm1;                        /* PM1 control where this chipset has it, for when ACPI's does nothing */
     uint8_t chipset_s5, acpi_enable, has_s5, s5_typ_a, s5_typ_b;
-    uint8_t reset_space, reset_value, pad;
-    uint64_t reset, hpet;                        /* addresses */
+    uint8_t reset_space, reset_value, pad[3];
+    uint64_t reset;                              /* address */
+    uint64_t tsc_khz, lapic_khz;                 /* measured */
 };
 
 struct handoff {
@@ -54,6 +55,7 @@ struct handoff {
     uint64_t manifest_base, manifest_size;
     uint64_t boot_seconds;                       /* firmware's clock at hand-over, seconds since 1970; 0: unknown */
     struct handoff_fb fb;                        /* format 0: no screen */
+    uint64_t font;                               /* 95 letters from ' ', 8 rows each, the leftmost pixel in bit 7 */
     struct handoff_array ranges;                 /* struct handoff_range */
     struct handoff_array cpus;                   /* struct handoff_cpu */
     struct handoff_array plans;                  /* struct load_plan, one for each partition of the manifest */

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Reads Pith's text back from a screenshot that pith-run made: the letters are drivers/font.c's, in cells of 8 by 16 pixels."""
+"""Reads Pith's text back from a screenshot that pith-run made: the letters are boot/font.c's, in cells of 8 by 16 pixels."""
 import pathlib
 import re
 import struct
 import zlib
 
-FONT = pathlib.Path(__file__).resolve().parent.parent.parent / 'drivers/font.c'
+FONT = pathlib.Path(__file__).resolve().parent.parent.parent / 'boot/font.c'
 FIRST, WIDTH, HEIGHT = 32, 8, 16
 
 

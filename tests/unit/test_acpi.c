@@ -208,8 +208,8 @@ static void test_all_tables(void **state)
     assert_false(i.machine.isa[0].level || i.machine.isa[0].active_low);
     assert_true(i.machine.isa[9].level && i.machine.isa[9].active_low);
     assert_int_equal(i.machine.isa[4].gsi, 4);
-    assert_int_equal(i.machine.hpet, 0xfed00000);
-    assert_int_equal(i.machine.pm_timer, 0x608);
+    assert_int_equal(i.hpet, 0xfed00000);
+    assert_int_equal(i.pm_timer, 0x608);
     assert_int_equal(i.machine.pm1a_cnt, 0x604);
     assert_int_equal(i.machine.pm1b_cnt, 0);
     assert_int_equal(i.machine.smi_cmd, 0xb2);
@@ -243,7 +243,7 @@ static void test_old_root(void **state)
     i = parse(RSDP);
     assert_true(i.found);
     assert_int_equal(i.machine.nr_ioapics, 0); /* the RSDT names the FADT only */
-    assert_int_equal(i.machine.pm_timer, 0x608);
+    assert_int_equal(i.pm_timer, 0x608);
 }
 
 static void test_damaged_xsdt_falls_back(void **state)
@@ -254,8 +254,8 @@ static void test_damaged_xsdt_falls_back(void **state)
     *at(XSDT + 9) ^= 1;
     i = parse(RSDP);
     assert_true(i.found);
-    assert_int_equal(i.machine.hpet, 0);
-    assert_int_equal(i.machine.pm_timer, 0x608);
+    assert_int_equal(i.hpet, 0);
+    assert_int_equal(i.pm_timer, 0x608);
     assert_int_equal(warnings, 1);
 }
 
@@ -274,7 +274,7 @@ static void test_one_damaged_table(void **state)
     (void)state;
     *at(HPET + 44) ^= 1;
     i = parse(RSDP);
-    assert_int_equal(i.machine.hpet, 0);
+    assert_int_equal(i.hpet, 0);
     assert_int_equal(i.machine.nr_ioapics, 2);
     assert_int_equal(warnings, 1);
 }
@@ -287,7 +287,7 @@ static void test_lengths(void **state)
     for (u32 k = 0; k < ARRAY_SIZE(lengths); k++) {
         put(MADT + 4, lengths[k], 4);
         assert_int_equal(parse(RSDP).machine.nr_ioapics, 0);
-        assert_int_equal(parse(RSDP).machine.hpet, 0xfed00000);
+        assert_int_equal(parse(RSDP).hpet, 0xfed00000);
     }
     put(MADT + 4, SIZE, 4); /* plausible, but the memory ends before */
     assert_int_equal(parse(RSDP).machine.nr_ioapics, 0);
@@ -332,7 +332,7 @@ static void test_tables_outside_memory(void **state)
     finish(XSDT, "XSDT", 60);
     i = parse(RSDP);
     assert_int_equal(i.machine.nr_ioapics, 0);
-    assert_int_equal(i.machine.pm_timer, 0x608);
+    assert_int_equal(i.pm_timer, 0x608);
     assert_false(parse(0xfffffffffffffff0ull).found);
 }
 
@@ -348,7 +348,7 @@ static void test_x_fields_win(void **state)
     finish(FADT, "FACP", 244);
     i = parse(RSDP);
     assert_int_equal(i.machine.pm1a_cnt, 0x1804);
-    assert_int_equal(i.machine.pm_timer, 0);
+    assert_int_equal(i.pm_timer, 0);
 }
 
 static void test_short_fadt(void **state)

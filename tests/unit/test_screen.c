@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The text screen, read back from its pixels by comparing each cell with the font.
- * LINK: drivers/screen.c drivers/font.c
+ * LINK: drivers/screen.c boot/font.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "drivers/font.h"
+#include "boot/font.h"
 #include "drivers/screen.h"
 
 enum { WIDTH = 84, HEIGHT = 163, PITCH = 96 * 4, COLUMNS = 10, ROWS = 10 };
@@ -20,7 +20,7 @@ enum { WIDTH = 84, HEIGHT = 163, PITCH = 96 * 4, COLUMNS = 10, ROWS = 10 };
 static struct screen screen;
 static u32 pixels[HEIGHT * PITCH / 4];
 
-static const struct screen_desc desc = { .width = WIDTH, .height = HEIGHT, .pitch = PITCH, .format = SCREEN_BGRX };
+static const struct screen_desc desc = { .width = WIDTH, .height = HEIGHT, .pitch = PITCH, .format = SCREEN_BGRX, .font = font_rows };
 
 static bool cell_is(u32 row, u32 column, char c)
 {

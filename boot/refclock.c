@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* HPET (IA-PC HPET specification, "Register Definitions") and PM timer (ACPI, "Power Management Timer"). */
-#include "drivers/refclock.h"
+#include "boot/refclock.h"
 
 #include "arch/x86/cpu/insn.h"
 
@@ -31,9 +31,16 @@ bool refclock_hpet(struct refclock *c, volatile void *mmio)
 
     if (id == 0 || id == ~0u || period < HPET_MIN_PERIOD || period > HPET_MAX_PERIOD)
         return false;
-    regs[HPET_CONFIG / 4] = HPET_ENABLE; /* and no legacy replacement of the PIT and RTC interrupts */
+    regs[HPET_CONFIG / 4] |= HPET_ENABLE;
     *c = (struct refclock){ .name = "HPET", .hz = FS_PER_S / period, .mask = ~0u, .hpet = regs };
     return refclock_ticks(c);
+}
+
+/* No legacy replacement of the PIT and RTC interrupts. */
+void refclock_take(const struct refclock *c)
+{
+    if (c->hpet)
+        c->hpet[HPET_CONFIG / 4] = HPET_ENABLE;
 }
 
 bool refclock_pm_timer(struct refclock *c, u16 port)

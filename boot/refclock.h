@@ -15,4 +15,5 @@ struct refclock {
 /* Each returns false when what it finds there does not look or tick like one. */
 bool refclock_hpet(struct refclock *c, volatile void *mmio);
 bool refclock_pm_timer(struct refclock *c, u16 port);
+void refclock_take(const struct refclock *c); /* the firmware needs it no more */
 u32 refclock_read(const struct refclock *c);

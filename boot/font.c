@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The screen's letters: ASCII 32-126, eight rows each, the leftmost pixel in bit 7. Drawn for Pith. */
-#include "drivers/font.h"
+#include "boot/font.h"
 
 const u8 font_rows[FONT_GLYPHS][FONT_ROWS] = {
     { 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00 }, /* space */
