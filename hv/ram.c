@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Free memory as a sorted array of extents; touched at boot and by core 0 only, under a lock all the same. */
+/* Free memory as a sorted array of extents; given out at boot, by core 0, and never taken back. */
 #include "hv/ram.h"
 
 #include "hv/lib/log.h"
-#include "hv/lib/panic.h"
-#include "hv/lib/spinlock.h"
 #include "hv/lib/types.h"
 #include "arch/x86/host.h"
 
@@ -15,7 +13,6 @@ struct ram_extent { hpa_t base; u64 size; };
 static struct ram_extent extents[RAM_EXTENTS];
 static u32 nr_extents;
 static u64 free_bytes, total_bytes;
-static struct spinlock ram_lock;
 
 static void insert_at(u32 i, hpa_t base, u64 size)
 {
@@ -82,7 +79,6 @@ hpa_t ram_take(u64 size, u64 align, hpa_t limit)
 {
     hpa_t found = 0;
 
-    spin_lock(&ram_lock);
     for (u32 i = nr_extents; i-- > 0 && !found;) {
         hpa_t end = MIN(extents[i].base + extents[i].size, limit);
         hpa_t base;
@@ -95,7 +91,6 @@ hpa_t ram_take(u64 size, u64 align, hpa_t limit)
             found = base;
         }
     }
-    spin_unlock(&ram_lock);
     return found;
 }
 
@@ -106,7 +101,6 @@ hpa_t ram_take_most(u64 size, u64 *got)
     hpa_t base = 0;
 
     *got = 0;
-    spin_lock(&ram_lock);
     for (u32 i = 0; i < nr_extents; i++) {
         hpa_t first = ALIGN_UP(extents[i].base, MIB(2));
         hpa_t end = ALIGN_DOWN(extents[i].base + extents[i].size, MIB(2));
@@ -121,34 +115,7 @@ hpa_t ram_take_most(u64 size, u64 *got)
         base = ALIGN_DOWN(extents[best].base + extents[best].size, MIB(2)) - *got;
         cut(best, base, *got);
     }
-    spin_unlock(&ram_lock);
     return base;
-}
-
-void ram_give(hpa_t base, u64 size)
-{
-    u32 i = 0;
-
-    spin_lock(&ram_lock);
-    while (i < nr_extents && extents[i].base < base)
-        i++;
-    ASSERT(i == nr_extents || base + size <= extents[i].base);
-    ASSERT(i == 0 || extents[i - 1].base + extents[i - 1].size <= base);
-    free_bytes += size;
-    if (i > 0 && extents[i - 1].base + extents[i - 1].size == base) {
-        extents[i - 1].size += size;
-        if (i < nr_extents && base + size == extents[i].base) {
-            extents[i - 1].size += extents[i].size;
-            remove_at(i);
-        }
-    } else if (i < nr_extents && base + size == extents[i].base) {
-        extents[i].base = base;
-        extents[i].size += size;
-    } else {
-        ASSERT(nr_extents < RAM_EXTENTS);
-        insert_at(i, base, size);
-    }
-    spin_unlock(&ram_lock);
 }
 
 u64 ram_free_bytes(void)
@@ -165,9 +132,7 @@ u64 ram_count(void)
 {
     u64 bytes = 0;
 
-    spin_lock(&ram_lock);
     for (u32 i = 0; i < nr_extents; i++)
         bytes += extents[i].size;
-    spin_unlock(&ram_lock);
     return bytes;
 }

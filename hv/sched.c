@@ -34,23 +34,6 @@ void sched_ready(struct cpu *cpu, struct vcpu *v)
         start_slice(cpu);
 }
 
-void sched_remove(struct cpu *cpu, struct vcpu *v)
-{
-    struct vcpu *prev = NULL;
-
-    for (struct vcpu *i = cpu->ready_first; i; prev = i, i = i->next_ready) {
-        if (i != v)
-            continue;
-        if (prev)
-            prev->next_ready = v->next_ready;
-        else
-            cpu->ready_first = v->next_ready;
-        if (cpu->ready_last == v)
-            cpu->ready_last = prev;
-        return;
-    }
-}
-
 struct vcpu *sched_next(struct cpu *cpu)
 {
     struct vcpu *v = cpu->ready_first;

@@ -8,5 +8,4 @@
 
 void sched_init(struct cpu *cpu);
 void sched_ready(struct cpu *cpu, struct vcpu *v);   /* to the end of the queue */
-void sched_remove(struct cpu *cpu, struct vcpu *v);  /* if queued */
 struct vcpu *sched_next(struct cpu *cpu);            /* takes the first off the queue and starts its slice; NULL: none */

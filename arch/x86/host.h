@@ -42,9 +42,8 @@ hpa_t virt_to_phys(const void *va);                               /* of the dire
 enum pith_status arch_host_init(const struct handoff *h, struct frame_pool *pool, void *self) MUST_CHECK;
 /* Maps [hpa, hpa + size), any alignment, at phys_to_virt(hpa), on all cores; NULL when no frame is left for tables. Device
  * memory beyond the direct map gets an address of its own, for good.
- * Mapping again with another type replaces it. host_unmap() shoots down this core only: for boot-time use. */
+ * Mapping again with another type replaces it. */
 void *host_map(hpa_t hpa, u64 size, enum host_map_type type) MUST_CHECK;
-void host_unmap(hpa_t hpa, u64 size);
 /* Fills RAM that is not mapped with zeros, or copies out of and into it, through this core's window. Any alignment. */
 void host_zero(hpa_t hpa, u64 size);
 void host_read(hpa_t hpa, void *buf, size_t len);

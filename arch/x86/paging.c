@@ -181,13 +181,6 @@ void *host_map(hpa_t hpa, u64 size, enum host_map_type type)
     return map_direct(hpa, size, flags[type]) ? phys_to_virt(hpa) : NULL;
 }
 
-void host_unmap(hpa_t hpa, u64 size)
-{
-    bool ok = map_direct(hpa, size, 0);
-
-    ASSERT(ok);
-}
-
 /* One part of the image: where it runs with @flags, and in the direct map never executable, nor writable if it is not here. */
 static bool map_image(const char *start, const char *end, u64 flags)
 {

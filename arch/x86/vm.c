@@ -145,13 +145,6 @@ enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm)
     return st;
 }
 
-void arch_vcpu_fini(struct arch_vcpu *v)
-{
-    ASSERT(!v->cpu);
-    ops->vcpu_fini(v);
-    frames_free(v->vm->frames, virt_to_phys(v->xsave), xsave_pages());
-}
-
 /* What a reset does to a vCPU whose extended state is not in the registers. */
 static void vcpu_reset(struct arch_vcpu *v, bool init_only)
 {

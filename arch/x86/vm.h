@@ -176,11 +176,10 @@ enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *
 void           arch_vm_trap_pio(struct arch_vm *vm, u16 port, u32 count, bool trap);
 void           arch_vm_trap_msr(struct arch_vm *vm, u32 msr, bool on_read, bool on_write);
 
-/* init and fini touch memory only, on any core; the VMCS is written by the first load, on the home core. */
+/* init touches memory only, on any core; the VMCS is written by the first load, on the home core. */
 enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm) MUST_CHECK;
-void           arch_vcpu_fini(struct arch_vcpu *v);                          /* not resident anywhere */
 void           arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);    /* unloads cpu->loaded first; no-op if resident */
-void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);  /* on the core of the load: before move, stop or fini */
+void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);  /* on the core of the load: before move or stop */
 void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* [R] power-on state; INIT keeps FPU, MSRs, TSC */
 /*
  * [R] Enters, leaves, decodes and calls @handle, again and again until that says EXIT_FAIL, or v->come_out is set, or the way past an

@@ -16,7 +16,6 @@ struct vm_ops {
     void (*cpu_disable)(struct arch_cpu *cpu);
 
     enum pith_status (*vcpu_init)(struct arch_vcpu *v);       /* vm.c has done xsave; memory only */
-    void (*vcpu_fini)(struct arch_vcpu *v);
     void (*vcpu_load)(struct arch_vcpu *v, struct arch_cpu *cpu);    /* vm.c sets cpu->loaded and v->cpu, and calls fpu_load */
     void (*vcpu_unload)(struct arch_vcpu *v, struct arch_cpu *cpu);
     void (*vcpu_reset)(struct arch_vcpu *v, bool init_only);

@@ -68,3 +68,6 @@ enum pith_status image_start_multiboot(struct image_job *job, const struct image
 
 bool image_is_linux(const struct image_file *file);
 enum pith_status image_load_linux(struct image_job *job) MUST_CHECK;
+
+/* Copies at most size - 1 bytes and always terminates. Returns false when src did not fit. */
+bool str_copy(char *dst, const char *src, size_t size);

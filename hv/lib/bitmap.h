@@ -4,11 +4,6 @@
 
 #include "hv/lib/types.h"
 
-static inline bool bitmap_test(const u64 *map, u64 i)
-{
-    return map[i / 64] >> (i % 64) & 1;
-}
-
 /* The first bit in [from, end) that equals @value; end when there is none. */
 static inline u64 bitmap_find(const u64 *map, u64 from, u64 end, bool value)
 {

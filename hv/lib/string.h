@@ -12,6 +12,3 @@ size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
-
-/* Copies at most size - 1 bytes and always terminates. Returns false when src did not fit. */
-bool str_copy(char *dst, const char *src, size_t size);

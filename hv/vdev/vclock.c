@@ -20,10 +20,3 @@ void vclock_scale(u64 tsc_khz, u32 *mul, s8 *shift)
     *mul = (u32)(((NS_PER_SECOND << 32) + hz / 2) / hz);
     *shift = s;
 }
-
-u64 vclock_ns(u64 ticks, u32 mul, s8 shift)
-{
-    u64 scaled = shift < 0 ? ticks >> -shift : ticks << shift;
-
-    return (u64)((unsigned __int128)scaled * mul >> 32);
-}

@@ -17,4 +17,3 @@ _Static_assert(sizeof(struct pvclock_wall) == 12, "KVM ABI");
 
 /* ns = ((ticks << shift, or >> -shift) * mul) >> 32 */
 void vclock_scale(u64 tsc_khz, u32 *mul, s8 *shift);
-u64 vclock_ns(u64 ticks, u32 mul, s8 shift);

@@ -3,7 +3,7 @@
  * The parser of pith.conf on the examples of the tree with lines, words and bytes changed. What it accepts the hypervisor
  * must accept, but for real devices; what it refuses it must explain.
  * LINK: boot/config.c boot/config_check.c boot/config_slice.c boot/config_value.c
- * LINK: boot/manifest.c hv/lib/fmt.c hv/lib/str_copy.c
+ * LINK: boot/manifest.c hv/lib/fmt.c
  */
 #include "boot/config.h"
 #include "tests/unit/manifest_check.h"

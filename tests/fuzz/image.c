@@ -4,7 +4,7 @@
  * modules and command line. No plan writes outside the partition's RAM, on top of the tables or of another module, or copies
  * what is not there; what starts lies in RAM; the count that comes first is right to the byte.
  * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/multiboot.c
- * LINK: boot/image/real.c boot/image/bios.S boot/image/vacpi.c hv/lib/str_copy.c
+ * LINK: boot/image/real.c boot/image/bios.S boot/image/vacpi.c boot/image/str_copy.c
  */
 #include <sanitizer/asan_interface.h>
 

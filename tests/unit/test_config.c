@@ -2,7 +2,7 @@
 /*
  * pith.conf: what is understood, and that every mistake is told with its line.
  * LINK: boot/config.c boot/config_check.c boot/config_slice.c boot/config_value.c
- * LINK: boot/manifest.c hv/lib/fmt.c hv/lib/str_copy.c
+ * LINK: boot/manifest.c hv/lib/fmt.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

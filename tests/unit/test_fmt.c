@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fmt_str() against the C library's snprintf(), and str_copy().
- * LINK: hv/lib/fmt.c hv/lib/str_copy.c
+ * LINK: hv/lib/fmt.c boot/image/str_copy.c
  */
 #include <limits.h>
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "hv/lib/fmt.h"
-#include "hv/lib/string.h"
+#include "boot/image/parts.h"
 
 #define SAME(...)                                                                        \
     do {                                                                                 \

@@ -2,7 +2,7 @@
 /*
  * Guest images that are wrong, damaged or hostile: every complaint, every truncation, random bytes.
  * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/multiboot.c
- * LINK: boot/image/real.c boot/image/bios.S hv/lib/str_copy.c
+ * LINK: boot/image/real.c boot/image/bios.S boot/image/str_copy.c
  */
 #include "tests/unit/image_fixture.h"
 

@@ -2,7 +2,7 @@
 /*
  * Multiboot kernels: ELF32, ELF64 and flat files; what they find when they start, and every complaint.
  * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/multiboot.c
- * LINK: boot/image/real.c boot/image/bios.S hv/lib/str_copy.c
+ * LINK: boot/image/real.c boot/image/bios.S boot/image/str_copy.c
  */
 #include "arch/x86/cpu/regs.h"
 #include "tests/unit/image_fixture.h"

@@ -3,7 +3,7 @@
  * bzImages without a 64-bit entry: where their parts go, by each version of the boot protocol, and every complaint. The BIOS
  * itself is tried by guests (tests/boot).
  * LINK: boot/image/image.c boot/image/elf.c boot/image/pith.c boot/image/pvh.c boot/image/linux.c boot/image/multiboot.c
- * LINK: boot/image/real.c boot/image/bios.S hv/lib/str_copy.c
+ * LINK: boot/image/real.c boot/image/bios.S boot/image/str_copy.c
  */
 #include "arch/x86/cpu/regs.h"
 #include "boot/image/bios.h"

@@ -13,6 +13,14 @@
 #include "hv/lib/types.h"
 #include "hv/vdev/vclock.h"
 
+/* As a guest does it. */
+static u64 guest_ns(u64 ticks, u32 mul, s8 shift)
+{
+    u64 scaled = shift < 0 ? ticks >> -shift : ticks << shift;
+
+    return (u64)((unsigned __int128)scaled * mul >> 32);
+}
+
 static u64 exact(u64 ticks, u64 khz)
 {
     return (u64)((unsigned __int128)ticks * 1000000 / khz);
@@ -28,7 +36,7 @@ static void check_rate(u64 khz)
     assert_true(mul & 0x80000000u); /* full precision */
     for (size_t i = 0; i < ARRAY_SIZE(seconds); i++) {
         u64 ticks = seconds[i] * khz * 1000 + 12345;
-        u64 want = exact(ticks, khz), got = vclock_ns(ticks, mul, shift);
+        u64 want = exact(ticks, khz), got = guest_ns(ticks, mul, shift);
         u64 off = got > want ? got - want : want - got;
 
         assert_true(off <= want / 4000000000ull + 8); /* 0.25 ppb, and dropped ticks */
@@ -61,9 +69,9 @@ static void test_powers(void **state)
     vclock_scale(4000000, &mul, &shift);
     assert_int_equal(mul, 0x80000000u);
     assert_int_equal(shift, -1);
-    assert_true(vclock_ns(4000000000ull * 1000000, mul, shift) == 1000000000ull * 1000000);
+    assert_true(guest_ns(4000000000ull * 1000000, mul, shift) == 1000000000ull * 1000000);
     vclock_scale(50000, &mul, &shift);
-    assert_true(vclock_ns(50, mul, shift) == 999 || vclock_ns(50, mul, shift) == 1000);
+    assert_true(guest_ns(50, mul, shift) == 999 || guest_ns(50, mul, shift) == 1000);
 }
 
 static void test_zero_rate_ends(void **state)
@@ -85,7 +93,7 @@ static void test_monotonic(void **state)
     (void)state;
     vclock_scale(3500000, &mul, &shift);
     for (u64 t = 1ull << 52; t < (1ull << 52) + 5000; t++) {
-        u64 ns = vclock_ns(t, mul, shift);
+        u64 ns = guest_ns(t, mul, shift);
 
         assert_true(ns >= last);
         last = ns;

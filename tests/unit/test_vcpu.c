@@ -480,7 +480,7 @@ static void two_take_turns(void **state)
     assert_int_equal(timer_tsc, now + SLICE_MS * 1000); /* somebody waits */
     sched_ready(&core, &vcpu);
     assert_ptr_equal(sched_next(&core), &second);
-    sched_remove(&core, &vcpu);
+    assert_ptr_equal(sched_next(&core), &vcpu);
     assert_null(sched_next(&core));
     assert_int_equal(timer_tsc, TIMER_NEVER);
 }

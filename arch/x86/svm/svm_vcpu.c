@@ -55,11 +55,6 @@ static enum pith_status svm_vcpu_init(struct arch_vcpu *v)
     return PITH_OK;
 }
 
-static void svm_vcpu_fini(struct arch_vcpu *v)
-{
-    frames_free(v->vm->frames, v->hw_hpa, 1);
-}
-
 /* RDTSCP runs natively, and TSC_AUX is in no VMCB. */
 void svm_load_tsc_aux(const struct arch_vcpu *v)
 {
@@ -201,7 +196,6 @@ const struct vm_ops svm_ops = {
     .cpu_enable = svm_cpu_enable,
     .cpu_disable = svm_cpu_disable,
     .vcpu_init = svm_vcpu_init,
-    .vcpu_fini = svm_vcpu_fini,
     .vcpu_load = svm_vcpu_load,
     .vcpu_unload = svm_vcpu_unload,
     .vcpu_reset = svm_vcpu_reset,

@@ -21,14 +21,6 @@ static enum pith_status vmx_vcpu_init(struct arch_vcpu *v)
     return PITH_OK;
 }
 
-static void vmx_vcpu_fini(struct arch_vcpu *v)
-{
-    frames_free(v->vm->frames, v->hw_hpa, VMX_FRAMES);
-    v->hw = NULL;
-    v->vapic = NULL;
-    v->hw_hpa = 0;
-}
-
 static void vmclear(hpa_t vmcs)
 {
     bool bad;
@@ -212,7 +204,6 @@ const struct vm_ops vmx_ops = {
     .cpu_enable = vmx_cpu_enable,
     .cpu_disable = vmx_cpu_disable,
     .vcpu_init = vmx_vcpu_init,
-    .vcpu_fini = vmx_vcpu_fini,
     .vcpu_load = vmx_vcpu_load,
     .vcpu_unload = vmx_vcpu_unload,
     .vcpu_reset = vmx_vcpu_reset,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* str_copy() alone: host programs link it beside the C library's string functions. */
-#include "hv/lib/string.h"
+/* Bounded copies of strings. */
+#include "boot/image/parts.h"
 
 bool str_copy(char *dst, const char *src, size_t size)
 {
