@@ -195,7 +195,7 @@ static void handoff_tables(struct handoff *h)
     u32 stride, count = attributes_count(&stride);
 
     machine_find(&h->machine);
-    h->efi_systab = (u64)fw.st;
+    h->efi_reset = (u64)fw.st->RuntimeServices->ResetSystem;
     h->fb = screen_find();
     h->font = (u64)block_take("the font", sizeof(font_rows), BELOW_4G, HANDOFF_HV_IMAGE);
     memcpy((void *)h->font, font_rows, sizeof(font_rows));
@@ -240,6 +240,19 @@ static void prepare(struct boot *p)
     devices_fit(p);
 }
 
+static u64 start_page(const struct handoff_range *r, u32 n)
+{
+    u64 found = 0;
+
+    for (u32 i = 0; i < n; i++) {
+        u64 end = MIN(r[i].base + r[i].size, MIB(1));
+
+        if (r[i].kind == HANDOFF_FREE && end > PAGE_SIZE && end - PAGE_SIZE >= r[i].base)
+            found = end - PAGE_SIZE;
+    }
+    return found;
+}
+
 static NORETURN void leave(struct boot *p)
 {
     __attribute__((sysv_abi)) void (*hv_entry)(struct handoff *);
@@ -248,6 +261,7 @@ static NORETURN void leave(struct boot *p)
     memmap_exit(&p->map);
     cpu_cli();
     p->handoff->ranges.count = memmap_ranges(&p->map, p->scratch, p->ranges);
+    p->handoff->start_page = start_page(p->ranges, p->handoff->ranges.count);
     p->handoff->efi_memory.count = memmap_runtime(&p->map, p->runtime);
     pci_stop_bus_masters();
     clock_measure(&p->handoff->machine);

@@ -9,11 +9,6 @@
 #include "arch/x86/paging.h"
 #include "hv/lib/log.h"
 
-#define EFI_SYSTEM_TABLE_SIGNATURE     0x5453595320494249ull /* UEFI, "EFI System Table" */
-#define EFI_RUNTIME_SERVICES_SIGNATURE 0x56524553544e5552ull
-#define SYSTEM_TABLE_RUNTIME           88u
-#define RUNTIME_RESET_SYSTEM           104u
-
 #define EFI_RUNTIME_SERVICES_CODE 5u
 #define EFI_MEMORY_WB             BIT(3)
 #define EFI_MEMORY_XP             BIT(14)
@@ -81,28 +76,11 @@ static bool root_build(const struct handoff *h, struct page_root *root)
            map_regions(root, &h->efi_attributes, flags_by_attribute);
 }
 
-/* The address of ResetSystem(), 0: these are not the tables UEFI describes. */
-static u64 reset_system(hpa_t system_table)
-{
-    u64 signature = 0, runtime = 0, fn = 0;
-
-    host_read(system_table, &signature, sizeof(signature));
-    if (signature != EFI_SYSTEM_TABLE_SIGNATURE)
-        return 0;
-    host_read(system_table + SYSTEM_TABLE_RUNTIME, &runtime, sizeof(runtime));
-    host_read(runtime, &signature, sizeof(signature));
-    if (signature != EFI_RUNTIME_SERVICES_SIGNATURE)
-        return 0;
-    host_read(runtime + RUNTIME_RESET_SYSTEM, &fn, sizeof(fn));
-    return fn;
-}
-
 void firmware_reset(const struct handoff *h, enum efi_reset type)
 {
-    u64 fn = h->efi_systab ? reset_system(h->efi_systab) : 0;
     struct page_root root;
 
-    if (!fn || !h->efi_memory.count) {
+    if (!h->efi_reset || !h->efi_memory.count) {
         log_info("there are no UEFI runtime services");
         return;
     }
@@ -110,6 +88,6 @@ void firmware_reset(const struct handoff *h, enum efi_reset type)
         log_warn("no memory for page tables of the UEFI runtime services");
         return;
     }
-    if (firmware_call(root.hpa, fn, type, 0, 0, 0))
+    if (firmware_call(root.hpa, h->efi_reset, type, 0, 0, 0))
         log_warn("UEFI ResetSystem() returned");
 }

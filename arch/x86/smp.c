@@ -15,7 +15,6 @@
 #define SIPI_US   200u
 #define ANSWER_US 500000u
 #define FINISH_US 10000000u /* a core that has a stack by now runs our code: only a busy emulator is that slow */
-#define LOW_LIMIT MIB(1)
 #define NO_ONE    (~0u)
 
 struct trampoline_args {
@@ -46,21 +45,6 @@ static struct {
     bool running;
 } cores[HOST_MAX_CORES];
 
-static hpa_t start_page_find(const struct handoff *h)
-{
-    const u8 *at = phys_to_virt(h->ranges.base);
-    hpa_t found = 0;
-
-    for (u32 i = 0; i < h->ranges.count; i++, at += h->ranges.stride) {
-        const struct handoff_range *r = (const void *)at;
-        hpa_t end = MIN(r->base + r->size, LOW_LIMIT);
-
-        if (r->kind == HANDOFF_FREE && end > PAGE_SIZE && end - PAGE_SIZE >= r->base)
-            found = end - PAGE_SIZE;
-    }
-    return found;
-}
-
 enum pith_status smp_init(const struct handoff *h, struct frame_pool *pool)
 {
     enum pith_status st = root_create(&start_root, pool);
@@ -68,7 +52,7 @@ enum pith_status smp_init(const struct handoff *h, struct frame_pool *pool)
     if (st != PITH_OK)
         return st;
     root_share_host(&start_root);
-    start_page = start_page_find(h);
+    start_page = h->start_page;
     cores[0].apic_id = lapic_id();
     cores[0].running = true;
     return PITH_OK;

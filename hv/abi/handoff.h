@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define HANDOFF_MAGIC   0x46464f444e414856ull
-#define HANDOFF_VERSION 5u
+#define HANDOFF_VERSION 6u
 
 enum handoff_kind {
     HANDOFF_FREE = 1,        /* RAM nobody uses any more */
@@ -51,7 +51,8 @@ struct handoff {
     uint64_t magic;
     uint32_t version, size;
     uint64_t hv_base, hv_size;
-    uint64_t efi_systab;                         /* 0: none */
+    uint64_t efi_reset;                          /* ResetSystem() of the UEFI runtime services; 0: none */
+    uint64_t start_page;                         /* below 1 MiB, where other cores start; 0: none */
     uint64_t manifest_base, manifest_size;
     uint64_t boot_seconds;                       /* firmware's clock at hand-over, seconds since 1970; 0: unknown */
     struct handoff_fb fb;                        /* format 0: no screen */

@@ -8,7 +8,6 @@
 #include "hv/lib/string.h"
 
 /* CPUID. APM 3, Appendix E. */
-#define CPUID_1_ECX_XSAVE         BIT(26)
 #define CPUID_80000001_ECX_SVM    BIT(2)
 #define CPUID_80000001_EDX_1G     BIT(26)
 #define CPUID_80000001_EDX_RDTSCP BIT(27)
@@ -21,14 +20,6 @@
 
 struct svm_features svm_features;
 
-static bool is_amd(void)
-{
-    u32 a, r[3];
-
-    cpuid(0, 0, &a, &r[0], &r[2], &r[1]);
-    return !memcmp(r, "AuthenticAMD", 12) || !memcmp(r, "HygonGenuine", 12);
-}
-
 /* Then setting EFER.SVME is a #GP. */
 static bool disabled(void)
 {
@@ -39,17 +30,10 @@ static bool disabled(void)
 
 static const char *missing(u32 svm_edx)
 {
-    u32 a, b, c, d;
-
-    cpuid(1, 0, &a, &b, &c, &d);
-    if (!(c & CPUID_1_ECX_XSAVE))
-        return "this processor has no XSAVE";
     if (svm_features.nr_asids < 2) /* ASID 0 is the host's */
         return "this processor has AMD-V but no ASIDs for guests";
     if (!(svm_edx & SVM_EDX_NP))
         return "this processor has AMD-V but no nested paging (NPT, RVI)";
-    if (disabled())
-        return "AMD-V is disabled by the firmware: enable \"SVM Mode\" (AMD-V, Virtualization) in its setup";
     if (read_cr4() & CR4_LA57) /* nested tables are walked in the host's mode: APM 2, "Nested Paging" */
         return "the firmware left 5-level paging on, and nested tables would be walked with 5 levels too:"
                " switch it off in the firmware's setup (5-Level Paging, LA57)";
@@ -64,11 +48,8 @@ enum pith_status svm_probe(struct vm_caps *caps)
     if (max < 0x80000001)
         return PITH_E_HW;
     cpuid(0x80000001, 0, &a, &b, &c, &d);
-    if (!(c & CPUID_80000001_ECX_SVM) || max < CPUID_SVM) {
-        caps->name = is_amd() ? "AMD-V" : NULL;
-        caps->why = "this processor has no AMD-V (SVM), or the firmware or an outer hypervisor hides it";
+    if (!(c & CPUID_80000001_ECX_SVM) || max < CPUID_SVM || disabled()) /* on the boot core the loader has said so */
         return PITH_E_HW;
-    }
     caps->name = "AMD-V";
     caps->page_2m = true;
     caps->page_1g = d & CPUID_80000001_EDX_1G;

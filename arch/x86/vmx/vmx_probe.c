@@ -67,14 +67,10 @@ static const char *read_hw(struct vmx_hw *hw)
     u64 basic = rdmsr(MSR_VMX_BASIC), misc = rdmsr(MSR_VMX_MISC);
 
     memset(hw, 0, sizeof(*hw));
-    if (!(basic & VMX_BASIC_TRUE_CONTROLS) || !(rdmsr(MSR_VMX_PROC) >> 32 & PROC_SECONDARY))
-        return "this processor's VT-x is too old (no EPT) - no setting helps";
-    if (!(rdmsr(MSR_VMX_SECONDARY) >> 32 & SEC_EPT))
-        return "this processor's VT-x has no EPT (nested paging) - no setting helps";
-    if (!(rdmsr(MSR_VMX_SECONDARY) >> 32 & SEC_UNRESTRICTED))
-        return "this processor's VT-x has no unrestricted guest mode - no setting helps";
+    if (!(basic & VMX_BASIC_TRUE_CONTROLS))
+        return "this processor's VT-x is too old - no setting helps";
     if (!read_controls(hw) || !read_ept(hw))
-        return "this processor's VT-x lacks a control that Pith needs (VPID, write-back EPT, EFER or PAT switching)"
+        return "this processor's VT-x lacks a control that Pith needs (VPID, EPT, unrestricted guest, EFER or PAT switching)"
                " - no setting helps; under another hypervisor: give the machine a newer CPU model";
 
     hw->revision = (u32)basic & 0x7fffffff;
@@ -102,14 +98,6 @@ static bool itlb_safe(void)
     return (d & BIT(29)) && (rdmsr(MSR_ARCH_CAPS) & ARCH_CAPS_PSCHANGE_MC_NO);
 }
 
-static bool is_intel(void)
-{
-    u32 a, b, c, d;
-
-    cpuid(0, 0, &a, &b, &c, &d);
-    return b == 0x756e6547 && d == 0x49656e69 && c == 0x6c65746e; /* "GenuineIntel" */
-}
-
 static bool locked_off(void)
 {
     u64 control = rdmsr(MSR_FEATURE_CONTROL);
@@ -123,16 +111,10 @@ enum pith_status vmx_probe(struct vm_caps *caps)
 
     memset(caps, 0, sizeof(*caps));
     cpuid(1, 0, &a, &b, &c, &d);
-    if (!(c & BIT(5)) && !is_intel())
+    if (!(c & BIT(5)) || locked_off()) /* on the boot core the loader has said so */
         return PITH_E_HW;
     caps->name = "VT-x";
-    if (!(c & BIT(5)))
-        caps->why = "this processor shows no VT-x - under another hypervisor: allow nested virtualization";
-    else if (locked_off())
-        caps->why = "VT-x is switched off and locked by the firmware - enable \"Intel Virtualization Technology\""
-                    " (VT-x, VMX) in the firmware's CPU settings, then switch the machine off and on";
-    else
-        caps->why = read_hw(&vmx_hw);
+    caps->why = read_hw(&vmx_hw);
     if (caps->why)
         return PITH_E_HW;
 
