@@ -46,23 +46,21 @@ static void put_text(struct out *o, const struct spec *spec, const char *s)
         pad(o, ' ', spec->width, n);
 }
 
-static void put_number(struct out *o, const struct spec *spec, u64 v, unsigned radix, const char *digits,
-                       const char *prefix)
+static void put_number(struct out *o, const struct spec *spec, u64 v, unsigned radix, bool negative)
 {
     char text[20]; /* 2^64 - 1 has 20 digits */
-    size_t first = sizeof(text), np = 0, n;
+    size_t first = sizeof(text), n;
 
     do {
-        text[--first] = digits[v % radix];
+        text[--first] = "0123456789abcdef"[v % radix];
         v /= radix;
     } while (v);
-    while (prefix[np])
-        np++;
-    n = np + sizeof(text) - first;
+    n = negative + sizeof(text) - first;
 
     if (!spec->left && !spec->zero)
         pad(o, ' ', spec->width, n);
-    put_many(o, prefix, np);
+    if (negative)
+        put(o, '-');
     if (!spec->left && spec->zero)
         pad(o, '0', spec->width, n);
     put_many(o, text + first, sizeof(text) - first);
@@ -79,48 +77,34 @@ static void put_signed(struct out *o, const struct spec *spec, struct args *a)
 {
     s64 v = spec->longs ? va_arg(a->ap, long long) : va_arg(a->ap, int);
 
-    put_number(o, spec, v < 0 ? 0 - (u64)v : (u64)v, 10, "0123456789", v < 0 ? "-" : "");
+    put_number(o, spec, v < 0 ? 0 - (u64)v : (u64)v, 10, v < 0);
 }
 
 static void put_unsigned(struct out *o, const struct spec *spec, struct args *a, char conv)
 {
     u64 v = spec->longs ? va_arg(a->ap, unsigned long long) : va_arg(a->ap, unsigned);
 
-    put_number(o, spec, v, conv == 'u' ? 10 : 16, conv == 'X' ? "0123456789ABCDEF" : "0123456789abcdef", "");
+    put_number(o, spec, v, conv == 'u' ? 10 : 16, false);
 }
 
-static const char *read_size(const char *f, struct args *a, size_t *size, bool *negative)
+static const char *read_size(const char *f, size_t *size)
 {
     *size = 0;
-    *negative = false;
-    if (*f == '*') {
-        int v = va_arg(a->ap, int);
-
-        *negative = v < 0;
-        *size = *negative ? 0 - (size_t)v : (size_t)v;
-        return f + 1;
-    }
     for (; *f >= '0' && *f <= '9'; f++)
         *size = *size * 10 + (size_t)(*f - '0');
     return f;
 }
 
-static const char *read_spec(const char *f, struct spec *spec, struct args *a)
+static const char *read_spec(const char *f, struct spec *spec)
 {
-    bool negative;
-
     *spec = (struct spec){ .precision = SIZE_MAX };
     for (; *f == '0' || *f == '-'; f++) {
         spec->zero |= *f == '0';
         spec->left |= *f == '-';
     }
-    f = read_size(f, a, &spec->width, &negative);
-    spec->left |= negative;
-    if (*f == '.') {
-        f = read_size(f + 1, a, &spec->precision, &negative);
-        if (negative) /* as if it were not given */
-            spec->precision = SIZE_MAX;
-    }
+    f = read_size(f, &spec->width);
+    if (*f == '.')
+        f = read_size(f + 1, &spec->precision);
     for (; *f == 'l' || *f == 'z'; f++)
         spec->longs++;
     return f;
@@ -135,16 +119,11 @@ static void convert(struct out *o, const struct spec *spec, struct args *a, char
         put_text(o, spec, va_arg(a->ap, const char *));
         return;
     case 'd':
-    case 'i':
         put_signed(o, spec, a);
         return;
     case 'u':
     case 'x':
-    case 'X':
         put_unsigned(o, spec, a, conv);
-        return;
-    case 'p':
-        put_number(o, spec, (uintptr_t)va_arg(a->ap, void *), 16, "0123456789abcdef", "0x");
         return;
     case 'c':
         c[0] = (char)va_arg(a->ap, int);
@@ -173,7 +152,7 @@ size_t fmt_vstr(char *buf, size_t size, const char *fmt, va_list ap)
             put(&o, *fmt++);
             continue;
         }
-        fmt = read_spec(fmt + 1, &spec, &a);
+        fmt = read_spec(fmt + 1, &spec);
         if (!*fmt)
             break;
         convert(&o, &spec, &a, *fmt++);

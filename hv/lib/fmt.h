@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* printf-style formatting into a buffer: %s %c %d %i %u %x %X %p %%, flags '0' '-', width, '*', precision for %s, l ll z. */
+/* printf-style formatting into a buffer: %s %c %d %u %x %%, flags '0' '-', width, precision for %s, l ll z. */
 #pragma once
 
 #include <stdarg.h>
