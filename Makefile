@@ -280,7 +280,7 @@ coverage: all guests
 
 # A second build for one test: see tests/trace/README.md
 wrong-length: guests
-	+$(Q)$(MAKE) --no-print-directory BUILD=build/wrong HV_LIBS='--wrap=vmx_decode build/wrong/obj/wrong_length.o' \
+	+$(Q)$(MAKE) --no-print-directory BUILD=build/wrong HV_LIBS='--wrap=vmx_left build/wrong/obj/wrong_length.o' \
 		build/wrong/BOOTX64.EFI build/wrong/tools/pith-trace guests
 
 $(BUILD)/obj/wrong_length.o: tests/trace/wrong_length.c

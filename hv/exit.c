@@ -159,10 +159,11 @@ static exit_fn *const handler[VM_EXIT_KINDS] = {
 enum exit_action exit_handle(struct arch_vcpu *arch, struct vm_exit *exit)
 {
     struct vcpu *v = vcpu_of(arch);
+    u8 kind = exit->kind;
 
-    v->exits[exit->kind]++;
+    v->exits[kind]++;
     /* The ring that comes with it would end the run as well, but for processors that hold interrupts back from some guests. */
     if (__atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED))
         v->arch.look = true;
-    return handler[exit->kind](v, exit);
+    return handler[kind](v, exit);
 }

@@ -298,7 +298,6 @@ static void sync_tpr(struct vcpu *v)
 /* The highest interrupt that may be taken now goes into the next entry; a refused one comes again with a window. */
 static void deliver(struct vcpu *v)
 {
-    int highest = vlapic_highest_irr(&v->lapic);
     struct x86_event ev = { .type = X86_EV_EXTINT, .valid = true, .any_tpr = true /* the vLAPIC asks */ };
     int vector;
 
@@ -307,12 +306,12 @@ static void deliver(struct vcpu *v)
         v->arch.irq_dirty = true;                         /* not every processor has a window for NMIs: offered again at the next exit */
     while (isa_wants(v, &v->part->isa) && isa_deliver(v)) /* again: a refusal arms the window for the next */
         end_halt(v);
-    if (highest < 0)
+    if (!vlapic_any_irr(&v->lapic))
         return;
     sync_tpr(v);
     vector = vlapic_pending(&v->lapic);
     if (vector < 0) {
-        arch_vcpu_tpr_window(&v->arch, (u8)(highest >> 4));
+        arch_vcpu_tpr_window(&v->arch, (u8)(vlapic_highest_irr(&v->lapic) >> 4));
         v->tpr_armed = true;
         return;
     }

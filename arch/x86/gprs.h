@@ -20,13 +20,12 @@
 /* struct arch_vcpu, which begins with the general registers; struct arch_vm; struct arch_cpu */
 #define V_COME_OUT    128
 #define V_VM          144
-#define V_CPU         152
 #define V_HW          160
 #define V_HW_HPA      168
 #define V_PLAIN_EPOCH 176
-#define V_LAUNCHED    368
+#define V_HOST_VMCB   184
+#define V_LAUNCHED    376
 #define VM_S2_EPOCH   16
-#define CPU_HOST_VMCB 16
 #define SKIP          1 /* enum exit_action; RESUME is 0 */
 
 #ifdef __ASSEMBLER__
@@ -64,11 +63,11 @@
     .endm
 
 /*
- * The rest of a round, from *_left() to the next entry at @again, as long as arch_vcpu_run() says. On the stack: v, exit, handle.
+ * The rest of a round, from *_left() to the next entry at @again, as long as arch_vcpu_run() says. RDI: v, and on the stack: v, exit,
+ * handle.
  * EAX: what the handler said; falls through to the end of the run.
  */
     .macro exit_handle left, skip, again
-    mov (%rsp), %rdi
     mov 8(%rsp), %rsi
     call \left
     mov (%rsp), %rdi
@@ -147,11 +146,10 @@ _Static_assert(offsetof(struct arch_vcpu, gpr) == 0, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, come_out) == V_COME_OUT, "entry code");
 _Static_assert(EXIT_SKIP == SKIP && EXIT_RESUME == 0, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, vm) == V_VM, "entry code");
-_Static_assert(offsetof(struct arch_vcpu, cpu) == V_CPU, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, host_vmcb) == V_HOST_VMCB, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, hw) == V_HW, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, hw_hpa) == V_HW_HPA, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, plain_epoch) == V_PLAIN_EPOCH, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, launched) == V_LAUNCHED, "entry code");
 _Static_assert(offsetof(struct arch_vm, s2_epoch) == VM_S2_EPOCH, "entry code");
-_Static_assert(offsetof(struct arch_cpu, host_vmcb) == CPU_HOST_VMCB, "entry code");
 #endif

@@ -286,8 +286,8 @@ bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 {
     ASSERT_RESIDENT(v);
     v->plain_epoch = 0;
-    v->look = true;
     if (ev->type != X86_EV_EXTINT && ev->type != X86_EV_NMI) {
+        v->look = true;
         if (ev->type == X86_EV_EXCEPTION)
             mark_fault(v, ev->vector);
         v->shutdown = !events_compose(&v->interrupted, ev) || v->shutdown;

@@ -93,6 +93,7 @@ struct arch_vcpu {             /* one virtual processor */
     void *hw;                  /* VMCS or VMCB */
     hpa_t hw_hpa;
     u64 plain_epoch;           /* vm->s2_epoch while an entry needs nothing but the general registers; 0: prepare it */
+    hpa_t host_vmcb;           /* SVM: of the core where it is resident */
     /* TLB tag: per vCPU and per core, never per VM. Two vCPUs of one VM on one core have different CR3s. */
     struct arch_cpu *tag_cpu;  /* where tag is valid; another core: new tag and second-stage flush there */
     u64 tag_epoch, seen_s2_epoch;
@@ -124,7 +125,8 @@ enum vm_exit_kind {
     VM_EXIT_PREEMPT,           /* backstop timer of the slice; no interrupt is pending */
     VM_EXIT_WINDOW,            /* what arch_vcpu_inject() refused may be tried again: IRQ, NMI or lower TPR */
     VM_EXIT_EXCEPTION, VM_EXIT_HLT, VM_EXIT_PAUSE, VM_EXIT_CPUID, VM_EXIT_MSR, VM_EXIT_CR, VM_EXIT_DR,
-    VM_EXIT_XSETBV, VM_EXIT_PIO, VM_EXIT_S2_FAULT, VM_EXIT_HYPERCALL,
+    VM_EXIT_XSETBV, VM_EXIT_PIO, VM_EXIT_S2_FAULT,
+    VM_EXIT_HYPERCALL,         /* from protected mode at CPL 0; elsewhere the instruction is as where there is no hypervisor: INSN */
     VM_EXIT_INSN,              /* insn.which; policy is one table above */
     VM_EXIT_TASK_SWITCH, VM_EXIT_SHUTDOWN, VM_EXIT_ENTRY_FAILED, VM_EXIT_OTHER,
     VM_EXIT_KINDS
@@ -137,7 +139,7 @@ enum x86_insn {
 struct vm_exit {
     u8 kind;                   /* enum vm_exit_kind */
     u8 insn_len;               /* 0: unknown; arch_vcpu_skip() finds it. Only kinds that can end in SKIP set it */
-    u8 cpl;                    /* set for HYPERCALL, DR, INSN and XSETBV only */
+    u8 cpl;                    /* set for DR, INSN and XSETBV only */
     u32 hw_reason;             /* vendor code, for trace and reports only */
     union {
         struct { u8 vector; bool has_error; u32 error; u64 info; } exception;    /* info: #PF address, #DB DR6 bits */
@@ -147,7 +149,6 @@ struct vm_exit {
         struct { u16 port; u8 size; bool in, string, rep; u8 addr_size, seg; } pio;   /* 0, 0xff: must be decoded */
         struct { gpa_t gpa; bool write, fetch, mapped, walk; } s2;   /* walk: on the guest's own page tables, never MMIO */
         struct { u8 which; } insn;
-        struct { bool real; } hypercall;                         /* CR0.PE was clear: then cpl says nothing */
         struct { const char *what; u64 detail; } failed;         /* ENTRY_FAILED: the manual's words */
     };
 };
@@ -184,7 +185,7 @@ void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* 
 /*
  * [R] Enters, leaves, decodes and calls @handle, again and again until that says EXIT_FAIL, or v->come_out is set, or the way past an
  * instruction is not short. Only then it returns EXIT_SKIP, and leaves it to the caller to arch_vcpu_skip() the instruction.
- * An event that awaits its delivery sets v->look.
+ * An exception that awaits its delivery sets v->look; interrupts and NMIs are injected where an entry is next.
  */
 enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 u64            arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg);   /* [R] and so on to the end */

@@ -316,7 +316,7 @@ bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
     if (v->interrupted.valid)
         return false;
     v->interrupted = *ev;
-    v->look = true;
+    v->look |= ev->type == X86_EV_EXCEPTION;
     return true;
 }
 

@@ -30,13 +30,30 @@ static struct vm_exit decode_code(u64 code)
     return decode((struct vmcb){ .exit_code = code, .rip = 0x1000, .nrip = 0x1003, .cpl = 3 }, 0, &nrips);
 }
 
+/* Anywhere else it is an instruction that there is not. */
+static void test_hypercall_mode(void **state)
+{
+    static const struct { u64 cr0; u8 cpl, kind; } c[] = {
+        { CR0_PE, 0, VM_EXIT_HYPERCALL }, { CR0_PE, 3, VM_EXIT_INSN }, { CR0_PE, 1, VM_EXIT_INSN }, { 0, 0, VM_EXIT_INSN },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+        struct vm_exit x = decode((struct vmcb){ .exit_code = 0x81, .cr0 = c[i].cr0, .cpl = c[i].cpl }, 0, &plain);
+
+        assert_int_equal(x.kind, c[i].kind);
+        if (x.kind == VM_EXIT_INSN)
+            assert_int_equal(x.insn.which, X86_INSN_VIRT);
+    }
+}
+
 static void test_kinds(void **state)
 {
     static const struct { u64 code; u8 kind, which, len; } c[] = {
         { 0x60, VM_EXIT_HOST_IRQ, 0, 0 },   { 0x61, VM_EXIT_NMI, 0, 0 },       { 0x64, VM_EXIT_WINDOW, 0, 0 },
         { 0x72, VM_EXIT_CPUID, 0, 3 },      { 0x74, VM_EXIT_WINDOW, 0, 0 },    { 0x77, VM_EXIT_PAUSE, 0, 3 },
         { 0x78, VM_EXIT_HLT, 0, 3 },        { 0x7d, VM_EXIT_TASK_SWITCH, 0, 0 }, { 0x7f, VM_EXIT_SHUTDOWN, 0, 0 },
-        { 0x81, VM_EXIT_HYPERCALL, 0, 3 },  { 0x8d, VM_EXIT_XSETBV, 0, 3 },
+        { 0x81, VM_EXIT_INSN, X86_INSN_VIRT, 3 }, { 0x8d, VM_EXIT_XSETBV, 0, 3 },
         { 0x89, VM_EXIT_INSN, X86_INSN_WBINVD, 3 }, { 0x76, VM_EXIT_INSN, X86_INSN_INVD, 3 },
         { 0x8a, VM_EXIT_INSN, X86_INSN_MONITOR, 3 }, { 0x8b, VM_EXIT_INSN, X86_INSN_MWAIT, 3 },
         { 0x8c, VM_EXIT_INSN, X86_INSN_MWAIT, 3 }, { 0x6f, VM_EXIT_INSN, X86_INSN_RDPMC, 3 },
@@ -59,7 +76,8 @@ static void test_kinds(void **state)
         assert_int_equal(x.kind, c[i].kind);
         assert_int_equal(x.insn_len, c[i].len);
         assert_int_equal(x.hw_reason, c[i].code);
-        assert_int_equal(x.cpl, 3);
+        if (x.kind == VM_EXIT_INSN || x.kind == VM_EXIT_XSETBV)
+            assert_int_equal(x.cpl, 3);
         if (x.kind == VM_EXIT_INSN)
             assert_int_equal(x.insn.which, c[i].which);
     }
@@ -277,6 +295,7 @@ static void test_event_decode(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hypercall_mode),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_every_code_has_a_kind),
         cmocka_unit_test(test_no_length_without_nrip),

@@ -23,7 +23,7 @@ static struct vm_exit decode(struct vmx_raw raw)
     struct vm_exit exit;
 
     memset(&exit, 0xaa, sizeof(exit)); /* nothing may be left from before */
-    vmx_decode(&raw, &exit);
+    vmx_decode(vmx_reason_info(raw.reason), &raw, &exit);
     return exit;
 }
 
@@ -39,7 +39,6 @@ static void pio(void **state)
     assert_false(x.pio.string);
     assert_false(x.pio.rep);
     assert_int_equal(x.insn_len, 1);
-    assert_int_equal(x.cpl, 0); /* was not read: nobody asks */
     assert_int_equal(x.pio.addr_size, 0);
     assert_int_equal(x.pio.seg, 0xff);
 
@@ -47,7 +46,6 @@ static void pio(void **state)
     assert_int_equal(x.pio.port, 0xffff);
     assert_int_equal(x.pio.size, 4);
     assert_false(x.pio.in);
-    assert_int_equal(x.cpl, 0);
 }
 
 static void pio_string(void **state)
@@ -143,6 +141,24 @@ static void exceptions(void **state)
     assert_non_null(x.failed.what);
 }
 
+/* Anywhere else it is an instruction that there is not. */
+static void hypercall_mode(void **state)
+{
+    static const struct { u64 cr0; u32 rights; u8 kind; } c[] = {
+        { CR0_PE, 0, VM_EXIT_HYPERCALL }, { CR0_PE, RING3, VM_EXIT_INSN }, { 0, 0, VM_EXIT_INSN },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+        struct vm_exit x = decode((struct vmx_raw){ .reason = VMX_VMCALL, .len = 5, .cr0 = c[i].cr0, .ss_rights = c[i].rights });
+
+        assert_int_equal(x.kind, c[i].kind);
+        assert_int_equal(x.insn_len, 5);
+        if (x.kind == VM_EXIT_INSN)
+            assert_int_equal(x.insn.which, X86_INSN_VIRT);
+    }
+}
+
 static void plain_kinds(void **state)
 {
     static const struct { u32 reason; u8 kind, len, which; } cases[] = {
@@ -152,7 +168,6 @@ static void plain_kinds(void **state)
         { VMX_TASK_SWITCH, VM_EXIT_TASK_SWITCH, 0, 0 }, { VMX_CPUID, VM_EXIT_CPUID, 5, 0 },
         { VMX_HLT, VM_EXIT_HLT, 5, 0 },                { VMX_PAUSE, VM_EXIT_PAUSE, 5, 0 },
         { VMX_PREEMPTION, VM_EXIT_PREEMPT, 0, 0 },     { VMX_XSETBV, VM_EXIT_XSETBV, 5, 0 },
-        { VMX_VMCALL, VM_EXIT_HYPERCALL, 5, 0 },
     };
 
     (void)state;
@@ -164,7 +179,6 @@ static void plain_kinds(void **state)
         assert_int_equal(x.hw_reason, cases[i].reason);
     }
     assert_int_equal(decode((struct vmx_raw){ .reason = VMX_VMCALL, .ss_rights = RING3 }).cpl, 3);
-    assert_int_equal(decode((struct vmx_raw){ .reason = VMX_CPUID, .ss_rights = RING3 }).cpl, 0); /* was not read */
 }
 
 static void insns(void **state)
@@ -366,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pio),         cmocka_unit_test(pio_string),    cmocka_unit_test(cr_and_dr),
         cmocka_unit_test(msr),         cmocka_unit_test(ept_violation), cmocka_unit_test(exceptions),
+        cmocka_unit_test(hypercall_mode),
         cmocka_unit_test(plain_kinds), cmocka_unit_test(insns),         cmocka_unit_test(failures),
         cmocka_unit_test(vectoring),   cmocka_unit_test(nmi_unblocked), cmocka_unit_test(needs_are_few),
         cmocka_unit_test(ept_entries), cmocka_unit_test(msr_bitmap),    cmocka_unit_test(int1),

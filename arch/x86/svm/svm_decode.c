@@ -13,6 +13,7 @@
      BIT(X86_AC) | BIT(X86_CP))
 
 typedef void detail_fn(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f);
+static detail_fn insn_detail; /* looks itself up in the table */
 
 static void cr_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
@@ -31,6 +32,7 @@ static void dr_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, co
     u32 code = (u32)vmcb->exit_code;
 
     (void)rcx;
+    exit->cpl = vmcb->cpl;
     exit->dr.dr = code & 15;
     exit->dr.write = code >= SVM_EXIT_WRITE_DR0;
     exit->dr.gpr = vmcb->exit_info1 & 15;
@@ -92,8 +94,10 @@ static void msr_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, c
 
 static void hypercall_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
-    (void)rcx, (void)f;
-    exit->hypercall.real = !(vmcb->cr0 & CR0_PE);
+    if (!vmcb->cpl && (vmcb->cr0 & CR0_PE))
+        return;
+    exit->kind = VM_EXIT_INSN;
+    insn_detail(vmcb, exit, rcx, f);
 }
 
 static void npf_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
@@ -118,7 +122,6 @@ static void invalid_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rc
 #define INSN(w) { VM_EXIT_INSN, X86_INSN_##w, true, insn_detail }
 #define OTHER   { VM_EXIT_OTHER, 0, false, NULL }
 
-static detail_fn insn_detail; /* looks itself up in the table */
 const struct svm_row svm_rows[SVM_ROWS] = {
     [0x00 ... 0x1f] = { VM_EXIT_CR, 0, true, cr_detail },
     [0x20 ... 0x3f] = { VM_EXIT_DR, 0, true, dr_detail },
@@ -147,13 +150,13 @@ const struct svm_row svm_rows[SVM_ROWS] = {
     [0x7e]          = OTHER, /* FERR_FREEZE */
     [SVM_EXIT_SHUTDOWN] = { VM_EXIT_SHUTDOWN, 0, false, NULL },
     [SVM_EXIT_VMRUN] = INSN(VIRT),
-    [SVM_EXIT_VMMCALL] = { VM_EXIT_HYPERCALL, 0, true, hypercall_detail },
+    [SVM_EXIT_VMMCALL] = { VM_EXIT_HYPERCALL, X86_INSN_VIRT, true, hypercall_detail },
     [SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = INSN(VIRT),
     [0x87 ... 0x88] = OTHER, /* RDTSCP, ICEBP */
     [SVM_EXIT_WBINVD] = INSN(WBINVD),
     [SVM_EXIT_MONITOR] = INSN(MONITOR),
     [SVM_EXIT_MWAIT ... SVM_EXIT_MWAIT_ARMED] = INSN(MWAIT),
-    [SVM_EXIT_XSETBV] = { VM_EXIT_XSETBV, 0, true, NULL },
+    [SVM_EXIT_XSETBV] = { VM_EXIT_XSETBV, 0, true, insn_detail },
     [SVM_EXIT_RDPRU] = INSN(VIRT),
 };
 static const struct svm_row npf = { VM_EXIT_S2_FAULT, 0, false, npf_detail };
@@ -163,6 +166,7 @@ static const struct svm_row other = OTHER;
 static void insn_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
     (void)rcx, (void)f;
+    exit->cpl = vmcb->cpl;
     exit->insn.which = svm_rows[vmcb->exit_code].which;
 }
 

@@ -22,8 +22,8 @@ void svm_decode(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const st
 static inline void svm_decode_row(const struct svm_row *row, u32 code, const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx,
                                   const struct svm_features *f)
 {
+    __asm__("" : "+r"(row)); /* the compiler would find it anew for every field */
     exit->kind = row->kind;
-    exit->cpl = vmcb->cpl;
     exit->hw_reason = code;
     exit->insn_len = f->nrips && row->nrip ? (u8)(vmcb->nrip - vmcb->rip) : 0;
     if (row->detail)

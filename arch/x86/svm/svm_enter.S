@@ -40,8 +40,7 @@ svm_vcpu_run:
     mov 8(%rsp), %rdi
     gprs_save
     pop GPR_RDI(%rdi)
-    mov V_CPU(%rdi), %rax
-    mov CPU_HOST_VMCB(%rax), %rax
+    mov V_HOST_VMCB(%rdi), %rax
     vmload %rax
     cli
     stgi

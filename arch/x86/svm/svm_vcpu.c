@@ -67,7 +67,7 @@ static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     struct vmcb *vmcb = v->hw;
 
-    (void)cpu;
+    v->host_vmcb = cpu->host_vmcb;
     svm_load_tsc_aux(v);
     write_cr2(vmcb->cr2);
     vmcb->intercept_dr = INTERCEPT_DR_ALL; /* DR0-3 may be another vCPU's */

@@ -49,21 +49,19 @@ NORETURN void vmx_field_failed(const char *insn, u64 field);
 static inline u64 vmread(u64 field)
 {
     u64 val;
-    bool bad;
 
-    __asm__ volatile("vmread %2, %0" : "=r"(val), "=@ccbe"(bad) : "r"(field));
-    if (__builtin_expect(bad, 0))
-        vmx_field_failed("VMREAD", field);
+    __asm__ goto("vmread %1, %0; jbe %l[failed]" : "=r"(val) : "r"(field) : "cc" : failed);
     return val;
+failed:
+    vmx_field_failed("VMREAD", field);
 }
 
 static inline void vmwrite(u64 field, u64 val)
 {
-    bool bad;
-
-    __asm__ volatile("vmwrite %1, %2" : "=@ccbe"(bad) : "r"(val), "r"(field));
-    if (__builtin_expect(bad, 0))
-        vmx_field_failed("VMWRITE", field);
+    __asm__ goto("vmwrite %0, %1; jbe %l[failed]" : : "r"(val), "r"(field) : "cc" : failed);
+    return;
+failed:
+    vmx_field_failed("VMWRITE", field);
 }
 
 /* vmx_probe.c */

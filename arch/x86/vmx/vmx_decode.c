@@ -74,7 +74,7 @@ static void decode_s2_fault(const struct vmx_raw *raw, struct vm_exit *exit)
     exit->s2.walk = (raw->qual & (EPTQ_LINEAR_VALID | EPTQ_TRANSLATED)) != (EPTQ_LINEAR_VALID | EPTQ_TRANSLATED);
 }
 
-static void decode_failed(const struct vmx_raw *raw, struct vm_exit *exit)
+void vmx_decode_failed(const struct vmx_raw *raw, struct vm_exit *exit)
 {
     static const char *const words[] = {
         [VMX_INVALID_GUEST]       = "VM-entry failure due to invalid guest state",
@@ -105,7 +105,10 @@ static void decode_msr(const struct vmx_raw *raw, struct vm_exit *exit)
 
 static void decode_hypercall(const struct vmx_raw *raw, struct vm_exit *exit)
 {
-    exit->hypercall.real = !(raw->cr0 & CR0_PE);
+    if (exit->cpl || !(raw->cr0 & CR0_PE)) {
+        exit->kind = VM_EXIT_INSN;
+        exit->insn.which = X86_INSN_VIRT;
+    }
 }
 
 static void decode_insn(const struct vmx_raw *raw, struct vm_exit *exit)
@@ -169,20 +172,6 @@ const struct vmx_reason_info vmx_reasons[VMX_REASONS + 1] = {
     [42] = OTHER, [44] = OTHER, [45] = OTHER, [46] = OTHER, [47] = OTHER, [51] = OTHER, [56] = OTHER, [57] = OTHER,
     [58] = OTHER, [VMX_REASONS] = OTHER,
 };
-
-void vmx_decode(const struct vmx_raw *raw, struct vm_exit *exit)
-{
-    const struct vmx_reason_info *r = vmx_reason_info(raw->reason);
-
-    exit->hw_reason = raw->reason;
-    exit->kind = r->kind;
-    exit->insn_len = r->needs & LEN ? (u8)raw->len : 0;
-    exit->cpl = r->needs & CPL ? raw->ss_rights >> 5 & 3 : 0;
-    if (raw->reason & VMX_REASON_ENTRY_FAILED)
-        decode_failed(raw, exit);
-    else if (r->decode)
-        r->decode(raw, exit);
-}
 
 bool vmx_decode_vectoring(const struct vmx_raw *raw, struct x86_event *ev)
 {

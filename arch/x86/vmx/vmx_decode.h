@@ -48,7 +48,19 @@ static inline const struct vmx_reason_info *vmx_reason_info(u32 reason)
     return &vmx_reasons[MIN(reason & 0xffff, (u32)VMX_REASONS)];
 }
 
-void vmx_decode(const struct vmx_raw *raw, struct vm_exit *exit);
+void vmx_decode_failed(const struct vmx_raw *raw, struct vm_exit *exit);
+static inline void vmx_decode(const struct vmx_reason_info *r, const struct vmx_raw *raw, struct vm_exit *exit)
+{
+    exit->hw_reason = raw->reason;
+    exit->kind = r->kind;
+    exit->insn_len = r->needs & VMX_NEED_LEN ? (u8)raw->len : 0;
+    if (r->needs & VMX_NEED_CPL)
+        exit->cpl = raw->ss_rights >> 5 & 3;
+    if (raw->reason & VMX_REASON_ENTRY_FAILED)
+        vmx_decode_failed(raw, exit);
+    else if (r->decode)
+        r->decode(raw, exit);
+}
 /* The delivery that the exit cut short, for v->interrupted; CR2 is the caller's. False: none. */
 bool vmx_decode_vectoring(const struct vmx_raw *raw, struct x86_event *ev);
 /* The exit came out of an IRET that had already unblocked NMIs and will run again: they must be blocked again. */

@@ -57,6 +57,8 @@ static void read_vectoring(struct vmx_raw *raw)
 /* Few tests on the way of ports and hypercalls. */
 static void read_more(struct vmx_raw *raw, unsigned needs)
 {
+    raw->vectoring = 0;
+    raw->io_info = vmx_hw.io_info;
     if (needs & VMX_NEED_QUAL) {
         raw->qual = vmread(VMCS_EXIT_QUALIFICATION);
         if ((needs & VMX_NEED_INFO) && (raw->qual & IOQ_STRING)) /* else it says nothing */
@@ -77,23 +79,6 @@ static void read_more(struct vmx_raw *raw, unsigned needs)
     }
     if (needs & VMX_NEED_VECTORING)
         read_vectoring(raw);
-}
-
-/* Fields without a need stay unset: vmx_decode() looks at none of them. */
-static unsigned read_raw(const struct arch_vcpu *v, struct vmx_raw *raw)
-{
-    unsigned needs;
-
-    raw->reason = (u32)vmread(VMCS_EXIT_REASON);
-    raw->rcx = (u32)v->gpr.rcx;
-    raw->vectoring = 0;
-    raw->io_info = vmx_hw.io_info;
-    needs = vmx_reason_info(raw->reason)->needs;
-    if (needs & VMX_NEED_LEN)
-        raw->len = (u32)vmread(VMCS_EXIT_INSN_LEN);
-    if (needs & ~(unsigned)VMX_NEED_LEN)
-        read_more(raw, needs);
-    return needs;
 }
 
 /*
@@ -154,13 +139,20 @@ void vmx_refused(struct arch_vcpu *v, struct vm_exit *exit, unsigned how)
 
 void vmx_left(struct arch_vcpu *v, struct vm_exit *exit)
 {
-    struct vmx_raw raw;
-    unsigned needs = read_raw(v, &raw);
+    struct vmx_raw raw; /* fields without a need stay unset: the decoder looks at none of them */
+    const struct vmx_reason_info *r;
 
-    if (raw.reason & VMX_REASON_ENTRY_FAILED)
+    raw.reason = (u32)vmread(VMCS_EXIT_REASON);
+    raw.rcx = (u32)v->gpr.rcx;
+    r = vmx_reason_info(raw.reason);
+    if (r->needs & VMX_NEED_LEN)
+        raw.len = (u32)vmread(VMCS_EXIT_INSN_LEN);
+    if (r->needs & ~(unsigned)VMX_NEED_LEN)
+        read_more(&raw, r->needs);
+    vmx_decode(r, &raw, exit);
+    if (exit->kind == VM_EXIT_ENTRY_FAILED)
         v->launched = false; /* the launch state is clear unless an entry came through */
-    vmx_decode(&raw, exit);
-    if (needs & VMX_NEED_CARE)
+    if (r->needs & VMX_NEED_CARE)
         settle(v, &raw, exit);
 }
 
