@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *
     return EXIT_SKIP;
 }
 
-#define HC(nr, NAME, handler, nargs, cap)                                                           \
+#define HC(nr, NAME, handler, nargs, cap, arguments, results, errors)                               \
     static hc_fn hc_##handler;                                                                      \
     static enum exit_action call_##handler(struct vcpu *v)                                          \
     {                                                                                               \
@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *
 #undef HC
 
 static call_fn *const calls[] = {
-#define HC(nr, NAME, handler, nargs, cap) [nr] = call_##handler,
+#define HC(nr, NAME, handler, nargs, cap, arguments, results, errors) [nr] = call_##handler,
 #include "hv/abi/hypercalls.def"
 #undef HC
 };

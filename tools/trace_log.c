@@ -259,6 +259,17 @@ static const char *access_of(const struct pith_trace *t)
     return t->flags & PITH_TRACE_WRITE ? "write" : "read";
 }
 
+static const char *call_name(unsigned nr)
+{
+    static const char *const names[] = {
+#define HC(nr, NAME, handler, nargs, cap, arguments, results, errors) [nr] = #NAME,
+#include "hv/abi/hypercalls.def"
+#undef HC
+    };
+
+    return nr < sizeof(names) / sizeof(names[0]) && names[nr] ? names[nr] : "?";
+}
+
 static int put(const struct pith_trace *t, char *buf, size_t size)
 {
     static const char *const leaves[] = { "yield", "block", "stop" };
@@ -284,7 +295,7 @@ static int put(const struct pith_trace *t, char *buf, size_t size)
                         t->flags & PITH_TRACE_MAPPED ? " mapped" : "", t->flags & PITH_TRACE_WALK ? " walk" : "", value);
     case PITH_TRACE_HYPERCALL:
         if (high == PITH_CALL_BASE >> 16)
-            return snprintf(buf, size, "call=%u first=%x status=%d", low, (unsigned)value, (int)(value >> 32));
+            return snprintf(buf, size, "call=%u %s first=%x status=%d", low, call_name(low), (unsigned)value, (int)(value >> 32));
         return snprintf(buf, size, "call=none eax=%x first=%x status=%d", t->operand, (unsigned)value, (int)(value >> 32));
     case PITH_TRACE_INSN:
         return snprintf(buf, size, "which=%u", t->operand);

@@ -22,7 +22,7 @@ enum pith_feature { PITH_FEATURE_CONSOLE = 1, PITH_FEATURE_TIME = 2, PITH_FEATUR
 #define PITH_CALL_UNKNOWN (-1000l)   /* RAX of a call outside Pith's range, as KVM's guests expect */
 
 enum pith_call {
-#define HC(nr, NAME, handler, nargs, cap) PITH_CALL_##NAME = nr,
+#define HC(nr, NAME, handler, nargs, cap, arguments, results, errors) PITH_CALL_##NAME = nr,
 #include "hv/abi/hypercalls.def"
 #undef HC
     PITH_CALLS

@@ -36,7 +36,7 @@ GOLDEN(PITH_CALL_UNKNOWN, -1000);
 GOLDEN(PITH_CONSOLE_MAX, 4096);
 
 /* Arguments and capability of each */
-#define HC(nr, NAME, handler, nargs, cap) enum { NARGS_##NAME = nargs, CAP_##NAME = cap };
+#define HC(nr, NAME, handler, nargs, cap, arguments, results, errors) enum { NARGS_##NAME = nargs, CAP_##NAME = cap };
 #include "hv/abi/hypercalls.def"
 #undef HC
 GOLDEN(NARGS_VERSION, 0);

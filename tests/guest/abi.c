@@ -83,7 +83,7 @@ static void unknown_calls(void)
 /* Each register that is no argument of each call, alone: EXIT with one must not end the guest. */
 static void unused_arguments(void)
 {
-#define HC(nr, NAME, handler, nargs, cap) nargs,
+#define HC(nr, NAME, handler, nargs, cap, arguments, results, errors) nargs,
     static const uint8_t nargs[] = {
 #include "hv/abi/hypercalls.def"
     };

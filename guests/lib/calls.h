@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Written by tools/abi-gen from hv/abi/hypercalls.def: a stub a call. Registers that are no arguments are zero, as the ABI demands. */
+#pragma once
+
+#include "guests/lib/hypercall.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* results: RBX version (number) */
+static inline struct pith_result pith_version(void)
+{
+    return pith_hypercall(PITH_CALL_BASE + 0, 0, 0, 0, 0, 0);
+}
+
+/* results: RBX features (bits) */
+static inline struct pith_result pith_features(void)
+{
+    return pith_hypercall(PITH_CALL_BASE + 1, 0, 0, 0, 0, 0);
+}
+
+/* RBX address (gpa), RCX length (bytes); results: RBX written (bytes) */
+static inline struct pith_result pith_console_write(uint64_t address, uint64_t length)
+{
+    return pith_hypercall(PITH_CALL_BASE + 2, address, length, 0, 0, 0);
+}
+
+/* results: RBX now (ns), RCX tsc_khz (number) */
+static inline struct pith_result pith_time(void)
+{
+    return pith_hypercall(PITH_CALL_BASE + 3, 0, 0, 0, 0, 0);
+}
+
+static inline struct pith_result pith_yield(void)
+{
+    return pith_hypercall(PITH_CALL_BASE + 4, 0, 0, 0, 0, 0);
+}
+
+/* RBX deadline (ns); results: RBX now (ns) */
+static inline struct pith_result pith_wait(uint64_t deadline)
+{
+    return pith_hypercall(PITH_CALL_BASE + 5, deadline, 0, 0, 0, 0);
+}
+
+/* RBX status (number) */
+static inline struct pith_result pith_exit(uint64_t status)
+{
+    return pith_hypercall(PITH_CALL_BASE + 6, status, 0, 0, 0, 0);
+}
+
+#ifdef __cplusplus
+}
+#endif
