@@ -59,8 +59,9 @@ void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32
 u64 acpi_find_rsdp(void);
 u64 clock_seconds(void);
 struct handoff_fb screen_find(void);
-u32 attributes_count(u32 *stride);
-void attributes_copy(void *out);
+/* EFI_MEMORY_ATTRIBUTES_TABLE: parts of runtime regions. */
+u32 attributes_max(void);
+u32 attributes_runtime(struct handoff_runtime *out, u32 max);
 
 /* memmap.c */
 struct memmap {
@@ -73,8 +74,8 @@ EFI_STATUS memmap_read(struct memmap *map) MUST_CHECK;
 u32 memmap_max_ranges(const struct memmap *map);
 u32 memmap_ranges(const struct memmap *map, struct handoff_range *scratch,
                   struct handoff_range *out);
-/* Copies the descriptors of the runtime regions; returns how many. */
-u32 memmap_runtime(const struct memmap *map, u8 *out);
+/* The runtime regions; returns how many. */
+u32 memmap_runtime(const struct memmap *map, struct handoff_runtime *out);
 void memmap_exit(struct memmap *map); /* ends the boot services, or fails the boot */
 
 /* payload.c: the hypervisor's ELF file, carried inside this application. */

@@ -51,7 +51,7 @@ struct boot {
     struct payload payload;
     struct handoff *handoff;
     struct handoff_range *ranges, *scratch;
-    u8 *runtime;
+    u32 nr_attributes;
 };
 
 static void files_load(const struct config *cfg, struct image_file *files)
@@ -192,15 +192,11 @@ static void plans_load(struct boot *p, const struct image_file *files)
 
 static void handoff_tables(struct handoff *h)
 {
-    u32 stride, count = attributes_count(&stride);
-
     machine_find(&h->machine);
     h->efi_reset = (u64)fw.st->RuntimeServices->ResetSystem;
     h->fb = screen_find();
     h->font = (u64)block_take("the font", sizeof(font_rows), BELOW_4G, HANDOFF_HV_IMAGE);
     memcpy((void *)h->font, font_rows, sizeof(font_rows));
-    h->efi_attributes = array_take(count, stride);
-    attributes_copy((void *)h->efi_attributes.base);
     h->boot_seconds = clock_seconds();
 }
 
@@ -231,9 +227,9 @@ static void prepare(struct boot *p)
     memmap_init(&p->map);
     nr_ranges = memmap_max_ranges(&p->map);
     h->ranges = array_take(nr_ranges, sizeof(struct handoff_range));
-    h->efi_memory = array_take((u32)(p->map.capacity / p->map.stride), (u32)p->map.stride);
+    p->nr_attributes = attributes_max();
+    h->runtime = array_take((u32)(p->map.capacity / p->map.stride) + p->nr_attributes, sizeof(struct handoff_runtime));
     p->ranges = (void *)h->ranges.base;
-    p->runtime = (void *)h->efi_memory.base;
     p->scratch = block_take("the memory map", nr_ranges * sizeof(struct handoff_range), ANYWHERE,
                             HANDOFF_FREE);
     memory_fits(p);
@@ -253,6 +249,14 @@ static u64 start_page(const struct handoff_range *r, u32 n)
     return found;
 }
 
+static void handoff_runtime(struct boot *p)
+{
+    struct handoff_runtime *r = (void *)p->handoff->runtime.base;
+    u32 n = memmap_runtime(&p->map, r);
+
+    p->handoff->runtime.count = n + attributes_runtime(r + n, p->nr_attributes);
+}
+
 static NORETURN void leave(struct boot *p)
 {
     __attribute__((sysv_abi)) void (*hv_entry)(struct handoff *);
@@ -262,7 +266,7 @@ static NORETURN void leave(struct boot *p)
     cpu_cli();
     p->handoff->ranges.count = memmap_ranges(&p->map, p->scratch, p->ranges);
     p->handoff->start_page = start_page(p->ranges, p->handoff->ranges.count);
-    p->handoff->efi_memory.count = memmap_runtime(&p->map, p->runtime);
+    handoff_runtime(p);
     pci_stop_bus_masters();
     clock_measure(&p->handoff->machine);
     hv_entry = (void *)p->payload.entry;

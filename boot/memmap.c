@@ -104,17 +104,25 @@ u32 memmap_ranges(const struct memmap *map, struct handoff_range *scratch,
     return ranges_tidy(scratch, n, out);
 }
 
-u32 memmap_runtime(const struct memmap *map, u8 *out)
+/* Code must be taken as writable, too, where no attributes table tells the parts apart. */
+static u32 access_of(const EFI_MEMORY_DESCRIPTOR *d)
 {
-    u32 n = descriptor_count(map, map->size), copied = 0;
+    if (d->Type == EfiRuntimeServicesCode)
+        return HANDOFF_WRITE | HANDOFF_EXECUTE;
+    return d->Attribute & EFI_MEMORY_WB ? HANDOFF_WRITE : HANDOFF_WRITE | HANDOFF_UNCACHED;
+}
+
+u32 memmap_runtime(const struct memmap *map, struct handoff_runtime *out)
+{
+    u32 n = descriptor_count(map, map->size), found = 0;
 
     for (u32 i = 0; i < n; i++) {
         const EFI_MEMORY_DESCRIPTOR *d = descriptor(map, i);
 
         if (d->Attribute & EFI_MEMORY_RUNTIME)
-            memcpy(out + copied++ * map->stride, d, map->stride);
+            out[found++] = (struct handoff_runtime){ d->PhysicalStart, d->NumberOfPages << PAGE_SHIFT, access_of(d), 0 };
     }
-    return copied;
+    return found;
 }
 
 /*

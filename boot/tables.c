@@ -12,6 +12,8 @@
 struct memory_attributes {
     u32 version, count, stride, flags;
 };
+#define MEMORY_XP BIT(14) /* EFI_MEMORY_XP, EFI_MEMORY_RO */
+#define MEMORY_RO BIT(17)
 static EFI_GUID memory_attributes_guid = {
     0xdcfa911d, 0x26eb, 0x469f, { 0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20 }
 };
@@ -111,19 +113,28 @@ struct handoff_fb screen_find(void)
     return fb;
 }
 
-u32 attributes_count(u32 *stride)
+static u32 attributes_of(const struct memory_attributes *table)
 {
-    const struct memory_attributes *table = find_table(&memory_attributes_guid);
-
-    *stride = table ? table->stride : 0;
     return table && table->stride >= sizeof(EFI_MEMORY_DESCRIPTOR) ? table->count : 0;
 }
 
-void attributes_copy(void *out)
+u32 attributes_max(void)
+{
+    return attributes_of(find_table(&memory_attributes_guid));
+}
+
+u32 attributes_runtime(struct handoff_runtime *out, u32 max)
 {
     const struct memory_attributes *table = find_table(&memory_attributes_guid);
-    u32 stride, count = attributes_count(&stride);
+    const u8 *at = (const u8 *)(table + 1);
+    u32 n = MIN(attributes_of(table), max), found = 0;
 
-    if (count)
-        memcpy(out, table + 1, (size_t)count * stride);
+    for (u32 i = 0; i < n; i++, at += table->stride) {
+        const EFI_MEMORY_DESCRIPTOR *d = (const void *)at;
+        u32 access = (d->Attribute & MEMORY_RO ? 0 : HANDOFF_WRITE) | (d->Attribute & MEMORY_XP ? 0 : HANDOFF_EXECUTE);
+
+        if (d->Attribute & EFI_MEMORY_RUNTIME)
+            out[found++] = (struct handoff_runtime){ d->PhysicalStart, d->NumberOfPages << PAGE_SHIFT, access, 0 };
+    }
+    return found;
 }

@@ -84,7 +84,7 @@ static u64 table_pages(const struct handoff *h)
 
     (void)ranges_of(h, HANDOFF_HV_IMAGE, &own);
     (void)ranges_of(h, HANDOFF_MODULE, &files);
-    return 2 * (own + files + h->efi_memory.count + h->efi_attributes.count);
+    return 2 * (own + files + h->runtime.count);
 }
 
 /* The hypervisor's own memory: mapped for good, private frames of every partition included. */

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define HANDOFF_MAGIC   0x46464f444e414856ull
-#define HANDOFF_VERSION 6u
+#define HANDOFF_VERSION 7u
 
 enum handoff_kind {
     HANDOFF_FREE = 1,        /* RAM nobody uses any more */
@@ -27,6 +27,8 @@ struct handoff_array { uint64_t base; uint32_t count, stride; };                
 struct handoff_range { uint64_t base, size; uint32_t kind; uint32_t pad; };     /* sorted, page-aligned, disjoint */
 struct handoff_cpu { uint32_t apic_id, flags; };                                /* boot core first, then in the firmware's order */
 struct handoff_fb { uint64_t base; uint32_t width, height, pitch, format; };    /* pitch in bytes */
+enum handoff_access { HANDOFF_WRITE = 1, HANDOFF_EXECUTE = 2, HANDOFF_UNCACHED = 4 };
+struct handoff_runtime { uint64_t base, size; uint32_t access, pad; };
 struct handoff_ioapic { uint64_t base; uint32_t gsi_base, pad; };
 struct handoff_isa_irq { uint32_t gsi; uint8_t level, active_low, pad[2]; };
 
@@ -61,8 +63,7 @@ struct handoff {
     struct handoff_array cpus;                   /* struct handoff_cpu */
     struct handoff_array plans;                  /* struct load_plan, one for each partition of the manifest */
     struct handoff_array copies;                 /* struct plan_copy, of all of them */
-    struct handoff_array efi_memory;             /* EFI_MEMORY_DESCRIPTORs of the runtime regions, stride from firmware */
-    struct handoff_array efi_attributes;         /* the same from EFI_MEMORY_ATTRIBUTES_TABLE; count 0: none */
+    struct handoff_array runtime;                /* struct handoff_runtime: where UEFI runtime services run; later ones win */
     struct handoff_machine machine;
     uint64_t entry_tsc;                          /* the loader's last look at the TSC: how long the start takes counts from here */
 };

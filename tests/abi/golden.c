@@ -108,14 +108,14 @@ FIELD(pith_module, name, 16, 64);
 GOLDEN(sizeof(struct pith_module), 80);
 
 /* Loader and hypervisor come in one file: what changes here needs another HANDOFF_VERSION */
-GOLDEN(HANDOFF_VERSION, 6);
+GOLDEN(HANDOFF_VERSION, 7);
 FIELD(handoff, version, 8, 4);
 FIELD(handoff, manifest_base, 48, 8);
 FIELD(handoff, plans, 136, 16);
 FIELD(handoff, copies, 152, 16);
-FIELD(handoff, machine, 200, 304);
-FIELD(handoff, entry_tsc, 504, 8);
-GOLDEN(sizeof(struct handoff), 512);
+FIELD(handoff, machine, 184, 304);
+FIELD(handoff, entry_tsc, 488, 8);
+GOLDEN(sizeof(struct handoff), 496);
 GOLDEN(HANDOFF_MODULE, 3);
 
 GOLDEN(PLAN_REAL, 0);
