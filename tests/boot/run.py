@@ -53,6 +53,17 @@ def same_twice(_case, _tmp, lines):
     return wrong if half and len(said) == 2 * half else wrong + [f'{len(said)} lines of probes, not twice as many as once']
 
 
+def quiet(config, lines):
+    """Partitions quiet-N have said their transcript, exactly: with attackers beside them as without."""
+    wrong = []
+    for name, rounds in re.findall(r'^\[partition (quiet-\d)\]$[^[]*rounds=(\d+)', config, re.M):
+        said = [line.removeprefix(f'[{name}] ') for line in lines if line.startswith(f'[{name}] ')]
+        want = cases.transcript(int(rounds))
+        if said != want:
+            wrong.append(f'{name} said something else: {next((s for s in said if s not in want), "less, or in another order")}')
+    return wrong
+
+
 def with_symbols(config):
     """@NAME@ in a configuration is where the hypervisor has NAME, in decimal."""
     if not (wanted := set(re.findall(r'@(\w+)@', config))):
@@ -104,6 +115,7 @@ def run(case):
         wrong = [] if done.returncode == case.status else [f'exit status {done.returncode}, not {case.status}']
         wrong += [f'no line matches {e}' for e in case.expect if not any(re.search(e, line) for line in lines)]
         wrong += [f'unwanted: {line}' for line in lines if any(re.search(e, line) for e in [*([] if case.may_stop else NEVER), *case.forbid])]
+        wrong += quiet(case.config or '', lines)
         if case.look and not wrong:
             wrong += globals()[case.look](case, tmp, lines)
     return time.monotonic() - started, wrong, lines + done.stderr.decode('utf-8', 'replace').splitlines()
