@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "hv/lib/types.h"
 
 enum { FUZZ_FAILURES = 20,     /* enough to see what they have in common */
-       FUZZ_SECONDS = 20 };    /* for FUZZ_BATCH cases: one that takes longer has no end */
+       FUZZ_SECONDS = 20 };    /* of this process's own time, for FUZZ_BATCH cases: one that takes longer has no end */
 #define FUZZ_BATCH 256u
 
 static u64 fuzz_state;
@@ -66,6 +67,12 @@ static inline void fuzz_poke(u8 *buf, size_t len)
     memcpy(buf + fuzz_below(len - size + 1), &number, size);
 }
 
+/* Ends the process by SIGPROF once it has computed that long; 0: never. How busy the machine is does not count. */
+static inline void fuzz_limit(time_t seconds)
+{
+    (void)setitimer(ITIMER_PROF, &(struct itimerval){ .it_value.tv_sec = seconds }, NULL);
+}
+
 /* @one makes a case and tries it. at[0]: its seed; at[1]: all were tried. */
 static inline int fuzz_cases(void (*one)(void), u64 count, u64 seed, volatile u64 *at)
 {
@@ -73,7 +80,7 @@ static inline int fuzz_cases(void (*one)(void), u64 count, u64 seed, volatile u6
 
     for (*at = seed; *at != seed + count && failures < FUZZ_FAILURES; ++*at) {
         if ((*at - seed) % FUZZ_BATCH == 0)
-            alarm(FUZZ_SECONDS);
+            fuzz_limit(FUZZ_SECONDS);
         fuzz_state = *at;
         fuzz_wrong = 0;
         one();
@@ -82,7 +89,7 @@ static inline int fuzz_cases(void (*one)(void), u64 count, u64 seed, volatile u6
             failures++;
         }
     }
-    alarm(0);
+    fuzz_limit(0);
     at[1] = true;
     printf("%lu cases from seed %lu, %lu accepted, %u wrong\n", *at - seed, seed, fuzz_accepted, failures);
     if (count >= FUZZ_BATCH && !fuzz_accepted)
@@ -92,7 +99,7 @@ static inline int fuzz_cases(void (*one)(void), u64 count, u64 seed, volatile u6
 
 /*
  * NAME [full | COUNT [SEED]]: @few cases, @many, or that many. A process of its own runs them: whatever ends it, a report of a
- * sanitizer, a signal or the alarm, the seed of the case is told.
+ * sanitizer, a signal or the limit, the seed of the case is told.
  */
 static inline int fuzz_main(int argc, char **argv, void (*one)(void), u64 few, u64 many)
 {
