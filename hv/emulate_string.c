@@ -90,6 +90,8 @@ enum exit_action emulate_string(struct vcpu *v, const struct insn *in)
     struct x86_event fault;
     u64 rflags;
 
+    /* Not every processor leaves for an interrupt a guest that was entered with IF clear, and the backstop counts the guest's own time. */
+    arch_irq_window();
     if ((in->rep || in->repne) && !(v->arch.gpr.rcx & size_mask(in->addr_size)))
         return EXIT_SKIP;
     for (u32 i = 0; i < CHUNK; i++) {
@@ -105,6 +107,5 @@ enum exit_action emulate_string(struct vcpu *v, const struct insn *in)
             return exit_fault(v, X86_DB);
         }
     }
-    arch_irq_window(); /* not every processor leaves for an interrupt a guest that was entered with IF clear */
     return EXIT_RESUME;
 }

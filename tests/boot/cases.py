@@ -324,6 +324,8 @@ CASES = [
     *(Case(f'lapic-{m}', m, HELLO.replace('hello', 'lapic') + LAPIC.replace('5', '1') + '\n', [r'^\[lapic\] [1-9][0-9]* passed, 0 failed$'],
            [r'^\[lapic\] not ok '], GUEST_FILES, daily=False) for m in (QEMU, INTEL, AMD)),
     *(Case(f'spin-{m}', m, SPIN, SAID_HELLO + SAID_CLOCK, args=['--cpus', '1', *GUEST_FILES], until=SAID_CLOCK[2]) for m in (QEMU, INTEL)),
+    Case(f'spin-strings-{INTEL}', INTEL, SPIN + 'cmdline = strings=1\n', [*SAID_CLOCK, r'^\[clock\] tick 3 at 3\.[01]'],
+         args=['--cpus', '1', *GUEST_FILES], until=SAID_CLOCK[2]),
     *(Case(f'demo-{m}', m, DEMO, SAID_HELLO + SAID_CLOCK + SAID_LINUX, typed=TYPED, timeout=300,
            args=['--screenshot', '@TMP@/screen.png'] if m == QEMU else [], look='screen' if m == QEMU else None,
            on_screen=SAID_CLOCK + SAID_LINUX)
