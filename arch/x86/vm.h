@@ -47,7 +47,7 @@ struct x86_gprs { u64 rax, rcx, rdx, rbx, rsp_unused, rbp, rsi, rdi, r8, r9, r10
 
 struct vm_caps {
     const char *name; /* "VT-x" or "AMD-V" */
-    bool page_2m, page_1g, unrestricted;
+    bool page_2m, page_1g;
     bool hypercall_vmcall; /* VMCALL, else VMMCALL */
     bool itlb_safe;   /* executable large pages cannot raise a machine check (iTLB multihit) */
     u32 nr_tags;      /* ASIDs or VPIDs, 0 included */

@@ -29,6 +29,7 @@ CASES = [
     ("there is no test of NEW", VERSION, NEW, NEW_TEXT),
     ("there is no such error: NEW", NEW_TESTS),
     ("has no check 'none'", (NEGATIVE, r"console-outside", "none")),
+    ("'storm' is not among the guests", (NEGATIVE, r"abi:console-outside", "storm:attacks")),
     ("the section tells of", (GUIDE, r"`PITH_E_ARG`: `length`", "`PITH_E_BUSY`: `length`")),
     ("numbers go up by one and are used once", (DEF, r"HC\(6", "HC(5")),
     ("number of arguments", (DEF, r"wait,          1", "wait,          2")),
@@ -40,7 +41,7 @@ CASES = [
 def says(changes):
     """What abi-gen answers to @changes: the end of its complaint, or nothing."""
     with tempfile.TemporaryDirectory() as tmp:
-        for name in "tools/abi-gen", "hv/abi", "tests/abi", "tests/guest", "guests/lib":
+        for name in "tools/abi-gen", "hv/abi", "tests/abi", "tests/guest", "tests/boot", "guests/lib":
             (pathlib.Path(tmp) / name).parent.mkdir(exist_ok=True, parents=True)
             (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, pathlib.Path(tmp) / name)
         for name, pattern, text in changes:

@@ -16,7 +16,8 @@
 #include "hv/lib/types.h"
 
 enum { FUZZ_FAILURES = 20,     /* enough to see what they have in common */
-       FUZZ_SECONDS = 20 };    /* of this process's own time, for FUZZ_BATCH cases: one that takes longer has no end */
+       FUZZ_SECONDS = 20,      /* of this process's own time, for FUZZ_BATCH cases: one that takes longer has no end */
+       FUZZ_STALL = 10 };      /* times FUZZ_SECONDS by the clock: for a batch that hangs and computes nothing */
 #define FUZZ_BATCH 256u
 
 static u64 fuzz_state;
@@ -67,10 +68,11 @@ static inline void fuzz_poke(u8 *buf, size_t len)
     memcpy(buf + fuzz_below(len - size + 1), &number, size);
 }
 
-/* Ends the process by SIGPROF once it has computed that long; 0: never. How busy the machine is does not count. */
-static inline void fuzz_limit(time_t seconds)
+/* Ends the process by SIGPROF once it has computed that long, by SIGALRM when it hangs; 0: never. */
+static inline void fuzz_limit(unsigned seconds)
 {
     (void)setitimer(ITIMER_PROF, &(struct itimerval){ .it_value.tv_sec = seconds }, NULL);
+    alarm(seconds * FUZZ_STALL);
 }
 
 /* @one makes a case and tries it. at[0]: its seed; at[1]: all were tried. */

@@ -12,9 +12,9 @@
 
 #include "hv/lib/fmt.h"
 #include "hv/devices.c"
+#include "tests/unit/two_partitions.h"
 
 enum { F2 = 0x10, F3 = 0x18 };
-static struct manifest m;
 static struct partition parts[2];
 static u16 commands[F3 + 1];
 static char said[4096];
@@ -56,28 +56,14 @@ void device_irqs_stop(struct partition *p) { (void)p; }
 static int fresh(void **state)
 {
     (void)state;
-    memset(&m, 0, sizeof(m));
+    two_partitions();
     memset(commands, 0, sizeof(commands));
-    m.nr_partitions = 2;
     for (u32 i = 0; i < 2; i++) {
-        m.partitions[i].name[0] = (char)('a' + i);
-        m.partitions[i].line = 10 + 10 * i;
         parts[i].conf = &m.partitions[i];
         parts[i].name = m.partitions[i].name;
     }
     said[0] = 0;
     return 0;
-}
-
-static struct manifest_partition *give(u32 part, bool ports, u64 first, u64 last)
-{
-    struct manifest_partition *p = &m.partitions[part];
-
-    if (ports)
-        p->ports[p->nr_ports++] = (struct manifest_range){ first, last };
-    else
-        p->mmio[p->nr_mmio++] = (struct manifest_range){ first, last };
-    return p;
 }
 
 static void trusted(void **state)

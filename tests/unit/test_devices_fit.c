@@ -13,6 +13,7 @@
 
 #include "boot/devices.h"
 #include "boot/pci.h"
+#include "tests/unit/two_partitions.h"
 
 /* 00:02.0 has memory and ports; 00:03.0 memory; 00:04.0 is the screen: its picture and registers. */
 enum { F2 = 0x10, F3 = 0x18, SCREEN = 0x20 };
@@ -27,7 +28,6 @@ static const struct handoff_range ranges[] = {
     { 0, 0x80000000, HANDOFF_FREE, 0 }, { 0xa0000000, 0x1000, HANDOFF_RESERVED, 0 },
 };
 static struct devices_of machine;
-static struct manifest m;
 static char said[4096];
 
 u32 pci_bars(u32 function, struct pci_bar out[PCI_BARS])
@@ -55,26 +55,10 @@ static void note(void *ctx, const struct manifest_partition *part, const char *k
 static int fresh(void **state)
 {
     (void)state;
-    memset(&m, 0, sizeof(m));
-    m.nr_partitions = 2;
-    for (u32 i = 0; i < 2; i++) {
-        m.partitions[i].name[0] = (char)('a' + i);
-        m.partitions[i].line = 10 + 10 * i;
-    }
+    two_partitions();
     machine = (struct devices_of){ ranges, ARRAY_SIZE(ranges), { 0xd0000000, 1024, 768, 4096, HANDOFF_FB_BGRX }, &acpi };
     said[0] = 0;
     return 0;
-}
-
-static struct manifest_partition *give(u32 part, bool ports, u64 first, u64 last)
-{
-    struct manifest_partition *p = &m.partitions[part];
-
-    if (ports)
-        p->ports[p->nr_ports++] = (struct manifest_range){ first, last };
-    else
-        p->mmio[p->nr_mmio++] = (struct manifest_range){ first, last };
-    return p;
 }
 
 static void expect_refused(const char *words)

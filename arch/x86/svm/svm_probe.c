@@ -53,7 +53,6 @@ enum pith_status svm_probe(struct vm_caps *caps)
     caps->name = "AMD-V";
     caps->page_2m = true;
     caps->page_1g = d & CPUID_80000001_EDX_1G;
-    caps->unrestricted = true; /* real mode runs under nested paging on every AMD-V processor */
     caps->itlb_safe = true;
     svm_features.rdtscp = d & CPUID_80000001_EDX_RDTSCP;
 

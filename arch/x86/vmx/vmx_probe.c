@@ -120,8 +120,6 @@ enum pith_status vmx_probe(struct vm_caps *caps)
 
     caps->page_2m = vmx_hw.ept_vpid & EPT_CAP_2M;
     caps->page_1g = vmx_hw.ept_vpid & EPT_CAP_1G;
-    caps->unrestricted = true;
-    caps->hypercall_vmcall = true;
     caps->itlb_safe = itlb_safe();
     caps->nr_tags = VMX_NR_VPIDS;
     return PITH_OK;
