@@ -76,15 +76,20 @@ static void sleep_until(uint64_t deadline)
         (void)pith_wait(deadline);
 }
 
-/* One interrupt of the timer, asleep; registers keep what they have. */
+/*
+ * One interrupt of the timer, asleep; registers keep what they have. Not by STI and HLT: QEMU does not load the interrupt shadow at
+ * VMRUN, so that an interrupt between the two may be taken before HLT, which then has nothing to wait for.
+ */
 static bool interrupted(void)
 {
     uint64_t before = trap_irqs, x, r = MARK;
 
     __asm__ volatile("movq %0, %%xmm7" : : "r"(MARK));
     wrmsr(X2APIC_COUNT, 1000);
-    while (trap_irqs == before)
-        __asm__ volatile("sti; hlt; cli" : "+r"(r) : : "memory");
+    while (trap_irqs == before) {
+        (void)pith_wait(0);
+        __asm__ volatile("sti; nop; nop; cli" : "+r"(r) : : "memory");
+    }
     __asm__ volatile("movq %%xmm7, %0" : "=r"(x));
     return x == MARK && r == MARK && trap_irqs == before + 1;
 }
