@@ -14,6 +14,7 @@ import time
 import zlib
 
 LOG_LIMIT = 2 << 20         # bytes of emulator log: a healthy run writes a few KB, a machine gone wild megabytes a second
+SILENCE = 30                # seconds
 SCREEN = '1280x1024x24'     # of the X server that Bochs draws on
 BOCHS_EDGES = 4, 36, 18     # left, above (tool bar), below (status line) the picture in Bochs's window
 
@@ -50,6 +51,7 @@ class Machine:
         self.opt, self.image, self.tmp, self.serial, self.process = opt, image, pathlib.Path(tmp), None, None
         self.com2 = None                                    # the same for the second serial port
         self.log, self.next_look = self.tmp / 'log', 0.0
+        self.heard = time.monotonic()                       # when the serial line said something last
 
     def connect(self, listener):
         """The emulator connects to us: no port or socket name can be taken by somebody else in between."""
@@ -283,8 +285,9 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
         return any(not re.search(rf'^\({core}\) .*: vmsave', where, re.M) for core, where in stops)
 
     def hung(self):
-        """Every core's last word in the log is that it halts with interrupts off."""
-        if not self.time_to_look():
+        """Every core's last word in the log is that it halts with interrupts off, and nothing has been said for long: Bochs writes the same
+        of a guest's HLT, after which the core goes on."""
+        if not self.time_to_look() or time.monotonic() - self.heard < SILENCE:
             return False
         last = dict(re.findall(r'^\d+i\[(CPU\d+) *\] (.*)', self.log.read_text('latin-1'), re.M))
         return len(last) == self.opt.cpus and all('HLT instruction with IF=0' in words for words in last.values())
