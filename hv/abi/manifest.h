@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define MANIFEST_MAGIC   0x4d504856u
-#define MANIFEST_VERSION 2u
+#define MANIFEST_VERSION 3u
 
 #define MANIFEST_PARTITIONS 16u
 #define MANIFEST_VCPUS_MAX  16u
@@ -16,17 +16,31 @@
 #define MANIFEST_RANGES     8u
 #define MANIFEST_FUNCTIONS  32u
 #define MANIFEST_CORES      256u
+#define MANIFEST_CHANNELS   16u
+#define MANIFEST_CHANNEL_MAX (64ull << 20)
 #define MANIFEST_NONE       0xffffffffu /* no such module, no focus */
 
 enum manifest_poweroff { MANIFEST_POWEROFF_NEVER = 0, MANIFEST_POWEROFF_WHEN_DONE = 1 };
 #define MANIFEST_TRACE_RIP 1u                        /* and where the guest was */
 enum manifest_restart { MANIFEST_RESTART_NEVER = 0, MANIFEST_RESTART_ON_FAILURE = 1, MANIFEST_RESTART_ALWAYS = 2 };
 enum manifest_flags {
-    MANIFEST_DEDICATED = 1, MANIFEST_STRICT = 2, MANIFEST_CORES_GIVEN = 4, MANIFEST_NO_KVM = 8, MANIFEST_DMA_TRUSTED = 16
+    MANIFEST_DEDICATED = 1, MANIFEST_STRICT = 2, MANIFEST_CORES_GIVEN = 4, MANIFEST_NO_KVM = 8, MANIFEST_DMA_TRUSTED = 16,
+    MANIFEST_ON_REQUEST = 32                         /* made by a partition that may manage it, not at boot */
 };
 
 struct manifest_range { uint64_t first, last; };     /* ports, or guest-physical = host-physical addresses; inclusive */
 struct manifest_function { uint32_t number, command; }; /* bus, device, function in 8, 5, 3 bits; on while the partition runs */
+
+/* Memory that partitions share. */
+struct manifest_channel {
+    char name[16];                                   /* as a partition's */
+    uint64_t size;                                   /* bytes, whole pages, at most MANIFEST_CHANNEL_MAX */
+    uint64_t readers, writers;                       /* bit N: partition N of the manifest; a writer reads too and is no reader */
+    uint32_t line, pad;
+};
+
+/* Whom a partition may reach, a bit for each partition of the manifest. */
+struct manifest_rights { uint64_t manage, signal, call, share; };
 
 struct manifest_partition {
     char name[16];                                   /* 1-15 of a-z 0-9 - */
@@ -42,6 +56,7 @@ struct manifest_partition {
     uint64_t cores[MANIFEST_CORES / 64];             /* bit N: core N; all zero: any */
     struct manifest_range ports[MANIFEST_RANGES], mmio[MANIFEST_RANGES];
     uint32_t irqs[MANIFEST_RANGES];                  /* global system interrupts */
+    struct manifest_rights may;
     struct manifest_function functions[MANIFEST_FUNCTIONS]; /* PCI's, that ports and mmio are of: found on the machine */
     char cmdline[1024];
 };
@@ -52,6 +67,8 @@ struct manifest {
     uint32_t focus;                                  /* index of the partition that gets the keyboard, or MANIFEST_NONE */
     uint32_t poweroff, log_level;                    /* enum manifest_poweroff; 0 error, 1 warn, 2 info, 3 debug */
     uint32_t trace;                                  /* bytes of records a core, a power of two; 0: none; MANIFEST_TRACE_RIP */
+    uint32_t nr_channels, pad;
+    struct manifest_channel channels[MANIFEST_CHANNELS];
     struct manifest_partition partitions[MANIFEST_PARTITIONS];
 };
 _Static_assert(sizeof(struct manifest_partition) % 8 == 0, "no tail padding");
