@@ -162,8 +162,5 @@ enum exit_action exit_handle(struct arch_vcpu *arch, struct vm_exit *exit)
     u8 kind = exit->kind;
 
     v->exits[kind]++;
-    /* The ring that comes with it would end the run as well, but for processors that hold interrupts back from some guests. */
-    if (__atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED))
-        v->arch.look = true;
     return handler[kind](v, exit);
 }

@@ -95,8 +95,11 @@ void vcpu_post(struct vcpu *v, u64 what)
     /* SEQ_CST: against a home core that sets BLOCKED, then looks at pending. Bits that are there already have rung. */
     if (!__atomic_fetch_or(&v->inbox.pending, what, __ATOMIC_SEQ_CST))
         notify(v);
-    if (v->home == this_cpu()) /* perhaps the one that runs, in the middle of an exit */
-        v->arch.look = true;
+    /*
+     * It may be in the middle of an exit. The ring ends its run as well, but for processors that hold interrupts back from some
+     * guests. After pending: who takes look back reads that next.
+     */
+    __atomic_store_n(&v->arch.look, true, __ATOMIC_RELEASE);
 }
 
 void vcpu_start(struct vcpu *v)
@@ -394,7 +397,7 @@ static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
     struct vm_exit exit;
 
     for (;;) {
-        v->arch.look = false;
+        (void)__atomic_exchange_n(&v->arch.look, false, __ATOMIC_SEQ_CST); /* before pending is read: vcpu_post() */
         if (wanted(v, cpu) && !attend(v, cpu, &why))
             return why;
         act = arch_vcpu_run(&v->arch, &exit, handle);

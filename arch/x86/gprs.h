@@ -26,7 +26,9 @@
 #define V_HOST_VMCB   184
 #define V_LAUNCHED    376
 #define VM_S2_EPOCH   16
+#define EXIT_LEN      1 /* struct vm_exit */
 #define SKIP          1 /* enum exit_action; RESUME is 0 */
+#define SKIP_FLAGS    0x10100 /* SKIP_RFLAGS */
 
 #ifdef __ASSEMBLER__
 /* All but RAX, RDI and RSP, whose turn depends on the vendor; RDI: struct x86_gprs. No flag changes. */
@@ -64,7 +66,7 @@
 
 /*
  * The rest of a round, from *_left() to the next entry at @again, as long as arch_vcpu_run() says. RDI: v, and on the stack: v, exit,
- * handle.
+ * handle. @skip goes past an instruction whose length is in RCX, or to 7 where more is to be done than that; RDI: v, as afterwards.
  * EAX: what the handler said; falls through to the end of the run.
  */
     .macro exit_handle left, skip, again
@@ -73,25 +75,20 @@
     mov (%rsp), %rdi
     mov 8(%rsp), %rsi
     call *16(%rsp)
+    mov (%rsp), %rdi
     cmp $SKIP, %eax
     jne 8f
-    mov (%rsp), %rdi
     mov 8(%rsp), %rsi
-    call \skip
-    test %al, %al
-    jz 7f
-    mov (%rsp), %rdi
-    cmpl $0, V_COME_OUT(%rdi)
+    movzbl EXIT_LEN(%rsi), %ecx
+    \skip
+6:  cmpl $0, V_COME_OUT(%rdi)
     je \again
     xor %eax, %eax
     jmp 9f
 7:  mov $SKIP, %eax
     jmp 9f
 8:  test %eax, %eax
-    jnz 9f
-    mov (%rsp), %rdi
-    cmpl $0, V_COME_OUT(%rdi)
-    je \again
+    jz 6b
 9:
     .endm
 
@@ -134,7 +131,7 @@
     xor %r15d, %r15d
     .endm
 #else
-#include "arch/x86/vm.h"
+#include "arch/x86/skip.h"
 
 _Static_assert(offsetof(struct x86_gprs, rcx) == GPR_RCX, "entry code");
 _Static_assert(offsetof(struct x86_gprs, rbx) == GPR_RBX, "entry code");
@@ -144,6 +141,8 @@ _Static_assert(offsetof(struct x86_gprs, r8) == GPR_R8, "entry code");
 _Static_assert(offsetof(struct x86_gprs, r15) == GPR_R15, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, gpr) == 0, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, come_out) == V_COME_OUT, "entry code");
+_Static_assert(SKIP_RFLAGS == SKIP_FLAGS, "entry code");
+_Static_assert(offsetof(struct vm_exit, insn_len) == EXIT_LEN, "entry code");
 _Static_assert(EXIT_SKIP == SKIP && EXIT_RESUME == 0, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, vm) == V_VM, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, host_vmcb) == V_HOST_VMCB, "entry code");

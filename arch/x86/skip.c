@@ -30,11 +30,15 @@ static u64 wrapped(struct arch_vcpu *v, u64 rip)
     }
 }
 
-enum pith_status skip_rest(struct arch_vcpu *v, u64 next, u64 rflags)
+enum pith_status skip_rest(struct arch_vcpu *v, u64 rip, u8 len, u64 rflags)
 {
     const struct vm_ops *ops = vm_ops_get();
+    u64 next = rip + len;
 
-    ops->set_reg(v, X86_RIP, wrapped(v, next));
+    /* Only one that crosses 64 KiB can leave 16 or 32 bits. */
+    ops->set_reg(v, X86_RIP, (rip ^ next) >> 16 ? wrapped(v, next) : next);
+    if (!(rflags & SKIP_RFLAGS))
+        return PITH_OK;
     ops->set_reg(v, X86_RFLAGS, rflags & ~RFLAGS_RF);
     if (rflags & RFLAGS_TF) {
         struct x86_event db = { .vector = X86_DB, .type = X86_EV_EXCEPTION, .valid = true };

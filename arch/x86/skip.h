@@ -39,10 +39,5 @@ static inline u8 skip_cached_len(const struct arch_vcpu *v, const struct vm_exit
 /* Finds the length the long way, then skips; or injects the fault that the guest would have had before. */
 enum pith_status skip_walked(struct arch_vcpu *v, const struct vm_exit *exit, u64 rip, u64 cr3) MUST_CHECK;
 #define SKIP_RFLAGS (RFLAGS_TF | RFLAGS_RF) /* that a completed instruction ends or acts upon */
-/* Has skip_rest() anything to do after RIP was moved? Only one that crosses 64 KiB can leave 16 or 32 bits. */
-static inline bool skip_has_rest(u64 rip, u64 next, u64 rflags)
-{
-    return (rip ^ next) >> 16 || (rflags & SKIP_RFLAGS);
-}
-/* Wraps RIP to the mode, drops RF, raises #DB when a trap flag was set before. */
-enum pith_status skip_rest(struct arch_vcpu *v, u64 next, u64 rflags);
+/* Moves RIP and wraps it to the mode, drops RF, raises #DB when a trap flag was set before. */
+enum pith_status skip_rest(struct arch_vcpu *v, u64 rip, u8 len, u64 rflags);

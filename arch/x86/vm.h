@@ -153,6 +153,15 @@ struct vm_exit {
     };
 };
 
+/* Of VMCALL and VMMCALL, whatever the processor says: hv/abi/ABI.md, "A call", forbids prefixes. */
+#define VM_HYPERCALL_LEN 3
+static inline void vm_exit_hypercall(struct vm_exit *exit, u32 hw_reason)
+{
+    exit->kind = VM_EXIT_HYPERCALL;
+    exit->insn_len = VM_HYPERCALL_LEN;
+    exit->hw_reason = hw_reason;
+}
+
 enum exit_action { /* what an exit's handler says */
     EXIT_RESUME, /* enter again, at the RIP that is there now */
     EXIT_SKIP,   /* the instruction was completed: past it, and enter again */

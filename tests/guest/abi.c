@@ -105,6 +105,32 @@ static void unused_arguments(void)
     test_ok(kept, "failure-keeps-rbx-rcx");
 }
 
+/* VERSION by the @n bytes at @at, which end in RET. */
+static bool calls_at(uint8_t *at, const uint8_t *code, size_t n)
+{
+    uint64_t rax = RAX(PITH_CALL_VERSION), rbx = 0;
+
+    memcpy(at, code, n);
+    __asm__ volatile("call *%[at]" : "+a"(rax), "+b"(rbx) : [at] "r"(at), "c"(0ul), "d"(0ul), "S"(0ul), "D"(0ul) : "memory", "cc");
+    return rax == PITH_OK && rbx == (PITH_ABI_MAJOR << 16 | PITH_ABI_MINOR);
+}
+
+/* Three bytes further, across any boundary; into the instruction of who adds a prefix. */
+static void goes_on(void)
+{
+    static uint8_t around[2 * 65536] __attribute__((aligned(65536)));
+    uint8_t third = pith_hypercall_insn == PITH_HC_VMMCALL ? 0xd9 : 0xc1;
+    const uint8_t plain[] = { 0x0f, 0x01, third, 0xc3 };
+    /* From its last byte on: FNOP; REX NOP. Or RCL $0x40, which is by 0, of EAX; NOP. */
+    const uint8_t prefixed[] = { 0x2e, 0x0f, 0x01, third, 0xd0, 0x40, 0x90, 0xc3 };
+    bool all = true;
+
+    for (unsigned i = 0; i <= sizeof(plain); i++)
+        all &= calls_at(around + 65536 - i, plain, sizeof(plain));
+    test_ok(all, "call-across-64-kib");
+    test_ok(calls_at(around, prefixed, sizeof(prefixed)), "call-is-three-bytes");
+}
+
 static void console(const struct pith_start *start)
 {
     const struct pith_mem *mem = (const struct pith_mem *)(uintptr_t)start->mem;
@@ -176,6 +202,7 @@ int guest_main(const struct pith_start *start)
     start_structure(start);
     unknown_calls();
     unused_arguments();
+    goes_on();
     console(start);
     time(start);
     wait_for_interrupt();

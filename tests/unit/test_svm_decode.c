@@ -97,7 +97,7 @@ static void test_every_code_has_a_kind(void **state)
 
 static void test_no_length_without_nrip(void **state)
 {
-    static const u8 codes[] = { 0x72, 0x78, 0x7c, 0x81, 0x89, 0x18, 0x30 };
+    static const u8 codes[] = { 0x72, 0x78, 0x7c, 0x89, 0x18, 0x30 };
 
     (void)state;
     for (size_t i = 0; i < sizeof(codes); i++) {
@@ -105,6 +105,17 @@ static void test_no_length_without_nrip(void **state)
 
         assert_int_equal(x.insn_len, 0);
     }
+}
+
+/* Forbidden prefixes make no difference, whether the processor counts them or not. */
+static void test_hypercall_length(void **state)
+{
+    const struct vmcb raw = { .exit_code = 0x81, .rip = 0x1000, .nrip = 0x1005, .cr0 = 1 };
+
+    (void)state;
+    assert_int_equal(decode(raw, 0, &plain).insn_len, 3);
+    assert_int_equal(decode(raw, 0, &nrips).insn_len, 3);
+    assert_int_equal(decode(raw, 0, &nrips).kind, VM_EXIT_HYPERCALL);
 }
 
 static void test_invalid(void **state)
@@ -299,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_every_code_has_a_kind),
         cmocka_unit_test(test_no_length_without_nrip),
+        cmocka_unit_test(test_hypercall_length),
         cmocka_unit_test(test_invalid),
         cmocka_unit_test(test_pio),
         cmocka_unit_test(test_msr),

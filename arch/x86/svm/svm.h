@@ -164,4 +164,4 @@ void svm_window_seen(struct arch_vcpu *v); /* after an exit that a window or the
 enum exit_action svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 void svm_prepare(struct arch_vcpu *v);
 void svm_left(struct arch_vcpu *v, struct vm_exit *exit);
-bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit); /* false: svm_skip() has more to do */
+bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit); /* insn_len is 0; false: svm_skip() has more to do */

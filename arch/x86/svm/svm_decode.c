@@ -94,7 +94,7 @@ static void msr_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, c
 
 static void hypercall_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)
 {
-    if (!vmcb->cpl && (vmcb->cr0 & CR0_PE))
+    if (svm_may_call(vmcb))
         return;
     exit->kind = VM_EXIT_INSN;
     insn_detail(vmcb, exit, rcx, f);
@@ -119,48 +119,48 @@ static void invalid_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rc
     exit->failed.detail = vmcb->exit_info1;
 }
 
-#define INSN(w) { VM_EXIT_INSN, X86_INSN_##w, true, insn_detail }
-#define OTHER   { VM_EXIT_OTHER, 0, false, NULL }
+#define INSN(w) { VM_EXIT_INSN, 0, X86_INSN_##w, true, insn_detail }
+#define OTHER   { VM_EXIT_OTHER, 0, 0, false, NULL }
 
 const struct svm_row svm_rows[SVM_ROWS] = {
-    [0x00 ... 0x1f] = { VM_EXIT_CR, 0, true, cr_detail },
-    [0x20 ... 0x3f] = { VM_EXIT_DR, 0, true, dr_detail },
-    [0x40 ... 0x51] = { VM_EXIT_EXCEPTION, 0, false, exception_detail },
-    [SVM_EXIT_MC]   = { VM_EXIT_OTHER, 0, false, machine_check_detail }, /* the machine's, not the guest's */
-    [0x53 ... 0x5f] = { VM_EXIT_EXCEPTION, 0, false, exception_detail },
-    [SVM_EXIT_INTR] = { VM_EXIT_HOST_IRQ, 0, false, NULL },
-    [SVM_EXIT_NMI]  = { VM_EXIT_NMI, 0, false, NULL },
+    [0x00 ... 0x1f] = { VM_EXIT_CR, 0, 0, true, cr_detail },
+    [0x20 ... 0x3f] = { VM_EXIT_DR, 0, 0, true, dr_detail },
+    [0x40 ... 0x51] = { VM_EXIT_EXCEPTION, 0, 0, false, exception_detail },
+    [SVM_EXIT_MC]   = { VM_EXIT_OTHER, 0, 0, false, machine_check_detail }, /* the machine's, not the guest's */
+    [0x53 ... 0x5f] = { VM_EXIT_EXCEPTION, 0, 0, false, exception_detail },
+    [SVM_EXIT_INTR] = { VM_EXIT_HOST_IRQ, 0, 0, false, NULL },
+    [SVM_EXIT_NMI]  = { VM_EXIT_NMI, 0, 0, false, NULL },
     [SVM_EXIT_SMI ... SVM_EXIT_INIT] = OTHER,
-    [SVM_EXIT_VINTR] = { VM_EXIT_WINDOW, 0, false, NULL },
+    [SVM_EXIT_VINTR] = { VM_EXIT_WINDOW, 0, 0, false, NULL },
     [0x65 ... 0x6e] = OTHER, /* descriptor tables, RDTSC: not intercepted */
     [SVM_EXIT_RDPMC] = INSN(RDPMC),
     [0x70 ... 0x71] = OTHER, /* PUSHF, POPF */
-    [SVM_EXIT_CPUID] = { VM_EXIT_CPUID, 0, true, NULL },
+    [SVM_EXIT_CPUID] = { VM_EXIT_CPUID, 0, 0, true, NULL },
     [SVM_EXIT_RSM]  = INSN(RSM),
-    [SVM_EXIT_IRET] = { VM_EXIT_WINDOW, 0, false, NULL }, /* intercepted only while it ends NMI masking */
+    [SVM_EXIT_IRET] = { VM_EXIT_WINDOW, 0, 0, false, NULL }, /* intercepted only while it ends NMI masking */
     [0x75]          = OTHER, /* INTn */
     [SVM_EXIT_INVD] = INSN(INVD),
-    [SVM_EXIT_PAUSE] = { VM_EXIT_PAUSE, 0, true, NULL },
-    [SVM_EXIT_HLT]  = { VM_EXIT_HLT, 0, true, NULL },
+    [SVM_EXIT_PAUSE] = { VM_EXIT_PAUSE, 0, 0, true, NULL },
+    [SVM_EXIT_HLT]  = { VM_EXIT_HLT, 0, 0, true, NULL },
     [0x79]          = OTHER, /* INVLPG */
     [SVM_EXIT_INVLPGA] = INSN(VIRT),
-    [SVM_EXIT_IOIO] = { VM_EXIT_PIO, 0, false, pio_detail },
-    [SVM_EXIT_MSR]  = { VM_EXIT_MSR, 0, true, msr_detail },
-    [SVM_EXIT_TASK_SWITCH] = { VM_EXIT_TASK_SWITCH, 0, false, NULL },
+    [SVM_EXIT_IOIO] = { VM_EXIT_PIO, 0, 0, false, pio_detail },
+    [SVM_EXIT_MSR]  = { VM_EXIT_MSR, 0, 0, true, msr_detail },
+    [SVM_EXIT_TASK_SWITCH] = { VM_EXIT_TASK_SWITCH, 0, 0, false, NULL },
     [0x7e]          = OTHER, /* FERR_FREEZE */
-    [SVM_EXIT_SHUTDOWN] = { VM_EXIT_SHUTDOWN, 0, false, NULL },
+    [SVM_EXIT_SHUTDOWN] = { VM_EXIT_SHUTDOWN, 0, 0, false, NULL },
     [SVM_EXIT_VMRUN] = INSN(VIRT),
-    [SVM_EXIT_VMMCALL] = { VM_EXIT_HYPERCALL, X86_INSN_VIRT, true, hypercall_detail },
+    [SVM_EXIT_VMMCALL] = { VM_EXIT_HYPERCALL, VM_HYPERCALL_LEN, X86_INSN_VIRT, false, hypercall_detail },
     [SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = INSN(VIRT),
     [0x87 ... 0x88] = OTHER, /* RDTSCP, ICEBP */
     [SVM_EXIT_WBINVD] = INSN(WBINVD),
     [SVM_EXIT_MONITOR] = INSN(MONITOR),
     [SVM_EXIT_MWAIT ... SVM_EXIT_MWAIT_ARMED] = INSN(MWAIT),
-    [SVM_EXIT_XSETBV] = { VM_EXIT_XSETBV, 0, true, insn_detail },
+    [SVM_EXIT_XSETBV] = { VM_EXIT_XSETBV, 0, 0, true, insn_detail },
     [SVM_EXIT_RDPRU] = INSN(VIRT),
 };
-static const struct svm_row npf = { VM_EXIT_S2_FAULT, 0, false, npf_detail };
-static const struct svm_row invalid = { VM_EXIT_ENTRY_FAILED, 0, false, invalid_detail };
+static const struct svm_row npf = { VM_EXIT_S2_FAULT, 0, 0, false, npf_detail };
+static const struct svm_row invalid = { VM_EXIT_ENTRY_FAILED, 0, 0, false, invalid_detail };
 static const struct svm_row other = OTHER;
 
 static void insn_detail(const struct vmcb *vmcb, struct vm_exit *exit, u64 rcx, const struct svm_features *f)

@@ -6,7 +6,23 @@
  */
 #include "arch/x86/gprs.h"
 
+    .set VMCB_INT_STATE, 0x68
+    .set VMCB_RFLAGS, 0x570
+    .set VMCB_RIP, 0x578
     .set VMCB_RAX, 0x5f8
+
+/* Where the processor does not tell the length, the bytes at RIP do; RIP that leaves its 64 KiB may have to be wrapped. */
+    .macro svm_skip_told
+    jrcxz 5f
+    mov V_HW(%rdi), %rsi
+    testl $SKIP_FLAGS, VMCB_RFLAGS(%rsi)
+    jnz 7f
+    mov VMCB_RIP(%rsi), %rdx
+    add %cx, %dx
+    jc 7f
+    mov %rdx, VMCB_RIP(%rsi)
+    andb $~1, VMCB_INT_STATE(%rsi)
+    .endm
 
     .text
     .globl svm_vcpu_run
@@ -45,8 +61,14 @@ svm_vcpu_run:
     cli
     stgi
     gprs_clear
-    exit_handle svm_left, svm_skip_short, 1b
+    exit_handle svm_left, svm_skip_told, 1b
     run_end
+
+5:  call svm_skip_short
+    test %al, %al
+    jz 7b
+    mov (%rsp), %rdi
+    jmp 6b
 
 3:  call svm_prepare
     mov (%rsp), %rdi

@@ -148,18 +148,12 @@ void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment
 bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
-    u64 rip = vmcb->rip, len = exit->insn_len;
+    u64 rip = vmcb->rip;
+    const struct skip_encoding *e = skip_cached(v, exit, rip, vmcb->cr3);
 
-    if (!len) {
-        const struct skip_encoding *e = skip_cached(v, exit, rip, vmcb->cr3);
-
-        if (!e || (vmcb->rflags & SKIP_RFLAGS))
-            return false;
-        len = e->len;
-    } else if (skip_has_rest(rip, rip + len, vmcb->rflags)) {
+    if (!e || (vmcb->rflags & SKIP_RFLAGS))
         return false;
-    }
-    vmcb->rip = rip + len;
+    vmcb->rip = rip + e->len;
     vmcb->int_state &= ~INTERRUPT_SHADOW;
     return true;
 }
@@ -170,12 +164,10 @@ enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit)
     u64 rip = vmcb->rip;
     u8 len = exit->insn_len;
 
-    if (svm_skip_short(v, exit))
-        return PITH_OK;
     if (!len)
-        return skip_walked(v, exit, rip, vmcb->cr3);
+        return svm_skip_short(v, exit) ? PITH_OK : skip_walked(v, exit, rip, vmcb->cr3);
     vmcb->int_state &= ~INTERRUPT_SHADOW;
-    return skip_rest(v, rip + len, vmcb->rflags);
+    return skip_rest(v, rip, len, vmcb->rflags);
 }
 
 static void reset_segments(struct vmcb *vmcb)

@@ -100,8 +100,8 @@ static __attribute__((noinline)) void left_with_care(struct arch_vcpu *v, struct
 {
     const struct vmcb *vmcb = v->hw;
 
-    if (vmcb->exit_int_info & EVENT_V)
-        v->look |= svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted);
+    if ((vmcb->exit_int_info & EVENT_V) && svm_event_decode(vmcb->exit_int_info, vmcb->cr2, &v->interrupted))
+        v->look = true;
     v->plain_epoch = 0;
     svm_decode(vmcb, exit, v->gpr.rcx, &svm_features);
     if (exit->hw_reason == SVM_EXIT_MC)
@@ -112,9 +112,13 @@ static __attribute__((noinline)) void left_with_care(struct arch_vcpu *v, struct
         vm_resolve_mov_cr(v, exit);
 }
 
-_Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "svm_enter.S");
+_Static_assert(offsetof(struct vmcb, rax) == 0x5f8 && offsetof(struct vmcb, rip) == 0x578, "svm_enter.S");
+_Static_assert(offsetof(struct vmcb, rflags) == 0x570 && offsetof(struct vmcb, int_state) == 0x68, "svm_enter.S");
 
-/* MOV CR and DR, exceptions and windows come with work to do; so may any exit that cut a delivery short. */
+/*
+ * Hypercalls first: their time is what two partitions talk at. MOV CR and DR, exceptions and windows come with work to do; so may
+ * any exit that cut a delivery short.
+ */
 void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
 {
     struct vmcb *vmcb = v->hw;
@@ -122,7 +126,9 @@ void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
 
     v->gpr.rax = vmcb->rax;
     vmcb->event_inj = 0; /* once is enough */
-    if ((code <= SVM_EXIT_IRET && code != SVM_EXIT_CPUID) || (vmcb->exit_int_info & EVENT_V))
+    if (code == SVM_EXIT_VMMCALL && svm_may_call(vmcb))
+        vm_exit_hypercall(exit, code);
+    else if ((code <= SVM_EXIT_IRET && code != SVM_EXIT_CPUID) || (vmcb->exit_int_info & EVENT_V))
         left_with_care(v, exit);
     else if (code < SVM_ROWS)
         svm_decode_row(&svm_rows[code], code, vmcb, exit, v->gpr.rcx, &svm_features);

@@ -70,14 +70,13 @@ enum pith_status vmx_cpu_enable(struct arch_cpu *cpu) MUST_CHECK;
 void vmx_cpu_disable(struct arch_cpu *cpu);
 
 /* vmx_enter.S, and what it calls: before an entry that is not plain, after one that failed (1: VMfailInvalid, 2: VMfailValid),
- * after an exit, past an instruction. */
+ * after an exit. */
 enum exit_action vmx_enter(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, u64 *host_rsp);
 extern const u8 vmx_exit_point[];
 enum exit_action vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 void vmx_prepare(struct arch_vcpu *v);
 void vmx_refused(struct arch_vcpu *v, struct vm_exit *exit, unsigned how);
 void vmx_left(struct arch_vcpu *v, struct vm_exit *exit);
-bool vmx_skip_short(struct arch_vcpu *v, const struct vm_exit *exit); /* false: vmx_skip() has more to do */
 
 /* vmx_regs.c */
 void vmx_set_controls(struct arch_vcpu *v, u32 pin, u32 proc);

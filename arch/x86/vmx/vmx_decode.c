@@ -105,6 +105,7 @@ static void decode_msr(const struct vmx_raw *raw, struct vm_exit *exit)
 
 static void decode_hypercall(const struct vmx_raw *raw, struct vm_exit *exit)
 {
+    exit->insn_len = VM_HYPERCALL_LEN;
     if (exit->cpl || !(raw->cr0 & CR0_PE)) {
         exit->kind = VM_EXIT_INSN;
         exit->insn.which = X86_INSN_VIRT;
@@ -137,7 +138,7 @@ const struct vmx_reason_info vmx_reasons[VMX_REASONS + 1] = {
     [VMX_INVD] = { LEN | CPL, VM_EXIT_INSN, X86_INSN_INVD, decode_insn },
     [VMX_RDPMC] = { LEN | CPL, VM_EXIT_INSN, X86_INSN_RDPMC, decode_insn },
     [VMX_RSM] = { LEN | CPL, VM_EXIT_INSN, X86_INSN_RSM, decode_insn },
-    [VMX_VMCALL] = { LEN | CPL | CR0, VM_EXIT_HYPERCALL, 0, decode_hypercall },
+    [VMX_VMCALL] = { CPL | CR0, VM_EXIT_HYPERCALL, 0, decode_hypercall },
     [VMX_VMCLEAR] = VIRT,
     [VMX_VMLAUNCH] = VIRT,
     [VMX_VMPTRLD] = VIRT,

@@ -7,6 +7,31 @@
 #include "arch/x86/gprs.h"
 
     .set FIELD_HOST_RSP, 0x6c14     /* VMCS_HOST_RSP */
+    .set FIELD_RIP, 0x681e          /* VMCS_GUEST_RIP */
+    .set FIELD_RFLAGS, 0x6820       /* VMCS_GUEST_RFLAGS */
+    .set FIELD_SHADOW, 0x4824       /* VMCS_GUEST_INTERRUPTIBILITY */
+
+/* RIP that leaves its 64 KiB may have to be wrapped. A VMREAD that fails is vmx_skip()'s to report. */
+    .macro vmx_skip_told
+    jrcxz 7f
+    mov $FIELD_RFLAGS, %eax
+    vmread %rax, %rdx
+    jbe 7f
+    test $SKIP_FLAGS, %edx
+    jnz 7f
+    mov $FIELD_SHADOW, %eax
+    vmread %rax, %rdx
+    jbe 7f
+    test $3, %dl                    /* by STI, by MOV SS */
+    jnz 7f
+    mov $FIELD_RIP, %eax
+    vmread %rax, %rdx
+    jbe 7f
+    add %cx, %dx
+    jc 7f
+    vmwrite %rdx, %rax
+    jbe 7f
+    .endm
 
     .text
     .globl vmx_enter
@@ -59,7 +84,7 @@ vmx_exit_point:                     /* HOST_RIP; RSP is what HOST_RSP says, all 
     pop GPR_RDI(%rdi)
     xor %eax, %eax
     gprs_clear
-    exit_handle vmx_left, vmx_skip_short, 1b
+    exit_handle vmx_left, vmx_skip_told, 1b
     run_end
     .size vmx_enter, . - vmx_enter
     .section .note.GNU-stack, "", @progbits

@@ -16,28 +16,15 @@ void vmx_end_shadow(struct arch_vcpu *v)
         vmwrite(VMCS_GUEST_INTERRUPTIBILITY, state & ~SHADOW);
 }
 
-/* The processor tells every length but that of a memory access, which who emulates it has decoded. */
-bool vmx_skip_short(struct arch_vcpu *v, const struct vm_exit *exit)
-{
-    u64 rip = vmread(VMCS_GUEST_RIP), next = rip + exit->insn_len;
-
-    if (next == rip || skip_has_rest(rip, next, vmread(VMCS_GUEST_RFLAGS)))
-        return false;
-    vmwrite(VMCS_GUEST_RIP, next);
-    vmx_end_shadow(v);
-    return true;
-}
-
+/* The processor tells every length but that of a memory access, which who emulates it has decoded. The short way is vmx_enter.S's. */
 enum pith_status vmx_skip(struct arch_vcpu *v, const struct vm_exit *exit)
 {
     u64 rip = vmread(VMCS_GUEST_RIP);
 
-    if (vmx_skip_short(v, exit))
-        return PITH_OK;
     if (!exit->insn_len)
         return skip_walked(v, exit, rip, vmread(VMCS_GUEST_CR3));
     vmx_end_shadow(v);
-    return skip_rest(v, rip + exit->insn_len, vmread(VMCS_GUEST_RFLAGS));
+    return skip_rest(v, rip, exit->insn_len, vmread(VMCS_GUEST_RFLAGS));
 }
 
 /* An NMI waits for the end of an STI shadow too: some processors refuse an entry that injects it there. */

@@ -9,6 +9,7 @@
 #include "arch/x86/vmx/vmx.h"
 #include "arch/x86/vmx/vmx_decode.h"
 
+#define SS_DPL 0x60u /* in the access rights: the CPL, in every mode */
 
 /*
  * The timer counts down from what is left, at the TSC's rate divided by 2^shift, while the guest runs; 0 exits before the first
@@ -137,12 +138,12 @@ void vmx_refused(struct arch_vcpu *v, struct vm_exit *exit, unsigned how)
     exit->failed.detail = number;
 }
 
-void vmx_left(struct arch_vcpu *v, struct vm_exit *exit)
+static __attribute__((noinline)) void decode(struct arch_vcpu *v, struct vm_exit *exit, u32 reason)
 {
     struct vmx_raw raw; /* fields without a need stay unset: the decoder looks at none of them */
     const struct vmx_reason_info *r;
 
-    raw.reason = (u32)vmread(VMCS_EXIT_REASON);
+    raw.reason = reason;
     raw.rcx = (u32)v->gpr.rcx;
     r = vmx_reason_info(raw.reason);
     if (r->needs & VMX_NEED_LEN)
@@ -154,6 +155,17 @@ void vmx_left(struct arch_vcpu *v, struct vm_exit *exit)
         v->launched = false; /* the launch state is clear unless an entry came through */
     if (r->needs & VMX_NEED_CARE)
         settle(v, &raw, exit);
+}
+
+/* Hypercalls first: their time is what two partitions talk at. */
+void vmx_left(struct arch_vcpu *v, struct vm_exit *exit)
+{
+    u32 reason = (u32)vmread(VMCS_EXIT_REASON);
+
+    if (reason == VMX_VMCALL && !(vmread(VMCS_GUEST_SS_RIGHTS) & SS_DPL) && (vmread(VMCS_GUEST_CR0) & CR0_PE))
+        vm_exit_hypercall(exit, reason);
+    else
+        decode(v, exit, reason);
 }
 
 enum exit_action vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle)
