@@ -42,45 +42,48 @@ static void partition_defaults(struct parser *p)
 /* After a mistake in the header the keys below it are still checked, into a spare partition. */
 static void partition_begin(struct parser *p, bool spare)
 {
-    struct manifest *m = &p->cfg->manifest;
+    struct config *cfg = p->cfg;
+    u32 i = spare ? MANIFEST_PARTITIONS : cfg->manifest.nr_partitions++;
 
     p->section = SECTION_PARTITION;
-    p->index = spare ? MANIFEST_PARTITIONS : m->nr_partitions++;
-    p->part = spare ? &p->spare : &m->partitions[p->index];
+    p->index = spare ? MANIFEST_NONE : i;
+    p->part = spare ? &p->spare : &cfg->manifest.partitions[i];
+    p->lines = cfg->key_lines[i];
     memset(p->part, 0, sizeof(*p->part));
-    memset(p->cfg->key_lines[p->index], 0, sizeof(p->cfg->key_lines[p->index]));
+    memset(p->lines, 0, sizeof(cfg->key_lines[i]));
     partition_defaults(p);
 }
 
-static const struct manifest_partition *partition_named(const struct manifest *m, struct slice name)
+static void channel_begin(struct parser *p, bool spare)
 {
-    for (u32 i = 0; i < m->nr_partitions; i++) {
-        if (slice_is(name, m->partitions[i].name))
-            return &m->partitions[i];
-    }
-    return NULL;
+    struct config *cfg = p->cfg;
+    u32 i = spare ? MANIFEST_CHANNELS : cfg->manifest.nr_channels++;
+
+    p->section = SECTION_CHANNEL;
+    p->index = spare ? MANIFEST_NONE : i;
+    p->channel = spare ? &p->spare_channel : &cfg->manifest.channels[i];
+    p->lines = cfg->channel_lines[i];
+    memset(p->channel, 0, sizeof(*p->channel));
+    memset(p->lines, 0, sizeof(cfg->channel_lines[i]));
+    p->channel->line = p->line;
 }
 
-/* True when a partition may have this name. */
-static bool partition_name_check(struct parser *p, struct slice name)
+/* True when a new section of this kind may have this name. @same: the line of the one that has it, or 0. */
+static bool name_check(struct parser *p, const char *kind, struct slice name, u32 same, u32 n, u32 most)
 {
-    const struct manifest_partition *same = partition_named(&p->cfg->manifest, name);
     char quote[CONFIG_QUOTE];
 
     slice_quote(name, quote);
     if (name.len == 0)
-        parser_error(p, "this partition has no name - write [partition NAME]");
+        parser_error(p, "this %s has no name - write [%s NAME]", kind, kind);
     else if (!config_partition_name(name))
-        parser_error(p, "partition name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it",
-                     quote);
+        parser_error(p, "%s name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it", kind, quote);
     else if (slice_is(name, "pith") || slice_is(name, "monitor"))
-        parser_error(p, "the name '%s' marks Pith's own lines - rename the partition", quote);
+        parser_error(p, "the name '%s' marks Pith's own lines - rename the %s", quote, kind);
     else if (same)
-        parser_error(p, "partition '%s' is on line %u already - rename one of the two", quote,
-                     same->line);
-    else if (p->cfg->manifest.nr_partitions == MANIFEST_PARTITIONS)
-        parser_error(p, "there are more than %u partitions - remove '%s'", MANIFEST_PARTITIONS,
-                     quote);
+        parser_error(p, "%s '%s' is on line %u already - rename one of the two", kind, quote, same);
+    else if (n == most)
+        parser_error(p, "there are more than %u %ss - remove '%s'", most, kind, quote);
     else
         return true;
     return false;
@@ -88,16 +91,30 @@ static bool partition_name_check(struct parser *p, struct slice name)
 
 static void section_partition(struct parser *p, struct slice name)
 {
-    bool good = partition_name_check(p, name);
+    const struct manifest *m = &p->cfg->manifest;
+    u32 i = config_partition_index(m, name);
+    bool good = name_check(p, "partition", name, i < m->nr_partitions ? m->partitions[i].line : 0, m->nr_partitions,
+                           MANIFEST_PARTITIONS);
 
     partition_begin(p, !good);
     if (good)
         memcpy(p->part->name, name.at, name.len);
 }
 
+static void section_channel(struct parser *p, struct slice name)
+{
+    /* Whether another has the name is seen when the manifest is examined: nothing is looked up by it. */
+    bool good = name_check(p, "channel", name, 0, p->cfg->manifest.nr_channels, MANIFEST_CHANNELS);
+
+    channel_begin(p, !good);
+    if (good)
+        memcpy(p->channel->name, name.at, name.len);
+}
+
 static void section_pith(struct parser *p)
 {
     p->section = SECTION_PITH;
+    p->lines = p->pith_lines;
 }
 
 static void parse_section(struct parser *p, struct slice s)
@@ -107,7 +124,7 @@ static void parse_section(struct parser *p, struct slice s)
 
     p->section = SECTION_SKIPPED;
     if (!slice_cut(&rest, ']', &word) || slice_trim(rest).len) {
-        parser_error(p, "'%s' is not a section - write [pith] or [partition NAME]",
+        parser_error(p, "'%s' is not a section - write [pith], [partition NAME] or [channel NAME]",
                      slice_quote(s, quote));
         return;
     }
@@ -119,43 +136,59 @@ static void parse_section(struct parser *p, struct slice s)
         section_pith(p);
     else if (slice_is(word, "partition"))
         section_partition(p, slice_trim(rest));
+    else if (slice_is(word, "channel"))
+        section_channel(p, slice_trim(rest));
     else
         parser_error(
-            p, "there is no section '[%s]' - write [pith] or [partition NAME]",
+            p, "there is no section '[%s]' - write [pith], [partition NAME] or [channel NAME]",
             slice_quote(slice_trim((struct slice){ word.at, word.len + rest.len }), quote));
 }
 
-static u32 key_find(const struct config_key *keys, u32 n, struct slice name)
+static const struct key_table {
+    const struct config_key *keys;
+    u32 n;
+    const char *owner, *move;
+} key_tables[SECTIONS] = {
+    [SECTION_PITH] = { config_pith_keys, CONFIG_PITH_KEYS, "[pith]", "move it there" },
+    [SECTION_PARTITION] = { config_partition_keys, CONFIG_KEYS, "a partition", "move it below a [partition NAME] line" },
+    [SECTION_CHANNEL] = { config_channel_keys, CONFIG_CHANNEL_KEYS, "a channel", "move it below a [channel NAME] line" },
+};
+
+static u32 key_find(const struct key_table *s, struct slice name)
 {
     u32 i = 0;
 
-    while (i < n && !slice_is(name, keys[i].name))
+    while (i < s->n && !slice_is(name, s->keys[i].name))
         i++;
     return i;
 }
 
-static void unknown_key(struct parser *p, const struct config_key *keys, u32 n, struct slice name)
+static void list_keys(const struct key_table *s, char *buf, size_t size)
 {
-    bool in_pith = p->section == SECTION_PITH;
-    const char *near = slice_nearest(name, keys, sizeof(*keys), n);
-    char quote[CONFIG_QUOTE];
+    size_t len = 0;
+
+    for (u32 i = 0; i < s->n; i++)
+        len += fmt_str(buf + len, size - len, "%s%s", i == 0 ? "" : i + 1 < s->n ? ", " : " and ", s->keys[i].name);
+}
+
+static void unknown_key(struct parser *p, struct slice name)
+{
+    const struct key_table *s = &key_tables[p->section];
+    const char *near = slice_nearest(name, s->keys, sizeof(*s->keys), s->n);
+    char quote[CONFIG_QUOTE], all[CONFIG_ERROR_TEXT];
 
     slice_quote(name, quote);
-    if (in_pith &&
-        key_find(config_partition_keys, CONFIG_KEYS, name) < CONFIG_KEYS)
-        parser_error(p, "'%s' belongs to a partition - move it below a [partition NAME] line",
-                     quote);
-    else if (!in_pith && key_find(config_pith_keys, CONFIG_PITH_KEYS, name) < CONFIG_PITH_KEYS)
-        parser_error(p, "'%s' belongs to [pith] - move it there", quote);
-    else if (near)
+    for (const struct key_table *other = key_tables; other < key_tables + SECTIONS; other++) {
+        if (key_find(other, name) < other->n) {
+            parser_error(p, "'%s' belongs to %s - %s", quote, other->owner, other->move);
+            return;
+        }
+    }
+    list_keys(s, all, sizeof(all));
+    if (near)
         parser_error(p, "there is no key '%s' - did you mean '%s'?", quote, near);
-    else if (in_pith)
-        parser_error(p, "there is no key '%s' - [pith] has focus, poweroff, log and trace", quote);
     else
-        parser_error(p,
-                     "there is no key '%s' - a partition has image, initrd, modules, cmdline, "
-                     "memory, vcpus, cores, dedicated, focus, restart, strict, kvm, ports, mmio and irqs",
-                     quote);
+        parser_error(p, "there is no key '%s' - %s has %s", quote, s->owner, all);
 }
 
 /*
@@ -189,12 +222,10 @@ static void set_key(struct parser *p, const struct config_key *key, u32 *given, 
 
 static void parse_key(struct parser *p, struct slice s)
 {
-    bool in_pith = p->section == SECTION_PITH;
-    const struct config_key *keys = in_pith ? config_pith_keys : config_partition_keys;
-    u32 *lines = in_pith ? p->pith_lines : p->cfg->key_lines[p->index];
-    u32 i, n = in_pith ? CONFIG_PITH_KEYS : CONFIG_KEYS;
+    const struct key_table *keys = &key_tables[p->section];
     struct slice name, value = s;
     char quote[CONFIG_QUOTE];
+    u32 i;
 
     if (!slice_cut(&value, '=', &name)) {
         parser_error(p, "'%s' is not KEY = VALUE - write it so, or put # before a comment",
@@ -202,11 +233,11 @@ static void parse_key(struct parser *p, struct slice s)
         return;
     }
     name = slice_trim(name);
-    i = key_find(keys, n, name);
-    if (i == n)
-        unknown_key(p, keys, n, name);
+    i = key_find(keys, name);
+    if (i == keys->n)
+        unknown_key(p, name);
     else
-        set_key(p, &keys[i], &lines[i], slice_trim(value));
+        set_key(p, &keys->keys[i], &p->lines[i], slice_trim(value));
 }
 
 /*
@@ -238,7 +269,7 @@ static void parse_line(struct parser *p, struct slice s)
         parse_section(p, strip_comment(s));
     } else if (p->section == SECTION_NONE) {
         parser_error(
-            p, "this line stands before any section - write [pith] or [partition NAME] above it");
+            p, "this line stands before any section - write [pith], [partition NAME] or [channel NAME] above it");
         p->section = SECTION_SKIPPED;
     } else if (p->section != SECTION_SKIPPED) {
         parse_key(p, s);
@@ -282,6 +313,7 @@ bool config_parse(struct config *cfg, const char *text, size_t size)
         return false;
     }
     parse_text(&p, all);
+    config_lists_resolve(&p);
     config_check(&p);
     return cfg->nr_errors == 0;
 }

@@ -5,14 +5,15 @@
  */
 #pragma once
 
-#include "hv/abi/manifest.h"
+#include "boot/manifest.h"
 #include "hv/lib/types.h"
 
 #define CONFIG_FILES      (MANIFEST_PARTITIONS * (2 + MANIFEST_MODULES))
 #define CONFIG_FILE_NAME  64 /* as in struct pith_module */
 #define CONFIG_ERRORS     16
-#define CONFIG_KEYS       16 /* of a partition */
-#define CONFIG_ERROR_TEXT 200
+#define CONFIG_KEYS       21 /* of a partition */
+#define CONFIG_CHANNEL_KEYS 3
+#define CONFIG_ERROR_TEXT 280
 
 /*
  * A file that partitions name; its index here is the module index in the manifest. A name given
@@ -35,6 +36,7 @@ struct config {
     u32 nr_errors; /* all that were found; the CONFIG_ERRORS with the lowest lines are kept */
     struct config_error errors[CONFIG_ERRORS];
     u32 key_lines[MANIFEST_PARTITIONS + 1][CONFIG_KEYS]; /* where each key was given; 0: nowhere */
+    u32 channel_lines[MANIFEST_CHANNELS + 1][CONFIG_CHANNEL_KEYS];
 };
 
 /*
@@ -42,5 +44,5 @@ struct config {
  * there was no mistake.
  */
 bool config_parse(struct config *cfg, const char *text, size_t size) MUST_CHECK;
-/* The line to change: of that key, else of the partition's section, else the first. */
-u32 config_line(const struct config *cfg, const struct manifest_partition *part, const char *key);
+/* The line to change: of that key, else of the section, else the first. */
+u32 config_line(const struct config *cfg, const struct manifest_place *at);

@@ -54,7 +54,7 @@ u32 config_file_index(struct parser *p, struct slice name)
         if (slice_is(name, cfg->files[i].name))
             return i;
     }
-    if (p->index == MANIFEST_PARTITIONS) /* a spare partition's files are never read: do not let
+    if (p->index == MANIFEST_NONE) /* a spare partition's files are never read: do not let
                                             them fill the table */
         return MANIFEST_NONE;
     memcpy(cfg->files[cfg->nr_files].name, name.at, name.len);
@@ -71,34 +71,46 @@ static bool same_word(const char *a, const char *b)
     return *a == *b;
 }
 
-static u32 partition_index(const struct manifest *m, const char *name)
+u32 config_partition_index(const struct manifest *m, struct slice name)
 {
     u32 i = 0;
 
-    while (i < m->nr_partitions && !same_word(name, m->partitions[i].name))
+    while (i < m->nr_partitions && !slice_is(name, m->partitions[i].name))
         i++;
     return i;
+}
+
+/* The first that is there at the start. */
+static u32 default_focus(const struct manifest *m)
+{
+    for (u32 i = 0; i < m->nr_partitions; i++) {
+        if (!(m->partitions[i].flags & MANIFEST_ON_REQUEST))
+            return i;
+    }
+    return 0;
 }
 
 static void check_focus(struct parser *p)
 {
     struct manifest *m = &p->cfg->manifest;
     u32 line = p->pith_lines[0]; /* of [pith] focus, the first key of its table */
-    u32 i = partition_index(m, p->focus_name);
+    u32 i = config_partition_index(m, p->focus_name);
+    char quote[CONFIG_QUOTE];
 
     if (m->nr_partitions)
-        m->focus = 0;
+        m->focus = default_focus(m);
     if (p->focus_line && p->focus_index < m->nr_partitions)
         m->focus = p->focus_index;
-    if (!p->focus_name[0])
+    if (!p->focus_name.len)
         return;
+    slice_quote(p->focus_name, quote);
     if (i == m->nr_partitions)
         parser_error_at(p, line,
                         "there is no partition '%s' to give the focus to - correct the name",
-                        p->focus_name);
+                        quote);
     else if (p->focus_line && p->focus_index != i)
         parser_error_at(p, p->focus_line, "line %u gives the focus to '%s' - keep one of the two",
-                        line, p->focus_name);
+                        line, quote);
     else
         m->focus = i;
 }
@@ -112,26 +124,51 @@ static bool line_has_error(const struct config *cfg, u32 line)
     return false;
 }
 
-u32 config_line(const struct config *cfg, const struct manifest_partition *part, const char *key)
+/* Of that key among those of a section; 0: not given. */
+static u32 key_line(const u32 *lines, const struct config_key *keys, u32 n, const char *key)
 {
-    for (u32 i = 0; part && i < CONFIG_KEYS; i++) {
-        u32 given = cfg->key_lines[part - cfg->manifest.partitions][i];
-
-        if (given && same_word(config_partition_keys[i].name, key))
-            return given;
+    for (u32 i = 0; i < n; i++) {
+        if (same_word(keys[i].name, key))
+            return lines[i];
     }
-    return part ? part->line : 1;
+    return 0;
 }
 
-static void on_mistake(void *ctx, const struct manifest_partition *part, const char *key,
-                       const char *text)
+u32 config_line(const struct config *cfg, const struct manifest_place *at)
+{
+    const struct manifest *m = &cfg->manifest;
+    u32 line = 0;
+
+    if (at->part)
+        line = key_line(cfg->key_lines[at->part - m->partitions], config_partition_keys, CONFIG_KEYS, at->key);
+    else if (at->channel)
+        line = key_line(cfg->channel_lines[at->channel - m->channels], config_channel_keys, CONFIG_CHANNEL_KEYS, at->key);
+    if (line)
+        return line;
+    return at->part ? at->part->line : at->channel ? at->channel->line : 1;
+}
+
+/* True when a line that could not be read left a default behind: one mistake is enough. */
+static bool told_already(const struct config *cfg, const struct manifest_place *at)
+{
+    u32 line = config_line(cfg, at);
+
+    if (at->part)
+        return line != at->part->line && line_has_error(cfg, line);
+    for (u32 i = 0; at->channel && i < CONFIG_CHANNEL_KEYS; i++) {
+        line = cfg->channel_lines[at->channel - cfg->manifest.channels][i];
+        if (line && line_has_error(cfg, line))
+            return true;
+    }
+    return false;
+}
+
+static void on_mistake(void *ctx, const struct manifest_place *at, const char *text)
 {
     struct parser *p = ctx;
-    u32 line = config_line(p->cfg, part, key);
 
-    if (part && line != part->line && line_has_error(p->cfg, line))
-        return; /* a line that could not be read left a default behind: one mistake is enough */
-    parser_error_at(p, line, "%s", text);
+    if (!told_already(p->cfg, at))
+        parser_error_at(p, config_line(p->cfg, at), "%s", text);
 }
 
 void config_check(struct parser *p)

@@ -15,10 +15,22 @@ enum config_section {
     SECTION_SKIPPED, /* its header has a mistake: what stands in it says nothing */
     SECTION_PITH,
     SECTION_PARTITION,
+    SECTION_CHANNEL,
+    SECTIONS
 };
 
 #define CONFIG_PITH_KEYS 4
 #define CONFIG_QUOTE     40
+#define CONFIG_LISTS     (MANIFEST_PARTITIONS * 4 + MANIFEST_CHANNELS * 2)
+
+/* Names of partitions, looked up when all lines are read. */
+struct config_list {
+    struct slice names;
+    u32 line;
+    const char *key;
+    u64 *bits;
+    const struct manifest_partition *self; /* whose rights these are; NULL: members of a channel */
+};
 
 struct parser {
     struct config *cfg;
@@ -26,11 +38,16 @@ struct parser {
     enum config_section section;
     const char *key;                 /* of the line at hand, for messages */
     struct manifest_partition *part; /* of the section at hand */
-    u32 index;                       /* its number; MANIFEST_PARTITIONS: spare, thrown away */
+    struct manifest_channel *channel;
+    u32 index;                       /* its number; MANIFEST_NONE: its header has a mistake, it fills a spare */
+    u32 *lines;                      /* where its keys were given; 0: nowhere */
     struct manifest_partition spare;
+    struct manifest_channel spare_channel;
+    struct config_list lists[CONFIG_LISTS];
+    u32 nr_lists;
     u32 focus_line, focus_index;      /* of a partition's own focus = yes; line 0: none */
-    char focus_name[16];              /* of [pith] focus */
-    u32 pith_lines[CONFIG_PITH_KEYS]; /* where each key was given; 0: nowhere */
+    struct slice focus_name;          /* of [pith] focus */
+    u32 pith_lines[CONFIG_PITH_KEYS];
 };
 
 struct config_key {
@@ -40,6 +57,7 @@ struct config_key {
 };
 extern const struct config_key config_pith_keys[CONFIG_PITH_KEYS];
 extern const struct config_key config_partition_keys[CONFIG_KEYS];
+extern const struct config_key config_channel_keys[CONFIG_CHANNEL_KEYS];
 
 /* Records a mistake on @line: "what is wrong - what to do". */
 void parser_error_at(struct parser *p, u32 line, const char *fmt, ...) PRINTF(3, 4);
@@ -62,5 +80,10 @@ const char *slice_nearest(struct slice s, const void *names, size_t stride, u32 
 /* Index into cfg->files, added when it is new; MANIFEST_NONE after a mistake. */
 u32 config_file_index(struct parser *p, struct slice name);
 bool config_partition_name(struct slice s);
+/* The value is a list of partitions that sets @bits when all lines are read. */
+void config_list_later(struct parser *p, struct slice v, u64 *bits);
+void config_lists_resolve(struct parser *p);
+/* Of the partition with that name; nr_partitions when there is none. */
+u32 config_partition_index(const struct manifest *m, struct slice name);
 /* What can only be said when all lines are read. */
 void config_check(struct parser *p);

@@ -117,7 +117,7 @@ static u32 edit_distance(struct slice s, const char *word)
 const char *slice_nearest(struct slice s, const void *names, size_t stride, u32 n)
 {
     const char *best = NULL;
-    u32 best_distance = s.len > 4 ? 3 : 2; /* further off is no typing mistake */
+    u32 best_distance = s.len > 4 ? 3 : MIN((u32)s.len, 2); /* further off is no typing mistake */
 
     if (s.len > WORD_MAX)
         return NULL;

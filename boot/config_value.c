@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pith.conf: one function per key that turns its value into the manifest, and the two tables of
+ * pith.conf: one function per key that turns its value into the manifest, and the tables of
  * keys.
  */
 #include "boot/config_parser.h"
@@ -55,7 +55,7 @@ static void set_pith_focus(struct parser *p, struct slice v)
     char quote[CONFIG_QUOTE];
 
     if (config_partition_name(v))
-        memcpy(p->focus_name, v.at, v.len);
+        p->focus_name = v;
     else
         parser_error(p, "'%s' is not the name of a partition - write the name of one of them",
                      slice_quote(v, quote));
@@ -142,7 +142,15 @@ static u64 unit_size(char c)
     }
 }
 
-static void set_memory(struct parser *p, struct slice v)
+/* What a size may be; its bounds also as the user writes them. */
+struct size_rule {
+    u64 least, most, granule;
+    const char *least_text, *most_text, *granule_text, *example;
+    char unit; /* in which the next larger one is told */
+};
+
+/* 0 after a mistake. */
+static u64 read_size(struct parser *p, struct slice v, const struct size_rule *rule)
 {
     struct slice digits = { v.at, v.len - 1 };
     u64 unit = unit_size(v.at[v.len - 1]);
@@ -151,22 +159,52 @@ static void set_memory(struct parser *p, struct slice v)
 
     slice_quote(v, quote);
     if (!unit && slice_number(v, &n))
-        parser_error(p, "memory = %s has no unit - write K, M or G after the number, as in 64M",
-                     quote);
+        parser_error(p, "%s = %s has no unit - write K, M or G after the number, as in %s", p->key, quote, rule->example);
     else if (!unit || !slice_number(digits, &n))
-        parser_error(p, "'%s' is not a size - write a number and K, M or G, as in 64M", quote);
-    else if (n > MANIFEST_MEMORY_MAX / unit)
-        parser_error(p, "memory = %s is too large - the most is %luG", quote,
-                     MANIFEST_MEMORY_MAX >> 30);
-    else if (n * unit < MANIFEST_MEMORY_MIN)
-        parser_error(p, "memory = %s is too small - the least is %luM", quote,
-                     MANIFEST_MEMORY_MIN >> 20);
-    else if (n * unit % MIB(1))
-        parser_error(p, "memory = %s is not a whole number of megabytes - write %luM", quote,
-                     (n * unit + MIB(1) - 1) >> 20);
+        parser_error(p, "'%s' is not a size - write a number and K, M or G, as in %s", quote, rule->example);
+    else if (n > rule->most / unit)
+        parser_error(p, "%s = %s is too large - the most is %s", p->key, quote, rule->most_text);
+    else if (n * unit < rule->least)
+        parser_error(p, "%s = %s is too small - the least is %s", p->key, quote, rule->least_text);
+    else if (n * unit % rule->granule)
+        parser_error(p, "%s = %s is not %s - write %lu%c", p->key, quote, rule->granule_text,
+                     (n * unit + rule->granule - 1) / rule->granule * (rule->granule / unit_size(rule->unit)), rule->unit);
     else
-        p->part->memory = n * unit;
+        return n * unit;
+    return 0;
 }
+
+static void set_memory(struct parser *p, struct slice v)
+{
+    static const struct size_rule rule = {
+        MANIFEST_MEMORY_MIN, MANIFEST_MEMORY_MAX, MIB(1), "1M", "1024G", "a whole number of megabytes", "64M", 'M'
+    };
+    u64 size = read_size(p, v, &rule);
+
+    if (size)
+        p->part->memory = size;
+}
+
+static void set_size(struct parser *p, struct slice v)
+{
+    static const struct size_rule rule = { PAGE_SIZE, MANIFEST_CHANNEL_MAX, PAGE_SIZE, "4K", "64M", "whole pages of 4K", "64K", 'K' };
+
+    p->channel->size = read_size(p, v, &rule);
+}
+
+static void set_create(struct parser *p, struct slice v)
+{
+    static const struct choice choices[] = { { "at-boot", 0 }, { "on-request", MANIFEST_ON_REQUEST } };
+
+    p->part->flags |= choose(p, v, choices, ARRAY_SIZE(choices), "at-boot or on-request");
+}
+
+static void set_may_manage(struct parser *p, struct slice v) { config_list_later(p, v, &p->part->may.manage); }
+static void set_may_signal(struct parser *p, struct slice v) { config_list_later(p, v, &p->part->may.signal); }
+static void set_may_call(struct parser *p, struct slice v) { config_list_later(p, v, &p->part->may.call); }
+static void set_may_share(struct parser *p, struct slice v) { config_list_later(p, v, &p->part->may.share); }
+static void set_writers(struct parser *p, struct slice v) { config_list_later(p, v, &p->channel->writers); }
+static void set_readers(struct parser *p, struct slice v) { config_list_later(p, v, &p->channel->readers); }
 
 #define TRACE_YES KIB(256) /* bytes a core */
 
@@ -379,4 +417,15 @@ const struct config_key config_partition_keys[CONFIG_KEYS] = {
     { "mmio", false, set_mmio },
     { "irqs", false, set_irqs },
     { "dma", false, set_dma },
+    { "create", false, set_create },
+    { "may-manage", false, set_may_manage },
+    { "may-signal", false, set_may_signal },
+    { "may-call", false, set_may_call },
+    { "may-share", false, set_may_share },
+};
+
+const struct config_key config_channel_keys[CONFIG_CHANNEL_KEYS] = {
+    { "size", false, set_size },
+    { "writers", false, set_writers },
+    { "readers", false, set_readers },
 };

@@ -44,7 +44,7 @@ static void refuse(const struct exam *e, const struct window *w, struct manifest
     char text[200];
 
     fmt_str(text, sizeof(text), MANIFEST_KEPT_TEXT, key_of(w), r->first, r->last, p->name, w->first, w->last, w->what);
-    e->mistake(e->ctx, p, key_of(w), text);
+    e->mistake(e->ctx, &(struct manifest_place){ .part = p, .key = key_of(w) }, text);
 }
 
 static void keep(const struct exam *e, u64 first, u64 last, bool ports, const char *what)
@@ -79,7 +79,7 @@ static void refuse_function(const struct exam *e, const struct window *w, struct
 
     fmt_str(text, sizeof(text), "%s 0x%lx-0x%lx of '%s' reaches into 0x%lx-0x%lx of PCI device %02x:%02x.%u, %s", key_of(w),
             r->first, r->last, p->name, w->first, w->last, f >> 8, f >> 3 & 31, f & 7, why);
-    e->mistake(e->ctx, p, key_of(w), text);
+    e->mistake(e->ctx, &(struct manifest_place){ .part = p, .key = key_of(w) }, text);
 }
 
 static struct manifest_function *given_to(struct manifest_partition *p, u32 function)

@@ -89,12 +89,11 @@ static NORETURN void fail_machine(void)
     boot_fail(CONFIG_NAME " does not fit this machine - correct what is listed above");
 }
 
-static void say_mistake(void *ctx, const struct manifest_partition *part, const char *key,
-                        const char *text)
+static void say_mistake(void *ctx, const struct manifest_place *at, const char *text)
 {
     struct config *cfg = ctx;
 
-    say(CONFIG_NAME ":%u: %s", config_line(cfg, part, key), text);
+    say(CONFIG_NAME ":%u: %s", config_line(cfg, at), text);
     cfg->nr_errors++;
 }
 
@@ -138,7 +137,7 @@ static void memory_fits(struct boot *p)
             continue;
         say(CONFIG_NAME ":%u: with the memory of '%s' the partitions want %lu MiB, and %lu MiB are "
                         "free - lower memory",
-            config_line(p->cfg, part, "memory"), part->name, wanted >> 20, free >> 20);
+            config_line(p->cfg, &(struct manifest_place){ .part = part, .key = "memory" }), part->name, wanted >> 20, free >> 20);
         fail_machine();
     }
 }

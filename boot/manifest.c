@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every manifest must satisfy: values in range, names unique, nothing given to two partitions,
- * cores that exist.
+ * cores that exist. Rights and channels: manifest_share.c.
  */
-#include "boot/manifest.h"
-
-#include "hv/lib/fmt.h"
-
-struct exam {
-    const struct manifest *m;
-    u32 nr_modules, nr_cores;
-    manifest_mistake_fn *mistake;
-    void *ctx;
-};
+#include "boot/manifest_exam.h"
 
 /* What no partition may be given on any machine: Pith works with it, emulates it for every guest, or it reaches all memory. */
 struct kept {
@@ -30,6 +21,7 @@ static const struct kept kept_ports[] = {
     { 0xcf8, 0xcff, "PCI configuration and reset" },
 };
 static const struct kept kept_mmio[] = {
+    { MANIFEST_SHARED, MANIFEST_CHANNELS_AT - 1, "pages that Pith shares with every guest" },
     { 0xfec00000, 0xfecfffff, "the I/O APICs" },
     { 0xfed00000, 0xfedfffff, "clocks, IOMMUs and other parts of the chipset" },
     { 0xfee00000, 0xfeefffff, "the local APICs and interrupt messages" },
@@ -41,20 +33,7 @@ static const struct kept kept_irqs[] = {
     { 4, 4, "the console" },
 };
 
-PRINTF(4, 5)
-static void mistake(const struct exam *e, const struct manifest_partition *part, const char *key,
-                    const char *fmt, ...)
-{
-    char text[200];
-    va_list ap;
-
-    va_start(ap, fmt);
-    fmt_vstr(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    e->mistake(e->ctx, part, key, text);
-}
-
-static bool same_name(const char *a, const char *b)
+bool exam_same_name(const char *a, const char *b)
 {
     while (*a && *a == *b) {
         a++;
@@ -63,7 +42,7 @@ static bool same_name(const char *a, const char *b)
     return *a == *b;
 }
 
-static bool terminated(const char *s, size_t size)
+bool exam_terminated(const char *s, size_t size)
 {
     size_t i = 0;
 
@@ -72,27 +51,24 @@ static bool terminated(const char *s, size_t size)
     return i < size;
 }
 
-/* Index of the first byte that a partition's name may not have, or its length. */
-static size_t name_length(const char *s)
+bool exam_name(const char *s)
 {
     size_t i = 0;
 
     while ((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9') || s[i] == '-')
         i++;
-    return i;
+    return i && !s[i];
 }
 
 static void examine_name(const struct exam *e, const struct manifest_partition *p)
 {
-    size_t len = name_length(p->name);
-
-    if (len == 0 || p->name[len])
+    if (!exam_name(p->name))
         mistake(e, p, "", "partition name '%s' is not 1 to 15 of a-z, 0-9 and '-' - rename it",
                 p->name);
-    if (same_name(p->name, "pith") || same_name(p->name, "monitor"))
+    if (exam_same_name(p->name, "pith") || exam_same_name(p->name, "monitor"))
         mistake(e, p, "", "the name '%s' marks Pith's own lines - rename the partition", p->name);
     for (const struct manifest_partition *q = e->m->partitions; q < p; q++) {
-        if (same_name(p->name, q->name))
+        if (exam_same_name(p->name, q->name))
             mistake(e, p, "", "partition '%s' is on line %u already - rename one of the two",
                     p->name, q->line);
     }
@@ -217,6 +193,7 @@ static void examine_mmio(const struct exam *e, const struct manifest_partition *
                 "mmio 0x%lx-0x%lx of '%s' lies in its own memory - lower memory",
                 r->first, r->last, p->name);
         examine_kept(e, p, "mmio", r, kept_mmio, ARRAY_SIZE(kept_mmio));
+        exam_channel_room(e, p, r);
         examine_shared(e, p, false, i);
     }
 }
@@ -344,13 +321,13 @@ static bool partition_sound(const struct manifest_partition *p)
 {
     return p->nr_modules <= MANIFEST_MODULES && p->nr_ports <= MANIFEST_RANGES &&
            p->nr_mmio <= MANIFEST_RANGES && p->nr_irqs <= MANIFEST_RANGES &&
-           terminated(p->name, sizeof(p->name)) && terminated(p->cmdline, sizeof(p->cmdline));
+           exam_terminated(p->name, sizeof(p->name)) && exam_terminated(p->cmdline, sizeof(p->cmdline));
 }
 
 static bool manifest_sound(const struct manifest *m)
 {
     bool sound = m->magic == MANIFEST_MAGIC && m->version == MANIFEST_VERSION &&
-                 m->size == sizeof(*m) && m->nr_partitions <= MANIFEST_PARTITIONS;
+                 m->size == sizeof(*m) && m->nr_partitions <= MANIFEST_PARTITIONS && exam_channels_sound(m);
 
     for (u32 i = 0; sound && i < m->nr_partitions; i++)
         sound = partition_sound(&m->partitions[i]);
@@ -384,6 +361,8 @@ void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
         examine_mmio(&e, p);
         examine_irqs(&e, p);
         examine_cores(&e, p);
+        exam_rights(&e, p);
     }
+    exam_channels(&e);
     examine_core_budget(&e);
 }

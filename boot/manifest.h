@@ -10,19 +10,27 @@
 #define MANIFEST_MEMORY_MAX GIB(1024)
 #define MANIFEST_TRACE_MIN  KIB(4)
 #define MANIFEST_TRACE_MAX  MIB(16)
+#define MANIFEST_SHARED     0xc0000000u /* guest-physical: pages that Pith shares with every guest */
+#define MANIFEST_CHANNELS_AT 0xc0200000u /* then the channels, each at the next multiple of MANIFEST_CHANNEL_STEP */
+#define MANIFEST_CHANNEL_STEP MIB(2)
+#define MANIFEST_CHANNELS_END 0xd0000000u
 #define MANIFEST_IRQ_MAX    23u /* the last pin of a guest's I/O APIC */
 #define MANIFEST_MMIO_MAX   (BIT(52) - 1) /* the widest physical address x86-64 allows */
 
-/*
- * Called once per mistake. @part is the partition it is about, NULL for the whole; @key names the
- * line of pith.conf to change; @text reads "what is wrong - what to do".
- */
-typedef void manifest_mistake_fn(void *ctx, const struct manifest_partition *part, const char *key,
-                                 const char *text);
+/* What a mistake is about, a partition or a channel, or neither: the whole. @key: which line of pith.conf to change. */
+struct manifest_place {
+    const struct manifest_partition *part;
+    const struct manifest_channel *channel;
+    const char *key;
+};
+/* Called once per mistake; @text reads "what is wrong - what to do". */
+typedef void manifest_mistake_fn(void *ctx, const struct manifest_place *at, const char *text);
 
 /* key, first and last, name of the partition; first and last that nobody may have, and what that is */
 #define MANIFEST_KEPT_TEXT "%s 0x%lx-0x%lx of '%s' reaches into 0x%lx-0x%lx, %s - take that out"
 
+/* The guest-physical address of channel @n, the same in every partition; of the one behind the last: where they end. */
+u64 manifest_channel_address(const struct manifest *m, u32 n);
 /* Reports every mistake. @nr_cores: what this machine has, MANIFEST_CORES when not known yet. */
 void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
                       manifest_mistake_fn *mistake, void *ctx);

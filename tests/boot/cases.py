@@ -256,7 +256,7 @@ cmdline = base={base} gsi={gsi} {options}
 
 KEPT = [ # ranges that nobody may have on that machine, and what is said
     ('mmio = 0x30000000-0x30000fff', 'RAM - take that out'), ('mmio = 0xb0080000-0xb0080fff', 'PCI configuration'),
-    ('mmio = 0xc0100000-0xc0100fff', 'the screen'), ('mmio = 0xc1032000-0xc1032fff', "the screen's device"),
+    ('mmio = 0xc0200000-0xc0200fff', 'the screen'), ('mmio = 0xc1032000-0xc1032fff', "the screen's device"),
     ('mmio = 0x3f00000000000-0x3f00000000fff', 'addresses that this processor does not have'),
     ('mmio = 0xc1000000-0xc1000fff', '0xc1000000-0xc101ffff of PCI device 00:10.0, which could write to all memory - .*dma = trusted'),
     ('ports = 0x6100-0x6107', 'PCI device 00:1f.2, which could'), ('ports = 0x660', 'power management'),

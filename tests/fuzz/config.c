@@ -2,8 +2,8 @@
 /*
  * The parser of pith.conf on the examples of the tree with lines, words and bytes changed. What it accepts the hypervisor
  * must accept, but for real devices; what it refuses it must explain.
- * LINK: boot/config.c boot/config_check.c boot/config_slice.c boot/config_value.c
- * LINK: boot/manifest.c hv/lib/fmt.c
+ * LINK: boot/config.c boot/config_check.c boot/config_share.c boot/config_slice.c boot/config_value.c
+ * LINK: boot/manifest.c boot/manifest_share.c hv/lib/fmt.c
  */
 #include "boot/config.h"
 #include "tests/unit/manifest_check.h"
@@ -24,6 +24,9 @@ static const char *const words[] = {
     "dedicated = yes\n", "focus = yes\n", "restart = always\n", "strict = yes\n", "kvm = no\n", "ports = 0x2f8-0x2ff\n", "irqs = 5-12\n",
     "irqs = 5-13\n", "dma = trusted\n",
     "ports = 257,258,259,260,261,262,263,264\n", "ports = 257,258,259,260,261,262,263,264,265\n", "mmio = 0xfe000000-0xfe000fff\n",
+    "[channel a]\n", "[channel ", "*", "debian, serial", "serial, debian", "size = 64K\n", "size = 64M\n", "size = 2M\n", "size = 4097K\n",
+    "writers = serial\n", "readers = debian\n", "readers = *\n", "create = on-request\n", "create = at-boot\n", "may-manage = *\n",
+    "may-manage = debian\n", "may-signal = serial\n", "may-call = hello, linux\n", "may-share = *\n", "mmio = 0xc0200000-0xc03fffff\n",
 };
 
 static void read_source(u32 i, const char *name)

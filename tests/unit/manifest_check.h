@@ -11,13 +11,12 @@ struct first {
     bool found;
 };
 
-static inline void keep_first(void *ctx, const struct manifest_partition *part, const char *key, const char *text)
+static inline void keep_first(void *ctx, const struct manifest_place *at, const char *text)
 {
     struct first *first = ctx;
 
-    (void)key;
     if (!first->found)
-        fmt_str(first->why, first->size, "pith.conf:%u: %s", part ? part->line : 1, text);
+        fmt_str(first->why, first->size, "pith.conf:%u: %s", at->part ? at->part->line : at->channel ? at->channel->line : 1, text);
     first->found = true;
 }
 

@@ -1,74 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pith.conf: what is understood, and that every mistake is told with its line.
- * LINK: boot/config.c boot/config_check.c boot/config_slice.c boot/config_value.c
- * LINK: boot/manifest.c hv/lib/fmt.c
+ * LINK: boot/config.c boot/config_check.c boot/config_share.c boot/config_slice.c boot/config_value.c
+ * LINK: boot/manifest.c boot/manifest_share.c hv/lib/fmt.c
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "boot/config.h"
-
-static struct config cfg;
-
-/* From memory of exactly that size, so that the sanitizer sees a byte read too far. */
-static bool parse_bytes(const void *text, size_t size)
-{
-    char *exact = malloc(size);
-    bool good;
-
-    memcpy(exact, text, size);
-    memset(&cfg, 0xee, sizeof(cfg));
-    good = config_parse(&cfg, exact, size);
-    free(exact);
-    assert_int_equal(good, cfg.nr_errors == 0);
-    for (u32 i = 0; i < MIN(cfg.nr_errors, CONFIG_ERRORS); i++) {
-        assert_non_null(strstr(cfg.errors[i].text, " - ")); /* what is wrong - what to do */
-        assert_true(cfg.errors[i].line > 0);
-        assert_true(i == 0 || cfg.errors[i - 1].line <= cfg.errors[i].line);
-    }
-    return good;
-}
-
-static bool parse(const char *text)
-{
-    return parse_bytes(text, strlen(text));
-}
-
-static void expect_good(const char *text)
-{
-    if (!parse(text))
-        fail_msg("line %u: %s", cfg.errors[0].line, cfg.errors[0].text);
-}
-
-/* One mistake, on that line, with these words. */
-static void expect_bad(const char *text, u32 line, const char *words)
-{
-    assert_false(parse(text));
-    if (cfg.nr_errors != 1 || cfg.errors[0].line != line || !strstr(cfg.errors[0].text, words))
-        fail_msg("%u mistakes, first in line %u: %s; wanted line %u: %s", cfg.nr_errors,
-                 cfg.errors[0].line, cfg.errors[0].text, line, words);
-}
-
-/* The same for one line in an otherwise good partition: it is the third. */
-static void expect_bad_line(const char *line, const char *words)
-{
-    char text[4096];
-
-    snprintf(text, sizeof(text), "[partition a]\nimage = x\n%s\n", line);
-    expect_bad(text, 3, words);
-}
-
-static const struct manifest_partition *part(u32 i)
-{
-    return &cfg.manifest.partitions[i];
-}
+#include "tests/unit/config_text.h"
 
 static const struct manifest_partition *with_line(const char *line)
 {
@@ -256,7 +192,8 @@ static void keys(void **state)
     (void)state;
     expect_bad_line("memroy = 64M", "did you mean 'memory'?");
     expect_bad_line("Memory = 64M", "did you mean 'memory'?");
-    expect_bad_line("colour = red", "a partition has image");
+    expect_bad_line("colour = red", "a partition has image, initrd, ");
+    expect_bad_line("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx = 1", ", may-call and may-share");
     expect_bad_line("poweroff = never", "belongs to [pith]");
     expect_bad_line("just words", "is not KEY = VALUE");
     expect_bad_line("= 3", "no key ''");
@@ -476,10 +413,10 @@ static void lines_of_keys(void **state)
 {
     (void)state;
     expect_good("[partition a]\nimage=x\n\nmemory=1M\n[partition b]\nimage=x\n");
-    assert_int_equal(config_line(&cfg, part(0), "memory"), 4);
-    assert_int_equal(config_line(&cfg, part(1), "memory"), 5);
-    assert_int_equal(config_line(&cfg, part(1), "nothing"), 5);
-    assert_int_equal(config_line(&cfg, NULL, "memory"), 1);
+    assert_int_equal(part_line(part(0), "memory"), 4);
+    assert_int_equal(part_line(part(1), "memory"), 5);
+    assert_int_equal(part_line(part(1), "nothing"), 5);
+    assert_int_equal(part_line(NULL, "memory"), 1);
 }
 
 /* Whatever the bytes are, the parser ends, stays inside its memory, and makes a manifest that is
@@ -513,7 +450,13 @@ static void any_bytes(void **state)
                                           "\"",
                                           "dedicated=yes\n",
                                           "vcpus=",
-                                          "[partition b]\n" };
+                                          "[partition b]\n",
+                                          "[channel a]\n",
+                                          "size=4K\n",
+                                          "writers=",
+                                          "may-call=a,",
+                                          "may-manage=*\n",
+                                          "create=on-request\n" };
     char text[512];
 
     (void)state;

@@ -44,12 +44,12 @@ void pci_each(void (*fn)(void *ctx, u32 function), void *ctx)
     for (u32 f = F2; f <= SCREEN; f += 8)
         fn(ctx, f);
 }
-static void note(void *ctx, const struct manifest_partition *part, const char *key, const char *text)
+static void note(void *ctx, const struct manifest_place *at, const char *text)
 {
     size_t len = strlen(said);
 
     assert_ptr_equal(ctx, &m);
-    snprintf(said + len, sizeof(said) - len, "%u: %s: %s\n", part->line, key, text);
+    snprintf(said + len, sizeof(said) - len, "%u: %s: %s\n", at->part->line, at->key, text);
 }
 
 static int fresh(void **state)

@@ -1,68 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's own check of the manifest: it believes neither the parser nor the loader.
- * LINK: boot/manifest.c hv/lib/fmt.c
+ * LINK: boot/manifest.c boot/manifest_share.c hv/lib/fmt.c
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "tests/unit/manifest_check.h"
-
-static struct manifest m;
-static char why[256];
-
-static struct manifest_partition *add(const char *name)
-{
-    struct manifest_partition *p = &m.partitions[m.nr_partitions++];
-
-    strcpy(p->name, name);
-    p->line = 10 * m.nr_partitions;
-    p->initrd = MANIFEST_NONE;
-    p->vcpus = 1;
-    p->memory = MIB(64);
-    return p;
-}
-
-static int fresh(void **state)
-{
-    (void)state;
-    memset(&m, 0, sizeof(m));
-    m.magic = MANIFEST_MAGIC;
-    m.version = MANIFEST_VERSION;
-    m.size = sizeof(m);
-    add("a");
-    return 0;
-}
-
-#define A (&m.partitions[0])
+#include "tests/unit/manifest_fixture.h"
 
 static void cores_of(struct manifest_partition *p, u64 mask, u32 flags)
 {
     p->cores[0] = mask;
     p->flags = flags | (mask ? MANIFEST_CORES_GIVEN : 0);
-}
-
-static void no_mistake(void *ctx, const struct manifest_partition *p, const char *key, const char *text)
-{
-    (void)ctx, (void)p;
-    fail_msg("%s: %s", key, text);
-}
-
-static void expect_good(u32 nr_cores)
-{
-    manifest_examine(&m, 4, nr_cores, no_mistake, NULL);
-}
-
-static void expect_bad(u32 nr_cores, const char *line, const char *words)
-{
-    assert_int_equal(manifest_check(&m, 4, nr_cores, why, sizeof(why)), PITH_E_ARG);
-    if (strncmp(why, line, strlen(line)) || !strstr(why, words) || !strstr(why, " - "))
-        fail_msg("said '%s', wanted '%s ... %s'", why, line, words);
 }
 
 static void good_ones(void **state)
@@ -235,8 +181,12 @@ static void mmio(void **state)
     expect_bad(1, "pith.conf:10: ", "its own memory");
     A->mmio[0] = (struct manifest_range){ GIB(4) + MIB(1), GIB(4) + MIB(2) - 1 };
     expect_good(1);
-    A->mmio[0] = (struct manifest_range){ GIB(3), GIB(3) + 4095 };
+    A->mmio[0] = (struct manifest_range){ 0xc0200000, 0xcfffffff };
     expect_good(1);
+    A->mmio[0].first -= PAGE_SIZE;
+    expect_bad(1, "pith.conf:10: ", "shares with every guest");
+    A->mmio[0] = (struct manifest_range){ GIB(3), GIB(3) + 4095 };
+    expect_bad(1, "pith.conf:10: ", "shares with every guest");
 }
 
 static void given_once(void **state)
@@ -324,13 +274,12 @@ static void dedicated_without_a_list(void **state)
     expect_bad(3, "pith.conf:30: ", "no core is left for 'c'");
 }
 
-static void count_mistake(void *ctx, const struct manifest_partition *p, const char *key,
-                          const char *text)
+static void count_mistake(void *ctx, const struct manifest_place *at, const char *text)
 {
     u32 *n = ctx;
 
-    assert_true(p == A);
-    assert_string_equal(key, *n == 0 ? "image" : "vcpus");
+    assert_true(at->part == A);
+    assert_string_equal(at->key, *n == 0 ? "image" : "vcpus");
     assert_non_null(text);
     ++*n;
 }
@@ -383,6 +332,9 @@ static void any_bytes(void **state)
         add("b");
         for (u32 i = 0; i < 8; i++)
             ((u8 *)m.partitions)[(u32)rand() % (2 * sizeof(m.partitions[0]))] = (u8)rand();
+        m.nr_channels = 3;
+        for (u32 i = 0; i < 20; i++)
+            ((u8 *)m.channels)[(u32)rand() % (3 * sizeof(m.channels[0]))] = (u8)rand();
         assert_in_range(manifest_check(&m, 4, 4, why, sizeof(why)), PITH_OK, PITH_E_ARG);
     }
 }
