@@ -9,13 +9,17 @@ void config_list_later(struct parser *p, struct slice v, u64 *bits)
     p->lists[p->nr_lists++] = (struct config_list){ v, p->line, p->key, bits, p->section == SECTION_PARTITION ? p->part : NULL };
 }
 
-static const char *nearest_partition(const struct manifest *m, struct slice name)
+/* Among those that may stand in the list. */
+static const char *nearest_partition(const struct manifest *m, const struct config_list *l, struct slice name)
 {
     const char *names[MANIFEST_PARTITIONS];
+    u32 n = 0;
 
-    for (u32 i = 0; i < m->nr_partitions; i++)
-        names[i] = m->partitions[i].name;
-    return slice_nearest(name, names, sizeof(*names), m->nr_partitions);
+    for (u32 i = 0; i < m->nr_partitions; i++) {
+        if (&m->partitions[i] != l->self)
+            names[n++] = m->partitions[i].name;
+    }
+    return slice_nearest(name, names, sizeof(*names), n);
 }
 
 /* Sets the bit of one name. */
@@ -23,7 +27,7 @@ static bool resolve_name(struct parser *p, const struct config_list *l, struct s
 {
     const struct manifest *m = &p->cfg->manifest;
     u32 i = config_partition_index(m, name);
-    const char *near = nearest_partition(m, name);
+    const char *near = nearest_partition(m, l, name);
     char quote[CONFIG_QUOTE];
 
     slice_quote(name, quote);

@@ -405,6 +405,8 @@ CASES = [
     refused('section', HELLO + '[partitoin x]\n', 6, 'partitoin'),
     refused('no-file', HELLO.replace('hello.elf', 'absent.elf'), 4, r'absent\.elf'),
     refused('device-kept', HELLO + 'ports = 0x60-0x64\n', 6, 'keyboard'),
+    refused('right', HELLO + 'may-call = helo\n', 6, "no partition 'helo' for 'may-call'"),
+    refused('channel', HELLO + '[channel ring]\nsize = 64K\nwriters = hello\n', 8, 'one partition alone has channel'),
     refused('device-twice', HELLO + 'irqs = 3, 3\n', 6, 'given to .* already'),
     Case('config-devices', QEMU, KEPT_CONFIG, [rf'^\[pith\] pith\.conf:{5 + 4 * i}: .*{said}' for i, (_, said) in enumerate(KEPT) if said],
          [rf'pith\.conf:{5 + 4 * i}:' for i, (_, said) in enumerate(KEPT) if not said] + [r'^\[p0\] '],

@@ -111,6 +111,26 @@ static void check_refused(const struct config *cfg)
     }
 }
 
+/* Nobody outside, nobody twice, nobody alone; said without the check that accepted it. */
+static void check_shared(const struct manifest *m)
+{
+    FUZZ_CHECK(m->nr_channels <= MANIFEST_CHANNELS);
+    for (u32 i = 0; i < m->nr_channels; i++) {
+        const struct manifest_channel *c = &m->channels[i];
+        u64 all = c->writers | c->readers;
+
+        FUZZ_CHECK(c->size >= 4096 && c->size <= MIB(64) && c->size % 4096 == 0 && c->name[0] && c->line);
+        FUZZ_CHECK(all >> m->nr_partitions == 0 && (c->writers & c->readers) == 0 && c->writers && (all & (all - 1)));
+        FUZZ_CHECK(manifest_channel_address(m, i) % MIB(2) == 0 && manifest_channel_address(m, i) + c->size <= 0xd0000000);
+    }
+    for (u32 i = 0; i < m->nr_partitions; i++) {
+        const struct manifest_rights *may = &m->partitions[i].may;
+        u64 all = may->manage | may->signal | may->call | may->share;
+
+        FUZZ_CHECK(all >> m->nr_partitions == 0 && !(all & BIT(i)));
+    }
+}
+
 static void check_accepted(const struct config *cfg)
 {
     const struct manifest *m = &cfg->manifest;
@@ -119,6 +139,7 @@ static void check_accepted(const struct config *cfg)
     FUZZ_CHECK(manifest_check(m, cfg->nr_files, MANIFEST_CORES, why, sizeof(why)) == PITH_OK);
     FUZZ_CHECK(cfg->nr_errors == 0 && m->nr_partitions > 0 && m->focus < m->nr_partitions);
     FUZZ_CHECK(cfg->nr_files <= CONFIG_FILES);
+    check_shared(m);
     for (u32 i = 0; i < cfg->nr_files; i++)
         FUZZ_CHECK(memchr(cfg->files[i].name, 0, CONFIG_FILE_NAME));
     fuzz_accepted++;

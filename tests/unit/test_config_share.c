@@ -75,6 +75,7 @@ static void wrong_rights(void **state)
     }
     expect_bad(three("may-mange = b"), 3, "did you mean 'may-manage'?");
     expect_bad("[partition disk]\nimage=x\n[partition net]\nimage=x\nmay-call=dissk\n", 5, "did you mean 'disk'?");
+    expect_bad("[partition disk]\nimage=x\nmay-call=dissk\n[partition net]\nimage=x\n", 3, "no partition 'dissk' for");
     expect_bad("[pith]\nmay-call=a\n[partition a]\nimage=x\n", 2, "'may-call' belongs to a partition");
 }
 
