@@ -211,7 +211,7 @@ void cpu_main(void)
         cpu->current = v;
         switch (vcpu_run(v)) {
         case LEAVE_YIELD:
-            sched_ready(cpu, v);
+            sched_give_way(cpu, v);
             break;
         case LEAVE_BLOCK:
             v->state = VCPU_BLOCKED;

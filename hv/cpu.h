@@ -20,6 +20,8 @@ struct cpu {
     u32 joined;                  /* enum cpu_joined, written by this core when it has started */
     u32 parked;                  /* set by this core when it obeyed cpus_park() */
     struct vcpu *ready_first, *ready_last; /* runnable vCPUs, round robin */
+    struct vcpu *handoff;        /* runs next, in the slice that goes on */
+    u32 lenders;                 /* that many of the first ready ones wait for the rest of the slice, which they lent */
     u32 nr_vcpus;                /* whose home this is */
     bool dedicated;
     struct timer_queue timers;

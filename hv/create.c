@@ -11,6 +11,7 @@
 #include "hv/lib/string.h"
 #include "hv/load.h"
 #include "hv/ram.h"
+#include "hv/rights.h"
 
 #define LOW_RAM_MAX GIB(3)
 #define PAGES(bytes) (ALIGN_UP((u64)(bytes), PAGE_SIZE) / PAGE_SIZE)
@@ -119,7 +120,7 @@ static enum pith_status make_vcpu(struct partition *p, u32 index, struct cpu *ho
     vcpu_init(v, p, index, home);
     v->cpuid = (struct vcpuid_env){
         .host = host_cpuid, .apic_id = index, .nr_vcpus = p->nr_vcpus, .tsc_khz = arch_tsc_khz(),
-        .features = PITH_FEATURE_CONSOLE | PITH_FEATURE_TIME | PITH_FEATURE_WAIT,
+        .features = p->features,
         .hypercall_insn = hypercall_insn(), .kvm = !(p->conf->flags & MANIFEST_NO_KVM), .x2apic = true,
     };
     p->vcpus[index] = v;
@@ -197,6 +198,7 @@ static enum pith_status create(const struct manifest_partition *c, u32 index, st
     p->restart.deadline = TIMER_NEVER;
     isa_init(p);
     p->nr_vcpus = c->vcpus;
+    rights_init(p);
     st = arch_vm_init(&p->vm, &p->frames);
     if (st == PITH_OK)
         st = make_ram(p);
@@ -214,7 +216,7 @@ static enum pith_status create(const struct manifest_partition *c, u32 index, st
         return PITH_E_ARG;
     }
     p->frames_given = p->frames.nr_total - p->frames.nr_free;
-    partition_register(p);
+    partition_register(p, index);
     return PITH_OK;
 }
 

@@ -6,5 +6,12 @@
 #include "hv/exit.h"
 
 u32 hypercall_insn(void);   /* PITH_HC_VMCALL or PITH_HC_VMMCALL: which one this processor has */
-/* Hypercall WAIT is over: RAX and RBX of a vCPU that blocked in it. */
-void hypercall_wait_done(struct vcpu *v);
+
+/*
+ * A call: arguments in RBX RCX RDX RSI RDI, where its results go too; returns the status. One that blocks (vcpu_block()) returns
+ * PITH_OK, and its done() has the last word.
+ */
+typedef enum pith_status hc_fn(struct vcpu *v, struct x86_gprs *g);
+#define HC(nr, NAME, handler, nargs, cap, arguments, results, errors) hc_fn hc_##handler;
+#include "hv/abi/hypercalls.def"
+#undef HC

@@ -34,10 +34,11 @@ struct partition *partition_find(const char *name)
     return NULL;
 }
 
-void partition_register(struct partition *p)
+void partition_register(struct partition *p, u32 index)
 {
-    p->index = nr_partitions;
-    partitions[nr_partitions++] = p;
+    p->index = index;
+    partitions[index] = p;
+    nr_partitions = MAX(nr_partitions, index + 1);
 }
 
 void partitions_set_poweroff(bool when_done)

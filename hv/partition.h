@@ -26,19 +26,24 @@ enum partition_state {
 enum partition_wish { WISH_NONE, WISH_STOP, WISH_START }; /* of a person, against what its policy says */
 enum partition_end { END_NONE, END_EXIT, END_FAULT, END_STOPPED, END_RESET /* the guest wants to start afresh */ };
 
+enum right { RIGHT_MANAGE, RIGHT_SIGNAL, RIGHT_CALL, RIGHT_SHARE, RIGHTS }; /* hv/rights.h */
+
 struct extent { gpa_t gpa; hpa_t hpa; u64 size; };
 
 struct partition {
     const struct manifest_partition *conf;
     const char *name;
-    u32 index, nr_vcpus;
+    u32 index, nr_vcpus;                /* its place in pith.conf */
     u32 state;                          /* enum partition_state; atomics: written by core 0, and by the last vCPU to leave */
     u32 live;                           /* vCPUs that have not left yet */
     bool traced;                        /* core 0 writes it */
     u32 end;                            /* enum partition_end, why it is stopped */
     u8 wish;                            /* enum partition_wish, for when its vCPUs have left; core 0 only */
     u64 exit_status;
-    u64 caps;
+    u64 may[RIGHTS];                    /* whom it may reach, by index */
+    u64 caps;                           /* enum pith_cap: the rights that reach anybody */
+    u64 features;                       /* enum pith_feature, what it may use */
+    u64 denied, denied_tsc;             /* calls for which it lacked a right; when the last was told */
     struct frame_pool frames;           /* private: tables, bitmaps, VMCS or VMCB, XSAVE; mapped in the hypervisor */
     u64 frames_given;                   /* of these when it was created: neither more nor less ever after */
     struct extent ram[PARTITION_EXTENTS]; /* its RAM: never mapped */
@@ -69,7 +74,7 @@ struct partition {
 };
 
 extern u32 nr_partitions;
-void partition_register(struct partition *p);
+void partition_register(struct partition *p, u32 index);
 void partitions_set_poweroff(bool when_done);
 void partitions_set_clock(u64 seconds); /* since 1970, now */
 struct partition *partition_get(u32 index);

@@ -4,12 +4,12 @@
 
 #include "arch/x86/cpu/regs.h"
 #include "hv/exit.h"
-#include "hv/hypercall.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
 #include "hv/partition.h"
 #include "hv/report.h"
 #include "hv/sched.h"
+#include "hv/time.h"
 #include "hv/trace.h"
 
 static void lapic_timer_due(struct timer *t)
@@ -329,15 +329,34 @@ static void deliver(struct vcpu *v)
     }
 }
 
-/* WAIT ends by its time or by anything pending, deliverable or not. */
+bool vcpu_interrupted(const struct vcpu *v)
+{
+    return vlapic_highest_irr(&v->lapic) >= 0 || v->nmi_pending || isa_wants(v, &v->part->isa) ||
+           v->arch.interrupted.valid; /* on its way in already: not in IRR any more */
+}
+
+void vcpu_block(struct vcpu *v, u64 deadline, vcpu_done_fn *done)
+{
+    v->arch.wait = WAIT_CALL;
+    v->done = done;
+    v->wait_deadline = time_deadline(v->part, deadline);
+    timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
+}
+
+void vcpu_wake(struct vcpu *v)
+{
+    if (v->home != this_cpu())
+        vcpu_post(v, VCPU_PEND_WAKE);
+    else if (v->state == VCPU_BLOCKED)
+        sched_ready(v->home, v);
+}
+
 static void check_wait_call(struct vcpu *v)
 {
-    if (arch_tsc() < v->wait_deadline && vlapic_highest_irr(&v->lapic) < 0 && !v->nmi_pending &&
-        !isa_wants(v, &v->part->isa) && !v->arch.interrupted.valid) /* on its way in already: not in IRR any more */
+    if (!v->done(v, arch_tsc() >= v->wait_deadline))
         return;
     timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
     v->arch.wait = WAIT_NONE;
-    hypercall_wait_done(v);
 }
 
 enum vcpu_leave vcpu_fail(struct vcpu *v, const struct vm_exit *exit)

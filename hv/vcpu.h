@@ -25,7 +25,7 @@ enum vcpu_pending {
     VCPU_PEND_ISA = 512, /* vCPU 0: the 8259s' output was asserted, or the 8254's next edge has moved */
 };
 /* Why a vCPU does not run although its partition does. */
-enum vcpu_wait { WAIT_NONE, WAIT_HLT, WAIT_CALL /* hypercall WAIT */, WAIT_SIPI };
+enum vcpu_wait { WAIT_NONE, WAIT_HLT, WAIT_CALL /* in a hypercall, until done() */, WAIT_SIPI };
 
 /*
  * All that another core may write, with atomics only.
@@ -46,6 +46,9 @@ union insn_key {
 };
 struct decoded { union insn_key key; struct insn insn; };
 
+/* Asked whenever the vCPU is woken; @late: its deadline has passed. True: the results are in its registers, it goes on. */
+typedef bool vcpu_done_fn(struct vcpu *v, bool late);
+
 struct vcpu {
     struct arch_vcpu arch;     /* first: vcpu_of() */
     struct partition *part;
@@ -63,6 +66,7 @@ struct vcpu {
     struct vlapic lapic;
     struct timer lapic_timer, wait_timer;
     u64 wait_deadline;         /* host TSC, of WAIT_CALL */
+    vcpu_done_fn *done;        /* of WAIT_CALL */
     u64 tsc_offset;            /* guest TSC = host TSC + this */
     u64 tsc_adjust;
     u64 msr_store[VMSR_STORES];
@@ -91,6 +95,11 @@ void vcpu_post(struct vcpu *v, u64 what);
 /* Of one that has left, core 0: drops what was posted before. It may run before this returns. */
 void vcpu_start(struct vcpu *v);
 void vcpu_post_irq(struct vcpu *v, u8 vector, bool level);
+/* Of the resident one, in a hypercall: it sleeps until @done says so. @deadline: ns since its partition started, 0: none. */
+void vcpu_block(struct vcpu *v, u64 deadline, vcpu_done_fn *done);
+/* From any core: one that sleeps asks its done() again. */
+void vcpu_wake(struct vcpu *v);
+bool vcpu_interrupted(const struct vcpu *v); /* an interrupt is pending, deliverable or not */
 /* On the home core: after changes of the vLAPIC timer. */
 void vcpu_arm_timer(struct vcpu *v);
 void vcpu_set_backstop(struct vcpu *v);   /* resident: an exit within a slice's time from now, whatever the guest does */

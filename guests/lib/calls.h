@@ -49,6 +49,12 @@ static inline struct pith_result pith_exit(uint64_t status)
     return pith_hypercall(PITH_CALL_BASE + 6, status, 0, 0, 0, 0);
 }
 
+/* results: RBX me (partition), RCX vcpu (number), RDX vcpus (number) */
+static inline struct pith_result pith_self(void)
+{
+    return pith_hypercall(PITH_CALL_BASE + 7, 0, 0, 0, 0, 0);
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,7 +12,7 @@ extern "C" {
 
 struct pith_result {
     int64_t status;    /* enum pith_status, or PITH_CALL_UNKNOWN */
-    uint64_t rbx, rcx; /* results; a call that returns none leaves the arguments */
+    uint64_t rbx, rcx, rdx, rsi, rdi; /* results, as many as the call has */
 };
 
 /* PITH_HC_VMCALL or PITH_HC_VMMCALL: asked of CPUID once, before guest_main(). */
@@ -25,12 +25,10 @@ static inline struct pith_result pith_hypercall(uint64_t rax, uint64_t rbx, uint
     struct pith_result r;
 
     if (pith_hypercall_insn == PITH_HC_VMMCALL)
-        __asm__ volatile("vmmcall" : "+a"(rax), "+b"(rbx), "+c"(rcx) : "d"(rdx), "S"(rsi), "D"(rdi) : "memory");
+        __asm__ volatile("vmmcall" : "+a"(rax), "+b"(rbx), "+c"(rcx), "+d"(rdx), "+S"(rsi), "+D"(rdi) : : "memory");
     else
-        __asm__ volatile("vmcall" : "+a"(rax), "+b"(rbx), "+c"(rcx) : "d"(rdx), "S"(rsi), "D"(rdi) : "memory");
-    r.status = (int64_t)rax;
-    r.rbx = rbx;
-    r.rcx = rcx;
+        __asm__ volatile("vmcall" : "+a"(rax), "+b"(rbx), "+c"(rcx), "+d"(rdx), "+S"(rsi), "+D"(rdi) : : "memory");
+    r = (struct pith_result){ (int64_t)rax, rbx, rcx, rdx, rsi, rdi };
     return r;
 }
 

@@ -12,4 +12,5 @@ enum pith_status {
     PITH_E_STATE = 6, /* the object is not in a state that allows this */
     PITH_E_HW = 7,    /* the processor or machine lacks a required feature */
     PITH_E_GONE = 8,  /* the peer was stopped or destroyed meanwhile */
+    PITH_E_TIMEOUT = 9, /* the deadline passed first */
 };

@@ -41,11 +41,12 @@ NO_ACPI = LINUX.replace(LINUX_CMDLINE, LINUX_CMDLINE + ' acpi=off')  # cannot po
 NEITHER = NO_ACPI + 'kvm = no\n'
 GUEST_TESTS = ['abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', 'mmiofault', 'legacy', 'lapic', 'exitcode', 'fault']
 LAPIC = 'vcpus = 2\ncores = 0\ncmdline = step=5' # every fifth offset: each of a register's bytes, in the time of every day
+ALL_RIGHTS = ''.join(f'may-{right} = fault\n' for right in ('manage', 'signal', 'call', 'share')) # nobody is hurt by 'fault' being reached
 GUESTS = '[pith]\npoweroff = when-done\n' + ''.join(f"""
 [partition {name}]
 image = {name}.elf
 memory = 8M
-{dict(isolate='modules = hello.elf', legacy='kvm = no', lapic=LAPIC).get(name, '')}
+{dict(isolate='modules = hello.elf', legacy='kvm = no', lapic=LAPIC, abi=ALL_RIGHTS).get(name, '')}
 """ for name in GUEST_TESTS)
 # Where an emulator is known to be wrong: machine, what of tests/guest/events.c stays out there (enum without), and why.
 EXCEPTIONS = [

@@ -4,7 +4,7 @@
  * cpu_main(), and may be interrupted by one another at every atomic access and every call below the seam; a fourth one types
  * the monitor's commands. For each script, every schedule with one preemption is tried, then random ones. What they must
  * never do is in check_run() and settle(). LIFECYCLE_RUNS=N in the environment: random schedules a script.
- * LINK: hv/timer.c hv/trace_none.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
+ * LINK: hv/timer.c hv/time.c hv/trace_none.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
  * LINK: hv/vdev/vpic.c hv/vdev/vpit.c
  */
 #include <setjmp.h>
@@ -427,10 +427,13 @@ static enum exit_action first_steps(struct vcpu *v, struct guest *g)
     }
 }
 
+static bool wait_over(struct vcpu *v, bool late) { return late || vcpu_interrupted(v); }
+
 static enum exit_action wait_a_little(struct vcpu *v, struct guest *g)
 {
     progress[0]++;
     v->arch.wait = WAIT_CALL;
+    v->done = wait_over;
     v->wait_deadline = now + (g->step++ % 2 ? 7 : 300);
     timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
     return EXIT_SKIP;
@@ -563,7 +566,6 @@ enum exit_action exit_handle(struct arch_vcpu *a, struct vm_exit *e)
     return EXIT_RESUME;
 }
 
-void hypercall_wait_done(struct vcpu *v) { (void)owner(&v->arch); }
 void report_vcpu(struct vcpu *v, const struct vm_exit *e) { (void)owner(&v->arch), (void)e; guest_of(v)->left = true; }
 void report_registers(struct vcpu *v) { (void)owner(&v->arch); }
 u64 vmsr_store_reset(u32 i) { (void)i; return 0; }
@@ -676,7 +678,7 @@ static void set_up_partition(struct partition *p, const char *name, u32 n, struc
     *p = (struct partition){ .conf = &confs[p - parts], .plan = &plan, .name = name, .nr_vcpus = n };
     p->restart.deadline = TIMER_NEVER;
     isa_init(p);
-    partition_register(p);
+    partition_register(p, nr_partitions);
     for (u32 i = 0; i < n; i++) {
         p->vcpus[i] = &v[i];
         vcpu_init(&v[i], p, i, &actors[homes[i]].cpu);

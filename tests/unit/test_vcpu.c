@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
- * LINK: hv/vcpu.c hv/isa.c hv/trace_none.c hv/sched.c hv/timer.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vpic.c hv/vdev/vpit.c
+ * LINK: hv/vcpu.c hv/isa.c hv/trace_none.c hv/sched.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vpic.c hv/vdev/vpit.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,6 @@
 
 #include "arch/x86/cpu/regs.h"
 #include "hv/exit.h"
-#include "hv/hypercall.h"
 #include "hv/lib/log.h"
 #include "hv/partition.h"
 #include "hv/report.h"
@@ -97,7 +96,7 @@ void arch_irq_window(void)
 void arch_timer_set(u64 tsc) { timer_tsc = tsc; }
 void cpu_attend(struct cpu *c) { c->attention = false; timers_run(&c->timers, now); }
 void cpu_ring(struct cpu *c) { (void)c; rings++; }
-void hypercall_wait_done(struct vcpu *v) { (void)v; waits_done++; }
+static bool wait_over(struct vcpu *v, bool late) { if (!late && !vcpu_interrupted(v)) return false; waits_done++; return true; }
 void report_vcpu(struct vcpu *v, const struct vm_exit *e) { (void)v, (void)e; failed++; }
 void report_registers(struct vcpu *v) { assert_ptr_equal(v->home->arch.loaded, &v->arch); shown++; }
 enum pith_status partition_stop(struct partition *p, enum partition_end end) { (void)p, (void)end; stopped++; return PITH_OK; }
@@ -398,6 +397,7 @@ static void a_wait_goes_on_behind_a_pause(void **state)
     step(VM_EXIT_HLT, EXIT_SKIP, pause_it);
     vcpu_run(&vcpu);
     vcpu.arch.wait = WAIT_CALL;
+    vcpu.done = wait_over;
     vcpu.wait_deadline = 200;
     now = 300;
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
@@ -445,6 +445,7 @@ static void wait_ends_by_an_interrupt(void **state)
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     vcpu_run(&vcpu);
     vcpu.arch.wait = WAIT_CALL;
+    vcpu.done = wait_over;
     vcpu.wait_deadline = TIMER_NEVER;
     post_irq(); /* deliverable: it leaves IRR before anybody looks */
     step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
@@ -459,6 +460,7 @@ static void wait_ends_by_time(void **state)
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     vcpu_run(&vcpu);
     vcpu.arch.wait = WAIT_CALL;
+    vcpu.done = wait_over;
     vcpu.wait_deadline = 200;
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
     assert_int_equal(waits_done, 0);
@@ -696,6 +698,7 @@ static void wait_ends_by_the_pic(void **state)
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     vcpu_run(&vcpu);
     vcpu.arch.wait = WAIT_CALL;
+    vcpu.done = wait_over;
     vcpu.wait_deadline = TIMER_NEVER;
     if_open = false;
     raise_4();

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Host TSC and a partition's nanoseconds. */
+#include "hv/time.h"
+
+u64 time_ns(const struct partition *p)
+{
+    u64 ticks = arch_tsc() - p->start_tsc;
+    u64 khz = arch_tsc_khz();
+
+    return ticks / khz * 1000000 + ticks % khz * 1000000 / khz;
+}
+
+u64 time_deadline(const struct partition *p, u64 ns)
+{
+    u64 khz = arch_tsc_khz();
+    u64 ms = ns / 1000000;
+
+    if (ns == 0 || ms > (TIMER_NEVER >> 1) / khz)
+        return TIMER_NEVER;
+    return p->start_tsc + ms * khz + ns % 1000000 * khz / 1000000;
+}
