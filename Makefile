@@ -19,7 +19,7 @@ help:
 	@echo 'make bench        instructions that exits, the start and Linux cost, against the budgets, beside KVM and Xen'
 	@echo 'make format       clang-format over all sources    make setup     install the packages all this needs'
 	@echo 'make clean        remove what was built; make distclean also removes the unpacked Linux kernel'
-	@echo 'Variables: CC=gcc|clang  V=1 shows commands  KERNEL=FILE INITRD=FILE  BUILD=DIR  DEBUG=0 leaves the trace out'
+	@echo 'Variables: CC=gcc|clang  V=1 shows commands  KERNEL=FILE INITRD=FILE  BUILD=DIR  DEBUG=0 leaves the trace out, 2 spoils registers after calls'
 
 # --- set-up: an included makefile is remade before anything else, so every goal but these finds its packages installed
 NO_SETUP := help clean distclean setup
@@ -39,7 +39,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 FREE := -std=gnu11 -O2 -g -ffreestanding -fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
         -fcf-protection=none -mno-red-zone -mgeneral-regs-only -I. -I$(BUILD) -ffile-prefix-map=$(CURDIR)=. -MMD -MP
 GUEST := $(FREE) $(WARN) -fvisibility=hidden -mcmodel=small -fno-omit-frame-pointer -fno-pie
-HV := $(FREE) $(WARN) -fvisibility=hidden -mcmodel=small -fno-omit-frame-pointer -fpie
+HV := $(FREE) $(WARN) -fvisibility=hidden -mcmodel=small -fno-omit-frame-pointer -fpie -DDEBUG=$(DEBUG)
 LOADER := $(FREE) $(WARN) -fpic -fshort-wchar -DGNU_EFI_USE_MS_ABI $(if $(filter gcc%,$(notdir $(CC))),-maccumulate-outgoing-args) \
           -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 HOSTED := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -I. -Wall -Wextra -Werror -MMD -MP $(UNIT_EXTRA)
@@ -49,7 +49,7 @@ LINK := ld -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=non
 remember = @mkdir -p $(@D) && { echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@; }
 SETTINGS := $(BUILD)/settings
 $(SETTINGS): FORCE
-	$(call remember,$(CC) $(HV_EXTRA) $(UNIT_EXTRA))
+	$(call remember,$(CC) $(DEBUG) $(HV_EXTRA) $(UNIT_EXTRA))
 
 # --- the hypervisor
 HV_SRC := $(sort $(foreach d,hv hv/lib hv/vdev arch/x86 arch/x86/vmx arch/x86/svm drivers,$(wildcard $(d)/*.c $(d)/*.S)))
@@ -248,8 +248,10 @@ run: all guests
 check:
 	@tools/check $(CHECK)
 
-fuzz:
+# Ten million hypercalls on each vendor behind the fuzzers that need no emulator; FUZZ=NAME: only those of that name
+fuzz: all guests
 	@tools/check --fuzz $(FUZZ)
+	@$(if $(FUZZ),,tests/boot/run.py callfuzz-qemu-amd-5000000 callfuzz-bochs-intel-5000000)
 
 test: all guests $(KERNELS)
 	@tests/boot/run.py --with-check test

@@ -21,8 +21,23 @@ static inline u64 rest_of(const struct x86_gprs *g, u8 first)
     }
 }
 
+/*
+ * DEBUG=2: the argument registers that hold no result are undefined after a call, and nobody shall rely on what he finds. One that
+ * sleeps still needs its arguments, and keeps them.
+ */
+static inline void spoil(const struct vcpu *v, struct x86_gprs *g, const char *results)
+{
+    u64 *const arguments[] = { &g->rbx, &g->rcx, &g->rdx, &g->rsi, &g->rdi };
+    u32 keep = *results && g->rax == PITH_OK;
+
+    for (; keep && *results; results++)
+        keep += *results == ',';
+    for (u32 i = keep; i < ARRAY_SIZE(arguments) && v->arch.wait == WAIT_NONE; i++)
+        *arguments[i] = 0x5049544853504f49ull + i;
+}
+
 /* Checks everything, then invokes. Inlined with constants: what a call does not need is not asked. */
-static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *v, hc_fn *fn, u8 nargs, u64 cap)
+static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *v, hc_fn *fn, u8 nargs, u64 cap, const char *results)
 {
     struct x86_gprs *g = &v->arch.gpr;
 
@@ -30,13 +45,15 @@ static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *
         g->rax = rights_denied(v, g->rbx, (enum right)__builtin_ctzll(cap));
     else
         g->rax = rest_of(g, nargs) ? PITH_E_ARG : fn(v, g);
+    if (DEBUG > 1)
+        spoil(v, g, results);
     return EXIT_SKIP;
 }
 
 #define HC(nr, NAME, handler, nargs, cap, arguments, results, errors)                               \
     static enum exit_action call_##handler(struct vcpu *v)                                          \
     {                                                                                               \
-        return call(v, hc_##handler, nargs, cap);                                                   \
+        return call(v, hc_##handler, nargs, cap, results);                                                 \
     }
 #include "hv/abi/hypercalls.def"
 #undef HC

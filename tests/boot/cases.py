@@ -124,6 +124,22 @@ def attacks(which, ticks, machine=QEMU, more=()):
         for i, (name, guest, line) in enumerate(names))
 
 
+def callfuzz(calls, rounds):
+    """Two that call without sense, on two cores, with rights over everybody; whom they stop and start; and two neighbours beside them."""
+    fuzzers = ''.join(f'[partition fuzz-{n}]\nimage = callfuzz.elf\nmemory = 16M\ncores = {n}\nmay-manage = prey, spare\nmay-signal = *\n'
+                      f'may-call = *\nmay-share = *\ncmdline = calls={calls} seed={n + 1}\n' for n in range(2))
+    return '[pith]\npoweroff = when-done\n' + ''.join(
+        f'[partition quiet-{c}]\nimage = quiet.elf\nmemory = 8M\ncores = {c}\ncmdline = rounds={rounds}\n' for c in range(2)) + fuzzers + (
+        '[partition prey]\nimage = clock.elf\nmemory = 8M\ncmdline = ticks=2\n[partition spare]\nimage = hello.elf\nmemory = 8M\ncreate = on-request\n'
+        '[channel ring]\nsize = 4K\nwriters = fuzz-0, fuzz-1\n')
+
+
+def callfuzz_case(machine, calls, rounds, timeout, daily):
+    return Case(f'callfuzz-{machine}-{calls}', machine, callfuzz(calls, rounds),
+                [*(rf'^\[fuzz-{n}\] survived$' for n in range(2)), *(rf'^\[pith\] quiet-{c}: exited with status 0$' for c in range(2))],
+                ['not ok', 'audit:', r'fuzz-\d: (vCPU|ended)'], ['--cpus', '2', *GUEST_FILES], daily=daily, timeout=timeout)
+
+
 # Whom nobody attacks; what it says is looked at as in attacks()
 QUIET = '''
 [partition quiet-0]
@@ -144,7 +160,7 @@ def said_attacks(which, line):
         rf'^\[pith\] quiet-{c}: exited with status 0$' for c in range(2)]
 
 
-GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic', 'quiet']
+GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic', 'quiet', 'callfuzz']
                for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):
@@ -401,6 +417,10 @@ CASES = [
            args=['--cpus', '2'], typed='\x14crash\n', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=60) for m in (QEMU, INTEL)),
     Case('no-acpi', QEMU, HELLO, SAID_HELLO, args=['--no-acpi']),
 
+    *(callfuzz_case(m, 40000, 20, 240, True) for m in (QEMU, INTEL)),
+    callfuzz_case(AMD, 40000, 20, 240, False),
+    *(callfuzz_case(m, 5000000, 20, 1500, False) for m in (QEMU, INTEL)), # two of them: ten million calls; make fuzz runs these
+
     refused('empty', '', 1, ''),
     refused('key', HELLO.replace('memory', 'memroy'), 5, 'memroy'),
     refused('section', HELLO + '[partitoin x]\n', 6, 'partitoin'),
@@ -457,6 +477,9 @@ CASES = [
             'grep -q "bochs-intel: INSN which=0 at=wbinvd_prefix+0 len=5" build/wrong/said'),
     Command('no-trace', 'make DEBUG=0 BUILD=build/none all guests && ! nm build/none/pith.elf | grep trace_dump && '
             'BUILD=build/none tests/boot/run.py hello-qemu-amd-4 guests-bochs-intel'),
+    Command('spoilt-registers', 'make DEBUG=2 BUILD=build/spoilt all guests && BUILD=build/spoilt tests/boot/run.py guests-qemu-amd callfuzz-qemu-amd-40000 && '
+            'printf "[pith]\npoweroff = when-done\n[partition calls]\nimage = calls.elf\n" >build/spoilt/calls.conf && BUILD=build/spoilt tools/pith-run '
+            '--config build/spoilt/calls.conf --file calls.elf=build/spoilt/tests/calls.elf | grep "^.calls. argument registers are spoilt"', daily=True),
     Command('same-bytes', 'make BUILD=build/again all guests && for f in BOOTX64.EFI pith.img pith.elf guests/hello.elf; do '
             'cmp build/$f build/again/$f; done && rm -r build/again'),
     Command('bare-debian', 'tests/boot/debootstrap.sh'),
