@@ -72,7 +72,8 @@ static uint64_t an_address(void)
 
 static uint64_t a_length(void)
 {
-    static const uint64_t lengths[] = { 0, 1, 8, 4095, 4096, 4097, 8192, 65536, MIB(1), MIB(2), MIB(2) + 4096, 1ull << 32, 1ull << 63, -4096ull, -1ull };
+    static const uint64_t lengths[] = { 0, 1, 8, 4095, 4096, 4097, 8192, 65536, MIB(1), MIB(2),
+                                        MIB(2) + 4096, 1ull << 32, 1ull << 63, -4096ull, -1ull };
 
     return below(4) ? lengths[below(COUNT(lengths))] : below(5000);
 }
@@ -142,7 +143,8 @@ static void one_by_grammar(void)
 /* Numbers that are not ours: KVM's, Xen's, none. Those of ours appear only beside garbage that every call refuses. */
 static void one_at_random(void)
 {
-    static const uint64_t bases[] = { 0, PITH_CALL_BASE, PITH_CALL_BASE + 0x8000, PITH_CALL_BASE - 16, 1ull << 32 | PITH_CALL_BASE, ~0ull - 8 };
+    static const uint64_t bases[] = { 0, PITH_CALL_BASE,
+                                       PITH_CALL_BASE + 0x8000, PITH_CALL_BASE - 16, 1ull << 32 | PITH_CALL_BASE, ~0ull - 8 };
     uint64_t rax = bases[below(COUNT(bases))] + below(64);
 
     if (rax - PITH_CALL_BASE < 64)
