@@ -134,6 +134,7 @@ static void leave_vm(struct cpu *cpu)
     if (cpu->arch.loaded)
         arch_vcpu_unload(cpu->arch.loaded, &cpu->arch);
     arch_cpu_disable(&cpu->arch);
+    cpu->current = NULL; /* nobody waits for it in partition_flush() */
 }
 
 static void park_self(struct cpu *cpu)
@@ -223,7 +224,8 @@ void cpu_main(void)
             v->state = VCPU_STOPPED;
             break;
         }
-        cpu->current = NULL;
+        /* RELEASE: to partition_flush(), what was done for it is done. */
+        __atomic_store_n(&cpu->current, NULL, __ATOMIC_RELEASE);
     }
 }
 

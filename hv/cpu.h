@@ -16,6 +16,7 @@ struct cpu {
     struct vcpu *inbox;          /* posted vCPUs; others push with compare-and-exchange, this core takes the whole list */
     bool attention;              /* set by this core's interrupt handler: inbox, timers or requests want a look */
     bool resched;                /* the current vCPU shall give way */
+    bool quiet;                  /* in partition_flush(): uses no guest's memory until that returns */
     u32 device_irqs;             /* real devices' interrupts, a bit each, that came and were not passed on yet */
     u32 joined;                  /* enum cpu_joined, written by this core when it has started */
     u32 parked;                  /* set by this core when it obeyed cpus_park() */

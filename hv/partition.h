@@ -37,6 +37,7 @@ struct partition {
     u32 state;                          /* enum partition_state; atomics: written by core 0, and by the last vCPU to leave */
     u32 live;                           /* vCPUs that have not left yet */
     bool traced;                        /* core 0 writes it */
+    bool map_busy;                      /* partition_map_begin() */
     u32 end;                            /* enum partition_end, why it is stopped */
     u8 wish;                            /* enum partition_wish, for when its vCPUs have left; core 0 only */
     u64 exit_status;
@@ -99,6 +100,17 @@ enum pith_status partition_pause(struct partition *p) MUST_CHECK;
 enum pith_status partition_resume(struct partition *p) MUST_CHECK;
 /* Home core of v, for good: the last one to leave ends the partition. */
 void partition_vcpu_left(struct partition *p);
+/*
+ * flush.c. Any core. Whoever changes the map of one that may run does it between these: from before arch_vm_unmap() until what was
+ * unmapped has gone elsewhere. PITH_E_BUSY: somebody else does, and may wait for this core.
+ */
+enum pith_status partition_map_begin(struct partition *p) MUST_CHECK;
+void partition_map_end(struct partition *p);
+/*
+ * After arch_vm_unmap(): returns when no core can reach what was unmapped, after microseconds. No spinlock is held that an exit takes.
+ * What the caller has translated itself, of anybody's memory, is to be translated again.
+ */
+void partition_flush(struct partition *p);
 bool partitions_all_ended(void);
 /* Core 0: chunks of loading, reports, restarts, power off. */
 void partitions_house(void);

@@ -416,7 +416,8 @@ static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
     struct vm_exit exit;
 
     for (;;) {
-        (void)__atomic_exchange_n(&v->arch.look, false, __ATOMIC_SEQ_CST); /* before pending is read: vcpu_post() */
+        /* SEQ_CST: before pending is read, vcpu_post(); after cpu->current was set and before the epoch is read, partition_flush() */
+        (void)__atomic_exchange_n(&v->arch.look, false, __ATOMIC_SEQ_CST);
         if (wanted(v, cpu) && !attend(v, cpu, &why))
             return why;
         act = arch_vcpu_run(&v->arch, &exit, handle);

@@ -264,9 +264,9 @@ static bool unmap_range(struct arch_vm *vm, hpa_t table, unsigned level, gpa_t g
 void arch_vm_unmap(struct arch_vm *vm, gpa_t gpa, u64 size)
 {
     ASSERT(in_range(gpa, size, GPA_BITS));
-    /* RELEASE: the entries are clear before the epoch says so; pairs with the ACQUIRE in tags_prepare(). */
+    /* SEQ_CST: after the entries are clear, which pairs with the ACQUIRE in tags_prepare(); before cores are looked at. */
     if (unmap_range(vm, vm->s2_root, ROOT_LEVEL, gpa, gpa + size))
-        __atomic_fetch_add(&vm->s2_epoch, 1, __ATOMIC_RELEASE);
+        __atomic_fetch_add(&vm->s2_epoch, 1, __ATOMIC_SEQ_CST);
 }
 
 bool arch_vm_translate(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, hpa_t *hpa)

@@ -35,7 +35,13 @@ unsigned tags_prepare(struct arch_cpu *cpu, struct arch_vcpu *v, u32 nr_tags)
         flush = tag_take(cpu, v, nr_tags);
     else if (v->seen_s2_epoch != s2_epoch)
         flush = TAGS_FLUSH_VM;
-    v->seen_s2_epoch = s2_epoch;
+    /* RELEASE: pairs with arch_vcpu_flushed(); whatever was looked up for the guest before has been used. */
+    __atomic_store_n(&v->seen_s2_epoch, s2_epoch, __ATOMIC_RELEASE);
     v->fetch.rip = FETCH_NOWHERE; /* as the TLB, so the page that skip.h looks at */
     return flush;
+}
+
+bool arch_vcpu_flushed(const struct arch_vcpu *v)
+{
+    return __atomic_load_n(&v->seen_s2_epoch, __ATOMIC_ACQUIRE) == __atomic_load_n(&v->vm->s2_epoch, __ATOMIC_RELAXED);
 }

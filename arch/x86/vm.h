@@ -179,7 +179,7 @@ enum pith_status arch_vm_init(struct arch_vm *vm, struct frame_pool *frames) MUS
 void           arch_vm_fini(struct arch_vm *vm);                             /* after every vCPU's fini */
 enum pith_status arch_vm_map(struct arch_vm *vm, gpa_t gpa, hpa_t hpa, u64 size,
                              enum s2_prot prot, enum s2_type type) MUST_CHECK; /* on failure nothing has changed */
-void           arch_vm_unmap(struct arch_vm *vm, gpa_t gpa, u64 size);       /* frames are free after vm_flush_wait() */
+void           arch_vm_unmap(struct arch_vm *vm, gpa_t gpa, u64 size);       /* what was there is free when arch_vcpu_flushed() */
 bool           arch_vm_translate(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, hpa_t *hpa);
 enum pith_status arch_vm_read(const struct arch_vm *vm, gpa_t gpa, void *buf, size_t len) MUST_CHECK;
 enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *buf, size_t len) MUST_CHECK;
@@ -190,6 +190,8 @@ void           arch_vm_trap_msr(struct arch_vm *vm, u32 msr, bool on_read, bool 
 enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm) MUST_CHECK;
 void           arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);    /* unloads cpu->loaded first; no-op if resident */
 void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);  /* on the core of the load: before move or stop */
+/* Any core. Since the last unmap it was entered, or is about to be, with nothing of before in any cache. */
+bool           arch_vcpu_flushed(const struct arch_vcpu *v);
 void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* [R] power-on state; INIT keeps FPU, MSRs, TSC */
 /*
  * [R] Enters, leaves, decodes and calls @handle, again and again until that says EXIT_FAIL, or v->come_out is set, or the way past an

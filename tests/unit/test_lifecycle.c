@@ -14,8 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sanitizer/asan_interface.h>
 #include <cmocka.h>
+
+#include "tests/unit/coroutines.h"
 
 static void point(void);
 static void spin(void);
@@ -80,13 +81,6 @@ static struct guest guests[3];
 static struct manifest_partition confs[2];
 
 /* --- coroutines --- */
-
-void switch_stacks(void **from, void *to);
-__asm__(".text\nswitch_stacks:\n"
-        "    push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15\n"
-        "    mov %rsp, (%rdi); mov %rsi, %rsp\n"
-        "    pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp\n"
-        "    ret\n");
 
 static void go(u32 to)
 {
@@ -660,16 +654,6 @@ static void keyboard(void)
 
 /* --- schedules --- */
 
-static void set_up_actor(u32 i, void (*fn)(void))
-{
-    u64 *top = (u64 *)(void *)(stacks[i] + STACK) - 8; /* six registers, where to go, and where that would return to */
-
-    ASAN_UNPOISON_MEMORY_REGION(stacks[i], STACK); /* the last run's frames were left where they were */
-    memset(top, 0, 8 * sizeof(*top));
-    top[6] = (uintptr_t)fn;
-    actors[i].sp = top;
-}
-
 static void set_up_partition(struct partition *p, const char *name, u32 n, struct vcpu *v, const u8 *homes)
 {
     static const struct load_plan plan;
@@ -704,7 +688,7 @@ static void set_up(void)
     for (u32 i = 0; i < ACTORS; i++) {
         actors[i].cpu = (struct cpu){ .self = &actors[i].cpu, .index = i, .apic_id = i };
         actors[i].timer = TIMER_NEVER;
-        set_up_actor(i, i == KEYBOARD ? keyboard : cpu_main);
+        actors[i].sp = stack_for(stacks[i], STACK, i == KEYBOARD ? keyboard : cpu_main);
         if (i < CORES)
             cpus[i] = &actors[i].cpu;
         sched_init(&actors[i].cpu);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking memory away from a partition whose vCPUs run on other cores meanwhile. */
+#include "arch/x86/cpu/insn.h"
+#include "hv/partition.h"
+
+enum pith_status partition_map_begin(struct partition *p)
+{
+    /* ACQUIRE, RELEASE: who begins sees all that the last one changed. */
+    return __atomic_exchange_n(&p->map_busy, true, __ATOMIC_ACQUIRE) ? PITH_E_BUSY : PITH_OK;
+}
+
+void partition_map_end(struct partition *p)
+{
+    __atomic_store_n(&p->map_busy, false, __ATOMIC_RELEASE);
+}
+
+/*
+ * Whether v's core can use nothing any more that it found in v's map before the change: what the processor cached, and what the
+ * hypervisor translated on its behalf. SEQ_CST of the epoch's change, then of these looks: against a core that announces v and
+ * then reads the epoch.
+ */
+static bool is_out(const struct vcpu *v)
+{
+    const struct cpu *home = v->home;
+
+    return home == this_cpu() || __atomic_load_n(&home->current, __ATOMIC_SEQ_CST) != v || arch_vcpu_flushed(&v->arch) ||
+           __atomic_load_n(&home->quiet, __ATOMIC_SEQ_CST);
+}
+
+void partition_flush(struct partition *p)
+{
+    struct cpu *cpu = this_cpu();
+
+    /* Two that wait for each other's cores: each sees that the other is in no guest, and enters none before it has looked again. */
+    __atomic_store_n(&cpu->quiet, true, __ATOMIC_SEQ_CST);
+    for (u32 i = 0; i < p->nr_vcpus; i++)
+        if (!is_out(p->vcpus[i]))
+            cpu_ring(p->vcpus[i]->home);
+    for (u32 i = 0; i < p->nr_vcpus; i++)
+        while (!is_out(p->vcpus[i]))
+            cpu_relax();
+    __atomic_store_n(&cpu->quiet, false, __ATOMIC_SEQ_CST);
+}
