@@ -21,7 +21,7 @@ static const struct kept kept_ports[] = {
     { 0xcf8, 0xcff, "PCI configuration and reset" },
 };
 static const struct kept kept_mmio[] = {
-    { MANIFEST_SHARED, MANIFEST_CHANNELS_AT - 1, "pages that Pith shares with every guest" },
+    { PITH_PAGE_RO_AT, PITH_CHANNELS_AT - 1, "pages that Pith shares with every guest" },
     { 0xfec00000, 0xfecfffff, "the I/O APICs" },
     { 0xfed00000, 0xfedfffff, "clocks, IOMMUs and other parts of the chipset" },
     { 0xfee00000, 0xfeefffff, "the local APICs and interrupt messages" },

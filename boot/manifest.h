@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hv/abi/manifest.h"
+#include "hv/abi/pages.h"
 #include "hv/abi/status.h"
 #include "hv/lib/types.h"
 
@@ -10,10 +11,6 @@
 #define MANIFEST_MEMORY_MAX GIB(1024)
 #define MANIFEST_TRACE_MIN  KIB(4)
 #define MANIFEST_TRACE_MAX  MIB(16)
-#define MANIFEST_SHARED     0xc0000000u /* guest-physical: pages that Pith shares with every guest */
-#define MANIFEST_CHANNELS_AT 0xc0200000u /* then the channels, each at the next multiple of MANIFEST_CHANNEL_STEP */
-#define MANIFEST_CHANNEL_STEP MIB(2)
-#define MANIFEST_CHANNELS_END 0xd0000000u
 #define MANIFEST_IRQ_MAX    23u /* the last pin of a guest's I/O APIC */
 #define MANIFEST_MMIO_MAX   (BIT(52) - 1) /* the widest physical address x86-64 allows */
 

@@ -111,10 +111,10 @@ static void exam_channel(const struct exam *e, const struct manifest_channel *c)
 
 u64 manifest_channel_address(const struct manifest *m, u32 n)
 {
-    u64 at = MANIFEST_CHANNELS_AT;
+    u64 at = PITH_CHANNELS_AT;
 
     for (u32 i = 0; i < n; i++)
-        at += (MIN(m->channels[i].size, MANIFEST_CHANNEL_MAX) + MANIFEST_CHANNEL_STEP - 1) & ~(MANIFEST_CHANNEL_STEP - 1);
+        at += (MIN(m->channels[i].size, MANIFEST_CHANNEL_MAX) + PITH_CHANNEL_STEP - 1) & ~(PITH_CHANNEL_STEP - 1);
     return at;
 }
 
@@ -126,11 +126,11 @@ void exam_channels(const struct exam *e)
         const struct manifest_channel *c = &e->m->channels[i];
 
         exam_channel(e, c);
-        if (fits && manifest_channel_address(e->m, i) + MIN(c->size, MANIFEST_CHANNEL_MAX) > MANIFEST_CHANNELS_END) {
+        if (fits && manifest_channel_address(e->m, i) + MIN(c->size, MANIFEST_CHANNEL_MAX) > PITH_CHANNELS_END) {
             channel_mistake(e, c, "size",
                             "there is no room for channel '%s': all take at most %uM, each at a multiple of 2M - make channels smaller",
                             c->name,
-                            (MANIFEST_CHANNELS_END - MANIFEST_CHANNELS_AT) >> 20);
+                            (PITH_CHANNELS_END - PITH_CHANNELS_AT) >> 20);
             fits = false;
         }
     }
@@ -149,8 +149,8 @@ void exam_channel_room(const struct exam *e, const struct manifest_partition *p,
             end = manifest_channel_address(e->m, i) + MIN(c->size, MANIFEST_CHANNEL_MAX);
         }
     }
-    if (last && r->first < end && r->last >= MANIFEST_CHANNELS_AT)
+    if (last && r->first < end && r->last >= PITH_CHANNELS_AT)
         mistake(e, p, "mmio",
                 "mmio 0x%lx-0x%lx of '%s' reaches into 0x%x-0x%lx, its channels up to '%s' - take that out or make channels smaller",
-                r->first, r->last, p->name, MANIFEST_CHANNELS_AT, end - 1, last->name);
+                r->first, r->last, p->name, PITH_CHANNELS_AT, end - 1, last->name);
 }

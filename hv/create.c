@@ -4,6 +4,7 @@
 
 #include "hv/abi/hypercall.h"
 #include "arch/x86/cpu/insn.h"
+#include "hv/channel.h"
 #include "hv/devices.h"
 #include "hv/hypercall.h"
 #include "hv/lib/log.h"
@@ -17,10 +18,12 @@
 #define PAGES(bytes) (ALIGN_UP((u64)(bytes), PAGE_SIZE) / PAGE_SIZE)
 
 /* Tables in the worst case (4 KiB leaves), bitmaps, the structures themselves, and room per vCPU for VMCS and XSAVE. */
-static u64 pool_pages(const struct manifest_partition *c)
+static u64 pool_pages(const struct manifest *m, u32 index)
 {
+    const struct manifest_partition *c = &m->partitions[index];
+
     return PAGES(sizeof(struct partition)) + 64 + c->memory / MIB(2) + c->memory / GIB(1) +
-           c->vcpus * (PAGES(sizeof(struct vcpu)) + 8) + devices_frames(c);
+           c->vcpus * (PAGES(sizeof(struct vcpu)) + 8) + devices_frames(c) + channels_tables(m, index);
 }
 
 u64 partitions_frames(const struct manifest *m)
@@ -28,13 +31,13 @@ u64 partitions_frames(const struct manifest *m)
     u64 n = 0;
 
     for (u32 i = 0; i < m->nr_partitions; i++)
-        n += pool_pages(&m->partitions[i]) + PAGES(pool_pages(&m->partitions[i]) / 8 + 8);
+        n += pool_pages(m, i) + PAGES(pool_pages(m, i) / 8 + 8);
     return n;
 }
 
-static struct partition *make_pool(const struct manifest_partition *c, struct frame_pool *host)
+static struct partition *make_pool(const struct manifest *m, u32 index, struct frame_pool *host)
 {
-    u64 n = pool_pages(c);
+    u64 n = pool_pages(m, index);
     hpa_t bitmap = frames_alloc(host, PAGES(n / 8 + 8), 1);
     hpa_t base = bitmap ? frames_alloc(host, n, 1) : 0;
     struct frame_pool pool;
@@ -185,14 +188,16 @@ static enum pith_status make_vcpus(struct partition *p)
     return PITH_OK;
 }
 
-static enum pith_status create(const struct manifest_partition *c, u32 index, struct frame_pool *host)
+static enum pith_status create(const struct manifest *m, u32 index, struct frame_pool *host)
 {
-    struct partition *p = make_pool(c, host);
+    const struct manifest_partition *c = &m->partitions[index];
+    struct partition *p = make_pool(m, index, host);
     enum pith_status st;
 
     if (!p)
         return PITH_E_MEM;
     p->conf = c;
+    p->index = index;
     p->name = c->name;
     p->console.name = c->name;
     p->restart.deadline = TIMER_NEVER;
@@ -202,6 +207,8 @@ static enum pith_status create(const struct manifest_partition *c, u32 index, st
     st = arch_vm_init(&p->vm, &p->frames);
     if (st == PITH_OK)
         st = make_ram(p);
+    if (st == PITH_OK)
+        st = channels_map(p);
     if (st != PITH_OK)
         return st;
     vmsr_each_pass(pass_msr, p);
@@ -230,6 +237,8 @@ static u32 turn_of(const struct manifest_partition *c)
 
 enum pith_status partitions_create(const struct manifest *m, struct frame_pool *host)
 {
+    if (channels_create(m) != PITH_OK)
+        return PITH_E_MEM;
     for (u32 turn = 0; turn < 3; turn++) {
         for (u32 i = 0; i < m->nr_partitions; i++) {
             const struct manifest_partition *c = &m->partitions[i];
@@ -237,7 +246,7 @@ enum pith_status partitions_create(const struct manifest *m, struct frame_pool *
 
             if (turn_of(c) != turn)
                 continue;
-            st = create(c, i, host);
+            st = create(m, i, host);
             if (st == PITH_E_MEM)
                 log_error("pith.conf:%u: not enough memory for partition %s (%lu MiB wanted, %lu MiB free) - lower memory =",
                           c->line, c->name, c->memory >> 20, ram_free_bytes() >> 20);

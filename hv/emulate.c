@@ -104,13 +104,14 @@ static u64 operand_offset(const struct vcpu *v, const struct insn *in)
 
 /*
  * The processor has checked and translated an operand that made it leave. It only tells of one address, though: when that is not
- * where an aligned operand begins, everything is done again.
+ * where an aligned operand begins, everything is done again. So it is where something can be read and not written.
  */
 static bool find_operand(struct vcpu *v, const struct insn *in, const struct vm_exit *exit, struct operand *m, struct x86_event *fault)
 {
     u64 offset = operand_offset(v, in), linear = operand_linear(v, in, in->seg, offset);
 
-    if (exit->s2.walk || exit->s2.fetch || in->op_size > 8 || (linear & (in->op_size - 1u)) || ((linear ^ exit->s2.gpa) & PAGE_MASK))
+    if (exit->s2.walk || exit->s2.fetch || exit->s2.mapped ||
+        in->op_size > 8 || (linear & (in->op_size - 1u)) || ((linear ^ exit->s2.gpa) & PAGE_MASK))
         return operand_map(v, in, in->seg, offset, in->op_size, writes(in), m, fault);
     *m = (struct operand){ .gpa = { exit->s2.gpa }, .size = in->op_size, .first = in->op_size, .device = true };
     return true;

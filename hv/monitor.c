@@ -3,6 +3,7 @@
 #include "hv/monitor.h"
 
 #include "hv/audit.h"
+#include "hv/channel.h"
 #include "hv/devices.h"
 #include "hv/exit.h"
 #include "hv/lib/fmt.h"
@@ -194,22 +195,31 @@ static void list_pool(const char *name, const struct frame_pool *f, u64 ram)
 static void list_memory(void)
 {
     const char *wrong = audit_check();
+    const struct channel *c;
 
     list_pool("hypervisor", audit_host_pool(), 0);
     for (u32 i = 0; i < nr_partitions; i++)
         list_pool(partition_get(i)->name, &partition_get(i)->frames, partition_get(i)->conf->memory);
+    for (u32 i = 0; (c = channel_get(i)); i++)
+        say("%-15s %8lu KiB RAM, channel\n", c->conf->name, c->conf->size >> 10);
     say("RAM: %lu KiB, of them %lu free\n", ram_total_bytes() >> 10, ram_free_bytes() >> 10);
     say("audit: %s\n", wrong ? wrong : "every frame has its owner");
 }
 
 static void cmd_mem(struct partition *p)
 {
+    const struct channel *c;
+
     if (!p) {
         list_memory();
         return;
     }
     for (u32 i = 0; i < p->nr_ram; i++)
         say("guest-physical %lx: %lu KiB at %lx\n", p->ram[i].gpa, p->ram[i].size >> 10, p->ram[i].hpa);
+    for (u32 i = 0; (c = channel_get(i)); i++)
+        if (channel_rights(c, p))
+            say("guest-physical %lx: %lu KiB at %lx, channel %s%s\n", c->gpa, c->conf->size >> 10, c->hpa, c->conf->name,
+                channel_rights(c, p) == S2_R ? ", read-only" : "");
     if (!devices_isolated(p))
         say("NOT ISOLATED: its devices could read and write all memory\n");
     list_pool(p->name, &p->frames, p->conf->memory);

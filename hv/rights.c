@@ -3,6 +3,7 @@
 #include "hv/rights.h"
 
 #include "hv/abi/hypercall.h"
+#include "hv/channel.h"
 #include "hv/lib/log.h"
 
 _Static_assert(PITH_CAP_SHARE == BIT(RIGHT_SHARE) && PITH_CAP_MANAGE == BIT(RIGHT_MANAGE), "a capability is a right that reaches anybody");
@@ -19,7 +20,7 @@ void rights_init(struct partition *p)
     p->may[RIGHT_SHARE] = may->share;
     for (u32 i = 0; i < RIGHTS; i++)
         p->caps |= p->may[i] ? BIT(i) : 0;
-    p->features = PITH_FEATURE_CONSOLE | PITH_FEATURE_TIME | PITH_FEATURE_WAIT;
+    p->features = PITH_FEATURE_CONSOLE | PITH_FEATURE_TIME | PITH_FEATURE_WAIT | (channel_member(p) ? PITH_FEATURE_CHANNEL : 0);
 }
 
 /* One line a second at most for each partition: its log is everybody's. */

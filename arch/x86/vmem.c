@@ -181,7 +181,7 @@ static void cache_code(struct arch_vcpu *v, struct gwalk_env *env)
     f->epoch = epoch;
     f->steps = 0;
     f->rip = FETCH_NOWHERE;
-    if (!gwalk(env, env->mode.rip, GWALK_FETCH, &gpa, &fault) || !arch_vm_translate(v->vm, gpa, S2_R, &hpa))
+    if (!gwalk(env, env->mode.rip, GWALK_FETCH, &gpa, &fault) || !arch_vm_translate(v->vm, gpa, S2_X, &hpa))
         return;
     f->rip = ALIGN_DOWN(env->mode.rip, PAGE_SIZE);
     f->cr0 = env->mode.cr0;
@@ -252,7 +252,7 @@ enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *v)
     return code_mode(&m);
 }
 
-/* Up to the end of a page; where there is no RAM, what an empty bus answers. */
+/* Up to the end of a page; where there is nothing to execute, what an empty bus answers. */
 static bool fetch_part(struct arch_vcpu *v, const struct gwalk_env *env, u64 linear, u8 *to, size_t n, struct x86_event *fault)
 {
     hpa_t hpa;
@@ -260,7 +260,7 @@ static bool fetch_part(struct arch_vcpu *v, const struct gwalk_env *env, u64 lin
 
     if (!gwalk(env, linear, GWALK_FETCH, &gpa, fault))
         return false;
-    if (arch_vm_translate(v->vm, gpa, S2_R, &hpa))
+    if (arch_vm_translate(v->vm, gpa, S2_X, &hpa))
         memcpy(to, frame_byte(WINDOW_DATA, hpa), n);
     else
         memset(to, 0xff, n);

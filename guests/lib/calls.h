@@ -55,6 +55,12 @@ static inline struct pith_result pith_self(void)
     return pith_hypercall(PITH_CALL_BASE + 7, 0, 0, 0, 0, 0);
 }
 
+/* RBX name_low (number), RCX name_high (number); results: RBX address (gpa), RCX size (bytes), RDX rights (bits) */
+static inline struct pith_result pith_channel(uint64_t name_low, uint64_t name_high)
+{
+    return pith_hypercall(PITH_CALL_BASE + 31, name_low, name_high, 0, 0, 0);
+}
+
 #ifdef __cplusplus
 }
 #endif

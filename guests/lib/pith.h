@@ -62,6 +62,17 @@ uint64_t pith_option(const struct pith_start *start, const char *name, uint64_t 
 /* Bytes of RAM in the memory map, the start tables included. */
 uint64_t pith_memory(const struct pith_start *start);
 
+/* A name of at most 15 characters, as calls take it. */
+struct pith_words { uint64_t low, high; };
+static inline struct pith_words pith_name(const char *name)
+{
+    struct pith_words w = { 0, 0 };
+
+    for (unsigned i = 0; i < 15 && name[i]; i++)
+        *(i < 8 ? &w.low : &w.high) |= (uint64_t)(uint8_t)name[i] << i % 8 * 8;
+    return w;
+}
+
 /* The compiler may ask for these. */
 void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);

@@ -80,6 +80,27 @@ image = events.elf
 memory = 8M
 cmdline = @WITHOUT@ code=@console_write@ data=@ops@
 '''
+# Partitions that deal with each other, in a boot of their own: who they are, of which image, and what their sections say beside it.
+PEER_TESTS = ['share']
+PEERS = {'share': '', 'share-reader': '', 'share-stranger': '', 'share-strict': 'strict = yes'}
+CHANNELS = '''
+[channel mail]
+size = 8K
+writers = share
+readers = share-reader, share-strict
+[channel board]
+size = 2052K
+writers = share, share-reader
+[channel secret]
+size = 4K
+writers = share-reader, share-strict
+'''
+PEERS_CONFIG = '[pith]\npoweroff = when-done\n' + ''.join(f"""
+[partition {name}]
+image = {name.split('-')[0]}.elf
+memory = 4M
+{line}
+""" for name, line in PEERS.items()) + CHANNELS
 SPIN = CLOCK.replace('memory = 8M\n', 'memory = 8M\ncores = 0\n') + """
 [partition spin]
 image = spin.elf
@@ -160,7 +181,8 @@ def said_attacks(which, line):
         rf'^\[pith\] quiet-{c}: exited with status 0$' for c in range(2)]
 
 
-GUEST_FILES = [arg for name in [*GUEST_TESTS, 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic', 'quiet', 'callfuzz']
+GUEST_FILES = [arg for name in [*GUEST_TESTS, *PEER_TESTS, 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic', 'quiet',
+                                        'callfuzz']
                for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):
@@ -288,6 +310,11 @@ SAID_GUESTS = [
       for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
     r'^\[pith\] exitcode: exited with status 42$', r'^\[pith\] fault: vCPU 0 failed: triple fault$', r'^\[pith\] fault: ended after a failure$',
 ]
+SAID_PEERS = [
+    *(line for name, conf in PEERS.items() if 'strict' not in conf
+      for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
+    r'^\[pith\] share-strict: vCPU 0 failed: access to memory that nobody gave it',
+]
 SAID_MACH = r'^\[gnumach\] .*No bootstrap code loaded with the kernel'
 # A real-mode kernel that tries the BIOS, and the same with an exception nobody expects
 BIOS = ''.join(f'[partition {name}]\nimage = bios.bin\nmemory = 2M\ncmdline = {line}\n' for name, line in (('bios', 'h'), ('bios-ud', 'u')))
@@ -338,6 +365,7 @@ CASES = [
     *(Case(f'hello-{m}-{n}', m, HELLO, SAID_HELLO, args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
     *(Case(f'clock-{m}', m, CLOCK + QUIET, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
     *(Case(f'guests-{m}', m, GUESTS.replace('@WITHOUT@', f'without={excepted(m)}'), SAID_GUESTS, [r'^\[[a-z0-9-]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'peers-{m}', m, PEERS_CONFIG, SAID_PEERS, [r'^\[[a-z0-9-]*\] not ok ', r'audit:'], ['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
     *(Case(f'lapic-{m}', m, HELLO.replace('hello', 'lapic') + LAPIC.replace('5', '1') + '\n', [r'^\[lapic\] [1-9][0-9]* passed, 0 failed$'],
            [r'^\[lapic\] not ok '], GUEST_FILES, daily=False) for m in (QEMU, INTEL, AMD)),
     *(Case(f'spin-{m}', m, SPIN, SAID_HELLO + SAID_CLOCK, args=['--cpus', '1', *GUEST_FILES], until=SAID_CLOCK[2]) for m in (QEMU, INTEL)),
@@ -428,6 +456,9 @@ CASES = [
     refused('device-kept', HELLO + 'ports = 0x60-0x64\n', 6, 'keyboard'),
     refused('right', HELLO + 'may-call = helo\n', 6, "no partition 'helo' for 'may-call'"),
     refused('channel', HELLO + '[channel ring]\nsize = 64K\nwriters = hello\n', 8, 'one partition alone has channel'),
+    Case('config-channel-memory', QEMU, CLOCK + ''.join(f'[channel c{n}]\nsize = 64M\nwriters = hello, clock\n' for n in range(3)),
+         [r'pith\.conf:17: not enough memory for channel c2 \(65536 KiB wanted, [0-9]+ MiB free\) - lower size ='], [r'^\[hello\] '],
+         ['--cpus', '1', '--memory', '176M'], until='lower size', timeout=60),
     refused('device-twice', HELLO + 'irqs = 3, 3\n', 6, 'given to .* already'),
     Case('config-devices', QEMU, KEPT_CONFIG, [rf'^\[pith\] pith\.conf:{5 + 4 * i}: .*{said}' for i, (_, said) in enumerate(KEPT) if said],
          [rf'pith\.conf:{5 + 4 * i}:' for i, (_, said) in enumerate(KEPT) if not said] + [r'^\[p0\] '],

@@ -106,7 +106,7 @@ static void room_of_channels(void **state)
     add_channel("six", MIB(64));
     add_channel("seven", MIB(254 - 8 - 192));
     expect_good(1);
-    assert_int_equal(manifest_channel_address(&m, 7), MANIFEST_CHANNELS_END);
+    assert_int_equal(manifest_channel_address(&m, 7), PITH_CHANNELS_END);
     m.channels[6].size += PAGE_SIZE;
     expect_bad(1, "pith.conf:700: ", "no room for channel 'seven'");
     m.channels[6].size -= PAGE_SIZE;
