@@ -5,6 +5,7 @@
  * tests/bench/budgets.tsv.
  */
 #include "guests/lib/pith.h"
+#include "guests/lib/ring.h"
 
 #define ROUNDS 200
 
@@ -235,6 +236,18 @@ static void do_dr_read(void)
     __asm__ volatile("mov %%dr0, %0; mov %%dr7, %0" : "=r"(dr));
 }
 
+static uint64_t ring_memory[64] __attribute__((aligned(64)));
+static struct ring ring_in, ring_out;
+
+/* Sent and taken, by two that are awake: no call. */
+static void do_ring(void)
+{
+    uint64_t message[4] = { 1 };
+
+    (void)ring_put(&ring_out, message);
+    (void)ring_get(&ring_in, message);
+}
+
 /* --- measuring */
 static uint64_t once(void (*op)(void))
 {
@@ -330,6 +343,7 @@ static const struct op xapic_ops[] = {
     { "invlpg", do_invlpg },
     { "fs_gs_base", do_fs_gs_base },
     { "dr_read", do_dr_read },
+    { "ring_message", do_ring },
 };
 static const struct op x2apic_ops[] = {
     { "x2apic_eoi", do_eoi },
@@ -350,6 +364,8 @@ int guest_main(const struct pith_start *start)
     clock = pith_tsc();
     clock = pith_tsc() - clock;
     interrupts_on();
+    ring_out = ring_open(ring_memory, 8, 32, true);
+    ring_in = ring_open(ring_memory, 8, 32, false);
     *lapic(LAPIC_SVR) = 0x1ff;
     measure(xapic_ops, sizeof(xapic_ops) / sizeof(xapic_ops[0]), empty);
     pith_printf("bench uncached_exit %lu\n", uncached() - clock);

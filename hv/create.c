@@ -203,6 +203,7 @@ static enum pith_status create(const struct manifest *m, u32 index, struct frame
     p->restart.deadline = TIMER_NEVER;
     isa_init(p);
     p->nr_vcpus = c->vcpus;
+    random_init(&p->random, index);
     rights_init(p);
     st = arch_vm_init(&p->vm, &p->frames);
     if (st == PITH_OK)

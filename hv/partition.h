@@ -7,6 +7,7 @@
 #include "hv/abi/plan.h"
 #include "hv/console.h"
 #include "hv/isa.h"
+#include "hv/random.h"
 #include "hv/vcpu.h"
 #include "hv/vdev/vioapic.h"
 #include "hv/vdev/vrtc.h"
@@ -62,6 +63,7 @@ struct partition {
     u8 input[PARTITION_INPUT];          /* typed, not yet in the UART */
     u32 in_head, in_count;
 
+    struct random random;
     struct console_source console;
     u64 start_tsc;                      /* host TSC at start */
     u64 empty_bus;                      /* accesses to memory or ports that nobody gave it */

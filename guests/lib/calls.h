@@ -61,6 +61,12 @@ static inline struct pith_result pith_channel(uint64_t name_low, uint64_t name_h
     return pith_hypercall(PITH_CALL_BASE + 31, name_low, name_high, 0, 0, 0);
 }
 
+/* results: RBX word_0 (bits), RCX word_1 (bits), RDX word_2 (bits), RSI word_3 (bits) */
+static inline struct pith_result pith_random(void)
+{
+    return pith_hypercall(PITH_CALL_BASE + 38, 0, 0, 0, 0, 0);
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@
  * only reads it, both write to 'board', where they meet; 'share-stranger' is a member of none, 'share-strict' is ended for trying to
  * write.
  */
+#include "guests/lib/ring.h"
 #include "guests/lib/test.h"
 #include "guests/lib/trap.h"
 
@@ -66,6 +67,60 @@ static void open_channels(uint64_t mail_rights)
     test_ok(pith_features().rbx & PITH_FEATURE_CHANNEL, "channel-feature");
 }
 
+/* Where the processor has no RDRAND, that it is refused. */
+static void random_words(void)
+{
+    struct pith_result a = pith_random(), b = pith_random();
+    const uint64_t words[8] = { a.rbx, a.rcx, a.rdx, a.rsi, b.rbx, b.rcx, b.rdx, b.rsi };
+    uint64_t any = 0, all = ~0ull;
+    unsigned nr_stuck = 0;
+    bool differ = true;
+
+    if (!(pith_features().rbx & PITH_FEATURE_RANDOM)) {
+        test_equal((uint64_t)a.status, PITH_E_HW, "random-without-source");
+        return;
+    }
+    test_ok(a.status == PITH_OK && b.status == PITH_OK, "random");
+    for (unsigned i = 0; i < 8; i++) {
+        any |= words[i];
+        all &= words[i];
+        for (unsigned k = 0; k < i; k++)
+            differ &= words[i] != words[k];
+    }
+    test_ok(differ, "random-differs");
+    for (uint64_t stuck = ~any | all; stuck; stuck &= stuck - 1)
+        nr_stuck++;
+    test_ok(nr_stuck < 16, "random-every-bit");
+}
+
+/* --- a queue in the board's second page */
+
+#define MESSAGES  1000u
+#define RING_NR   16u
+#define RING_AT   ((void *)(uintptr_t)((uintptr_t)board + 4096))
+
+static void send(void)
+{
+    struct ring r = ring_open(RING_AT, RING_NR, sizeof(uint64_t), true);
+
+    for (uint64_t i = 0; i < MESSAGES; i++)
+        while (ring_put(&r, &i) == RING_FULL)
+            (void)pith_yield();
+}
+
+static void receive(void)
+{
+    struct ring r = ring_open(RING_AT, RING_NR, sizeof(uint64_t), false);
+    uint64_t message, wrong = 0;
+
+    for (uint64_t i = 0; i < MESSAGES; i++) {
+        while (!ring_get(&r, &message))
+            (void)pith_yield();
+        wrong += message != i;
+    }
+    test_equal(wrong, 0, "channel-ring");
+}
+
 /* --- the roles */
 
 static void complaints(void)
@@ -80,6 +135,7 @@ static void writer(void)
 {
     open_channels(RIGHTS_RW);
     complaints();
+    random_words();
     test_ok(all_zero(mail, MAIL_SIZE), "channel-zero");
     test_ok(all_zero(board + 2, BOARD_SIZE - 16), "channel-zero-large");
     mail[0] = MESSAGE;
@@ -92,6 +148,7 @@ static void writer(void)
     test_equal(board[2], MESSAGE + 2, "channel-both-ways");
     mail[1] = 1;
     arrive(WRITER, 2);
+    send();
     await(READER, 2);
     test_ok(*(volatile uint64_t *)(CHANNELS + MAIL_SIZE) == ~0ull, "channel-nothing-behind");
 }
@@ -134,6 +191,7 @@ static void reader(void)
     arrive(READER, 1);
     await(WRITER, 2);
     test_equal(mail[1], 1, "channel-seen-at-once");
+    receive();
     arrive(READER, 2);
 }
 

@@ -32,6 +32,14 @@ static inline u64 rdtsc(void)
     return lo | (u64)hi << 32;
 }
 
+static inline bool rdrand(u64 *val)
+{
+    bool good;
+
+    __asm__ volatile("rdrand %0" : "=r"(*val), "=@ccc"(good));
+    return good;
+}
+
 static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
 {
     __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(sub));
