@@ -17,6 +17,7 @@ clean() {
 trap clean EXIT
 trap 'exit 1' INT TERM HUP
 
+command -v debootstrap >/dev/null || { echo 'debootstrap is missing: apt-get install debootstrap' >&2; exit 2; }
 debootstrap --variant=minbase --include=git,make,ca-certificates "$suite" "$root" >"$root.log" || { tail "$root.log"; exit 1; }
 rm -f "$root.log"
 mount -t proc proc "$root/proc" || true
