@@ -36,7 +36,6 @@ static struct cpu *cpu_alloc(struct frame_pool *pool, u32 index, u32 apic_id)
     c->self = c;
     c->index = index;
     c->apic_id = apic_id;
-    sched_init(c);
     return c;
 }
 
@@ -183,27 +182,37 @@ static void house_run(struct cpu *cpu)
 
 static void idle(struct cpu *cpu)
 {
-    u64 from = arch_tsc();
-
     cpu->current = NULL;
-    cpu->idle_since = from;
+    cpu->idle_since = cpu->now;
     if (!cpu->attention && !__atomic_load_n(&cpu->inbox, __ATOMIC_ACQUIRE) &&
         !(cpu->index == 0 && __atomic_load_n(&house_fn, __ATOMIC_ACQUIRE)))
         arch_idle();
-    cpu->idle_tsc += arch_tsc() - from;
+    cpu->now = arch_tsc();
+    cpu->idle_tsc += cpu->now - cpu->idle_since;
     cpu->idle_since = 0;
+}
+
+/* Interrupts set attention; the rest is for processors that hold them back from some guests. */
+static bool needs_look(const struct cpu *cpu)
+{
+    return cpu->attention || __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) || __atomic_load_n(&house_fn, __ATOMIC_RELAXED) ||
+           timers_due(&cpu->timers, cpu->now);
 }
 
 void cpu_main(void)
 {
     struct cpu *cpu = this_cpu();
 
-    cpu->since = arch_tsc();
+    sched_init(cpu);
+    cpu->since = cpu->now = arch_tsc();
     for (;;) {
         struct vcpu *v;
 
-        cpu_attend(cpu);
-        house_run(cpu);
+        if (needs_look(cpu)) {
+            cpu_attend(cpu);
+            house_run(cpu);
+            cpu->now = arch_tsc();
+        }
         v = sched_next(cpu);
         if (!v) {
             idle(cpu);

@@ -26,7 +26,9 @@ struct cpu {
     u32 nr_vcpus;                /* whose home this is */
     bool dedicated;
     struct timer_queue timers;
-    struct timer slice;
+    struct timer slice;          /* its alarm may come early: it stays when slices end before their time */
+    u64 slice_ticks, slice_end;  /* host TSC; TIMER_NEVER: nobody waits for it */
+    u64 now;                     /* host TSC when the last vCPU left, or after what was done since */
     struct arch_cpu arch;
     u64 since;                   /* host TSC at which it began to look for work */
     struct pith_trace_ring *trace; /* NULL: none */

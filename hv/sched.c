@@ -4,25 +4,44 @@
 
 #include "hv/vcpu.h"
 
-static void slice_over(struct timer *t)
+/* Timers fire on their own core. */
+static void slice_alarm(struct timer *t)
 {
-    (void)t; /* timers fire on their own core */
-    this_cpu()->resched = true;
+    struct cpu *cpu = this_cpu();
+
+    if (cpu->slice_end == TIMER_NEVER)
+        return;
+    if (cpu->slice_end > arch_tsc()) {
+        timer_set(&cpu->timers, t, cpu->slice_end);
+        return;
+    }
+    cpu->slice_end = TIMER_NEVER;
+    cpu->resched = true;
 }
 
 void sched_init(struct cpu *cpu)
 {
-    timer_init(&cpu->slice, slice_over);
+    timer_init(&cpu->slice, slice_alarm);
+    cpu->slice_end = TIMER_NEVER;
+    cpu->slice_ticks = SLICE_MS * arch_tsc_khz();
 }
 
-static void start_slice(struct cpu *cpu)
+/* An alarm that is set already comes no later. */
+static void start_slice(struct cpu *cpu, u64 now)
 {
-    timer_set(&cpu->timers, &cpu->slice, arch_tsc() + SLICE_MS * arch_tsc_khz());
+    cpu->slice_end = now + cpu->slice_ticks;
+    if (cpu->slice.deadline > cpu->slice_end)
+        timer_set(&cpu->timers, &cpu->slice, cpu->slice_end);
+}
+
+static __attribute__((noinline)) void start_slice_now(struct cpu *cpu)
+{
+    start_slice(cpu, arch_tsc());
 }
 
 static bool slice_runs(const struct cpu *cpu)
 {
-    return cpu->slice.deadline != TIMER_NEVER;
+    return cpu->slice_end != TIMER_NEVER;
 }
 
 static void push(struct cpu *cpu, struct vcpu *v)
@@ -53,7 +72,7 @@ void sched_ready(struct cpu *cpu, struct vcpu *v)
     v->state = VCPU_READY;
     /* The runner had the core to itself until now: its slice begins when somebody waits. */
     if (cpu->current && !slice_runs(cpu))
-        start_slice(cpu);
+        start_slice_now(cpu);
 }
 
 void sched_handoff(struct cpu *cpu, struct vcpu *v)
@@ -80,11 +99,11 @@ void sched_give_way(struct cpu *cpu, struct vcpu *v)
     v->state = VCPU_READY;
     cpu->lenders++;
     if (!slice_runs(cpu))
-        start_slice(cpu);
+        start_slice_now(cpu);
 }
 
 /* The slice is over for those too who lent it. */
-static void end_loans(struct cpu *cpu)
+static __attribute__((noinline)) void end_loans(struct cpu *cpu)
 {
     if (cpu->handoff)
         push(cpu, cpu->handoff);
@@ -93,24 +112,42 @@ static void end_loans(struct cpu *cpu)
         push(cpu, pop(cpu));
 }
 
-struct vcpu *sched_next(struct cpu *cpu)
+/* Whose slice it is that goes on; NULL: nobody's. */
+static struct vcpu *go_on(struct cpu *cpu)
 {
     struct vcpu *v = cpu->handoff;
-    bool goes_on = slice_runs(cpu) && (v || cpu->lenders);
+
+    if (!v && !cpu->lenders)
+        return NULL;
+    if (!slice_runs(cpu)) {
+        end_loans(cpu);
+        return NULL;
+    }
+    cpu->handoff = NULL;
+    if (!v) {
+        cpu->lenders--;
+        v = pop(cpu);
+    }
+    return v;
+}
+
+struct vcpu *sched_next(struct cpu *cpu)
+{
+    struct vcpu *v = go_on(cpu);
 
     cpu->resched = false;
-    if (!goes_on)
-        end_loans(cpu);
-    else if (!v)
-        cpu->lenders--;
-    cpu->handoff = NULL;
-    if (!goes_on || !v)
-        v = pop(cpu);
-    if (v)
+    if (v) {
         v->state = VCPU_RUNNING;
-    if (!goes_on && v && cpu->ready_first)
-        start_slice(cpu);
-    else if (!goes_on)
+        return v;
+    }
+    cpu->slice_end = TIMER_NEVER;
+    v = pop(cpu);
+    if (!v) {
         timer_set(&cpu->timers, &cpu->slice, TIMER_NEVER);
+        return NULL;
+    }
+    v->state = VCPU_RUNNING;
+    if (cpu->ready_first)
+        start_slice(cpu, cpu->now);
     return v;
 }

@@ -29,6 +29,8 @@ void timer_set(struct timer_queue *q, struct timer *t, u64 deadline)
     u64 before = first_deadline(q);
     struct timer **link = &q->first;
 
+    if (t->deadline == deadline)
+        return;
     if (t->deadline != TIMER_NEVER)
         unlink_timer(q, t);
     t->deadline = deadline;
@@ -44,7 +46,7 @@ void timer_set(struct timer_queue *q, struct timer *t, u64 deadline)
 
 void timers_run(struct timer_queue *q, u64 now)
 {
-    while (q->first && q->first->deadline <= now) {
+    while (timers_due(q, now)) {
         struct timer *t = q->first;
 
         q->first = t->next;

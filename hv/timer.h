@@ -19,5 +19,9 @@ struct timer_queue {
 
 void timer_init(struct timer *t, void (*expired)(struct timer *t));
 void timer_set(struct timer_queue *q, struct timer *t, u64 deadline); /* replaces an earlier one; TIMER_NEVER: cancels */
+static inline bool timers_due(const struct timer_queue *q, u64 now)
+{
+    return q->first && q->first->deadline <= now;
+}
 /* Calls what is due, then programs this core's timer for the rest. */
 void timers_run(struct timer_queue *q, u64 now);

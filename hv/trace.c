@@ -215,10 +215,10 @@ static enum exit_action trace_handle_rip(struct arch_vcpu *arch, struct vm_exit 
 vm_exit_fn *trace_begin(struct vcpu *v)
 {
     v->trace = v->part->traced ? v->home->trace : NULL;
-    v->trace_word = PITH_TRACE_PENDING | (u32)source_of(v->part->index, v->index) << 24;
-    trace_event(v->part, v->index, PITH_TRACE_SCHED_IN, 0, 0);
     if (!v->trace)
         return exit_handle;
+    v->trace_word = PITH_TRACE_PENDING | (u32)source_of(v->part->index, v->index) << 24;
+    trace_event(v->part, v->index, PITH_TRACE_SCHED_IN, 0, 0);
     return with_rip ? trace_handle_rip : trace_handle;
 }
 

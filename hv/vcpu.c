@@ -73,7 +73,7 @@ void vcpu_arm_timer(struct vcpu *v)
  */
 void vcpu_set_backstop(struct vcpu *v)
 {
-    arch_vcpu_backstop(&v->arch, arch_tsc() + SLICE_MS * arch_tsc_khz());
+    arch_vcpu_backstop(&v->arch, SLICE_MS * arch_tsc_khz());
 }
 
 /* Push on the home core's inbox unless it is there already; rings the core. */
@@ -188,6 +188,7 @@ static void start(struct vcpu *v)
     v->tsc_adjust = 0;
     v->nmi_pending = v->tpr_armed = v->arch.irq_dirty = v->paused = false;
     vcpu_set_tsc_offset(v, 0 - v->part->start_tsc);
+    vcpu_set_backstop(v);
     v->why = NULL;
     v->live = true;
     v->arch.wait = v->index == 0 ? WAIT_NONE : WAIT_SIPI;
@@ -380,33 +381,34 @@ static bool look_around(struct vcpu *v, struct cpu *cpu)
     return true;
 }
 
-/* False: the vCPU leaves, for *why. */
-static __attribute__((noinline)) bool attend(struct vcpu *v, struct cpu *cpu, enum vcpu_leave *why)
+#define LEAVE_NOT ((enum vcpu_leave)(LEAVE_STOP + 1))
+
+static __attribute__((noinline)) enum vcpu_leave attend(struct vcpu *v, struct cpu *cpu)
 {
+    enum vcpu_leave why;
+
     if (v->arch.interrupted.valid) {
         end_halt(v);
         /* A delivery that exits every time would keep physical interrupts from ever being seen. */
         arch_irq_window();
     }
-    *why = LEAVE_STOP;
     if (!look_around(v, cpu))
-        return false;
+        return LEAVE_STOP;
     if (v->arch.wait == WAIT_CALL && !v->paused)
         check_wait_call(v);
-    *why = v->arch.wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
-    if (*why == LEAVE_BLOCK || cpu->resched || !v->trace == v->part->traced)
-        return false;
+    why = v->arch.wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
+    if (why == LEAVE_BLOCK || cpu->resched || !v->trace == v->part->traced)
+        return why;
     if (v->trace && v->arch.interrupted.valid)
         trace_inject(v);
-    return true;
+    return LEAVE_NOT;
 }
 
-/* Is there anything to do before the next entry? */
+/* Is there anything to do before the next entry, but to give way? */
 static bool wanted(const struct vcpu *v, const struct cpu *cpu)
 {
     /* ACQUIRE: take_pending() looks again. */
-    return __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || cpu->attention || cpu->resched || v->arch.irq_dirty ||
-           v->arch.wait || v->arch.interrupted.valid;
+    return __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || cpu->attention || v->arch.come_out || v->arch.interrupted.valid;
 }
 
 static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
@@ -418,7 +420,8 @@ static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
     for (;;) {
         /* SEQ_CST: before pending is read, vcpu_post(); after cpu->current was set and before the epoch is read, partition_flush() */
         (void)__atomic_exchange_n(&v->arch.look, false, __ATOMIC_SEQ_CST);
-        if (wanted(v, cpu) && !attend(v, cpu, &why))
+        why = wanted(v, cpu) ? attend(v, cpu) : cpu->resched ? LEAVE_YIELD : LEAVE_NOT;
+        if (why != LEAVE_NOT)
             return why;
         act = arch_vcpu_run(&v->arch, &exit, handle);
         if (act == EXIT_FAIL)
@@ -433,8 +436,8 @@ static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
 enum vcpu_leave vcpu_run(struct vcpu *v)
 {
     struct cpu *cpu = v->home;
-    u64 from = arch_tsc();
     u64 seen = __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE);
+    u64 from = cpu->now;
     enum vcpu_leave leave;
 
     if (!v->live && !(seen & VCPU_PEND_START)) {
@@ -444,13 +447,13 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
         return LEAVE_STOP;
     }
     arch_vcpu_load(&v->arch, &cpu->arch);
-    vcpu_set_backstop(v);
     v->run_since = from;
     leave = run(v, cpu, trace_begin(v));
     v->run_since = 0;
-    from = arch_tsc() - from;
-    v->run_tsc += from;
-    trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave, from);
+    cpu->now = arch_tsc();
+    v->run_tsc += cpu->now - from;
+    if (v->trace)
+        trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave, cpu->now - from);
     if (leave != LEAVE_STOP)
         return leave;
     arch_vcpu_unload(&v->arch, &cpu->arch);

@@ -102,7 +102,7 @@ void vcpu_wake(struct vcpu *v);
 bool vcpu_interrupted(const struct vcpu *v); /* an interrupt is pending, deliverable or not */
 /* On the home core: after changes of the vLAPIC timer. */
 void vcpu_arm_timer(struct vcpu *v);
-void vcpu_set_backstop(struct vcpu *v);   /* resident: an exit within a slice's time from now, whatever the guest does */
+void vcpu_set_backstop(struct vcpu *v);   /* resident: an exit after a slice's time in the guest, whatever it does */
 u64 vcpu_guest_tsc(const struct vcpu *v);
 void vcpu_set_tsc_offset(struct vcpu *v, u64 offset);   /* resident */
 void vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error);

@@ -81,19 +81,49 @@ static void forget_last_x87(void)
     __asm__ volatile("fnclex; emms; fildl %0" : : "m"(nothing));
 }
 
-void fpu_load(struct arch_vcpu *v)
+/* XSETBV costs more than to ask. */
+static inline void set_xcr0(u64 now, u64 val)
+{
+    if (now != val)
+        xsetbv(0, val);
+}
+
+static inline void put(struct arch_vcpu *v, u64 all)
 {
     forget_last_x87();
-    xsetbv(0, fpu_host_xcr0());
     xrstor64(v->xsave);
-    xsetbv(0, v->xcr0);
+    set_xcr0(all, v->xcr0);
+}
+
+static inline void take(struct arch_vcpu *v, u64 all)
+{
+    v->xcr0 = xgetbv(0);
+    set_xcr0(v->xcr0, all);
+    xsave64(v->xsave);
+}
+
+void fpu_load(struct arch_vcpu *v)
+{
+    u64 all = fpu_host_xcr0();
+
+    xsetbv(0, all);
+    put(v, all);
 }
 
 void fpu_unload(struct arch_vcpu *v)
 {
-    v->xcr0 = xgetbv(0);
-    xsetbv(0, fpu_host_xcr0());
-    xsave64(v->xsave);
+    take(v, fpu_host_xcr0());
+}
+
+void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to)
+{
+    u64 all = fpu_host_xcr0();
+
+    if (from)
+        take(from, all);
+    else
+        xsetbv(0, all);
+    put(to, all);
 }
 
 /* Where component @n, of @size bytes a register, keeps register @reg; NULL: the processor has no such component. */

@@ -163,14 +163,19 @@ static void vcpu_reset(struct arch_vcpu *v, bool init_only)
 
 void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
-    if (cpu->loaded == v)
+    struct arch_vcpu *before = cpu->loaded;
+
+    if (before == v)
         return;
     ASSERT(!v->cpu);
-    if (cpu->loaded)
-        arch_vcpu_unload(cpu->loaded, cpu);
+    if (before) {
+        ops->vcpu_save(before);
+        before->cpu = NULL;
+    }
     v->cpu = cpu;
     cpu->loaded = v;
-    v->plain_epoch = 0;
+    if (v->tag_cpu != cpu || v->tag_epoch != cpu->tag_epoch) /* else what was plain when it went still is */
+        v->plain_epoch = 0;
     v->fetch.rip = FETCH_NOWHERE; /* the windows have shown others' pages since */
     v->fetch.epoch = 0;
     ops->vcpu_load(v, cpu);
@@ -178,14 +183,16 @@ void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
         v->fresh = false;
         vcpu_reset(v, false);
     }
-    fpu_load(v);
+    fpu_switch(before, v);
 }
 
 void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     ASSERT(v->cpu == cpu && cpu->loaded == v);
     fpu_unload(v);
-    ops->vcpu_unload(v, cpu);
+    ops->vcpu_save(v);
+    ops->vcpu_release(v);
+    v->plain_epoch = 0;
     cpu->loaded = NULL;
     v->cpu = NULL;
 }
@@ -312,11 +319,10 @@ void arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold)
     ops->tpr_window(v, threshold);
 }
 
-void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc)
+void arch_vcpu_backstop(struct arch_vcpu *v, u64 ticks)
 {
     ASSERT_RESIDENT(v);
-    v->backstop = tsc;
-    v->plain_epoch = 0;
+    ops->backstop(v, ticks);
 }
 
 void arch_vcpu_show_dr(struct arch_vcpu *v)

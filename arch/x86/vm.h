@@ -109,7 +109,6 @@ struct arch_vcpu {             /* one virtual processor */
     bool fresh;                /* never loaded: reset state is written by the first load */
     bool nmi_masked;           /* SVM without vNMI: from injection to the guest's IRET */
     bool shutdown;             /* a fault met #DF: the next run ends at once as VM_EXIT_SHUTDOWN */
-    u64 backstop;              /* VMX: host TSC at which a PREEMPT exit must have come, 0: none */
     struct vm_fetch {          /* one-entry cache: the page that RIP was last seen in, in this core's window */
         u64 rip, cr3;          /* linear, page-aligned, FETCH_NOWHERE: none; all that arch_vcpu_skip() looks at */
         const u8 *at;
@@ -188,8 +187,9 @@ void           arch_vm_trap_msr(struct arch_vm *vm, u32 msr, bool on_read, bool 
 
 /* init touches memory only, on any core; the VMCS is written by the first load, on the home core. */
 enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm) MUST_CHECK;
-void           arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);    /* unloads cpu->loaded first; no-op if resident */
-void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);  /* on the core of the load: before move or stop */
+void           arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);    /* in place of cpu->loaded; no-op if resident */
+/* On the core of the load: before move or stop. One that only had to give way to another is loaded once more before. */
+void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);
 /* Any core. Since the last unmap it was entered, or is about to be, with nothing of before in any cache. */
 bool           arch_vcpu_flushed(const struct arch_vcpu *v);
 void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* [R] power-on state; INIT keeps FPU, MSRs, TSC */
@@ -212,8 +212,8 @@ void           arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg seg, const st
 bool           arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev);
 /* Have an exit (WINDOW, or CR with cr.cr 8) when the guest lowers CR8 below @threshold; 0: never. Until called again. */
 void           arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold);
-/* Have a PREEMPT exit at that host TSC at the latest, where the processor can (VMX preemption timer); 0: no. */
-void           arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc);
+/* Have a PREEMPT exit after so many ticks in the guest at the latest, where the processor can (VMX preemption timer). */
+void           arch_vcpu_backstop(struct arch_vcpu *v, u64 ticks);
 /* Its debug registers go into the processor, where reads need no exit, until one is written (VMX: nor writes, until the unload). */
 void           arch_vcpu_show_dr(struct arch_vcpu *v);
 bool           arch_xcr0_valid(u64 val);                                     /* may a guest's XCR0 hold it on this hardware? */

@@ -16,8 +16,9 @@ struct vm_ops {
     void (*cpu_disable)(struct arch_cpu *cpu);
 
     enum pith_status (*vcpu_init)(struct arch_vcpu *v);       /* vm.c has done xsave; memory only */
-    void (*vcpu_load)(struct arch_vcpu *v, struct arch_cpu *cpu);    /* vm.c sets cpu->loaded and v->cpu, and calls fpu_load */
-    void (*vcpu_unload)(struct arch_vcpu *v, struct arch_cpu *cpu);
+    void (*vcpu_load)(struct arch_vcpu *v, struct arch_cpu *cpu);    /* vm.c sets cpu->loaded and v->cpu, and calls fpu_switch */
+    void (*vcpu_save)(struct arch_vcpu *v);                   /* another one takes its place on this core */
+    void (*vcpu_release)(struct arch_vcpu *v);                /* after that: the core forgets it */
     void (*vcpu_reset)(struct arch_vcpu *v, bool init_only);
     /* Writes v->interrupted (if valid) as the event of this entry and clears it; enters; decodes; sets v->interrupted when
      * the exit cut a delivery short. Calls tags_prepare() and does the flushes it asks for. Hardware NMIs are consumed here.
@@ -33,6 +34,7 @@ struct vm_ops {
     bool (*ready)(const struct arch_vcpu *v, enum x86_event_type type); /* EXTINT, NMI: could it be taken now? (IF, shadow, NMI mask) */
     void (*window)(struct arch_vcpu *v, enum x86_event_type type);      /* exit VM_EXIT_WINDOW as soon as it could */
     void (*tpr_window)(struct arch_vcpu *v, u8 threshold);
+    void (*backstop)(struct arch_vcpu *v, u64 ticks);
     void (*show_dr)(struct arch_vcpu *v);                     /* vm.c has loaded DR0-3, and none of them is enabled */
     enum pith_status (*skip)(struct arch_vcpu *v, const struct vm_exit *exit); /* skip.h decides; STI and MOV SS blocking end */
 

@@ -120,7 +120,7 @@ static void open_if(void) { if_open = true; }
 static int set_up(void **state)
 {
     (void)state;
-    core = (struct cpu){ .self = &core };
+    core = (struct cpu){ .self = &core, .now = 100 };
     other_core = (struct cpu){ .self = &other_core, .index = 1 };
     memset(&vcpu, 0, sizeof(vcpu));
     memset(&part, 0, sizeof(part));
@@ -487,6 +487,33 @@ static void two_take_turns(void **state)
     assert_int_equal(timer_tsc, TIMER_NEVER);
 }
 
+/* Who gives way early leaves an alarm behind that is too early for the next: it is put right when it comes, and nobody leaves for it. */
+static void alarms_come_early(void **state)
+{
+    static struct vcpu second;
+    u64 first = now + SLICE_MS * 1000;
+
+    (void)state;
+    vcpu_init(&second, &part, 1, &core);
+    sched_ready(&core, &vcpu);
+    sched_ready(&core, &second);
+    (void)sched_next(&core);
+    core.now = now += 4000;
+    sched_ready(&core, &vcpu);
+    assert_ptr_equal(sched_next(&core), &second);
+    assert_int_equal(timer_tsc, first);
+    now = first;
+    timers_run(&core.timers, now);
+    assert_false(core.resched);
+    assert_int_equal(timer_tsc, first + 4000);
+    now = first + 4000;
+    timers_run(&core.timers, now);
+    assert_true(core.resched);
+    assert_ptr_equal(sched_next(&core), &vcpu); /* the last: no slice */
+    timers_run(&core.timers, now + SLICE_MS * 1000);
+    assert_false(core.resched);
+}
+
 /* --- the 8259s and the 8254 */
 
 static void out8(u32 port, u8 val)
@@ -730,6 +757,7 @@ int main(void)
         cmocka_unit_test_setup(wait_ends_by_an_interrupt, set_up),
         cmocka_unit_test_setup(wait_ends_by_time, set_up),
         cmocka_unit_test_setup(two_take_turns, set_up),
+        cmocka_unit_test_setup(alarms_come_early, set_up),
         cmocka_unit_test_setup(pic_interrupt_is_delivered, set_up),
         cmocka_unit_test_setup(refused_pic_interrupt_stays_requested, set_up),
         cmocka_unit_test_setup(second_pic_interrupt_waits_for_a_window, set_up),

@@ -60,7 +60,12 @@ static enum exit_action run(struct arch_vcpu *c, struct vm_exit *e, vm_exit_fn *
 static enum exit_action enough(struct arch_vcpu *c, struct vm_exit *e) { (void)c, (void)e; return EXIT_RESUME; }
 
 const struct vm_ops vmx_ops = { .probe = vmx_probe };
+static int loads, saves, releases;
+static void load(struct arch_vcpu *c, struct arch_cpu *on) { assert_ptr_equal(on->loaded, c); loads++; }
+static void save(struct arch_vcpu *c) { assert_non_null(c->cpu); saves++; }
+static void release(struct arch_vcpu *c) { assert_non_null(c->cpu); releases++; }
 const struct vm_ops svm_ops = {
+    .vcpu_load = load, .vcpu_save = save, .vcpu_release = release,
     .probe = svm_probe, .reg = get_reg, .set_reg = set_reg, .ready = ready, .window = window, .tpr_window = tpr_window, .vcpu_run = run,
 };
 
@@ -74,6 +79,7 @@ bool fpu_xcr0_valid(u64 val) { return val == 7; }
 void fpu_reset(struct arch_vcpu *c) { (void)c; }
 void fpu_load(struct arch_vcpu *c) { (void)c; }
 void fpu_unload(struct arch_vcpu *c) { (void)c; }
+void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to) { assert_ptr_equal(from, &v); assert_ptr_equal(to, cpu.loaded); }
 
 bool arch_vcpu_fetch(struct arch_vcpu *c, u8 insn[15], u8 *len, enum insn_mode *mode, struct x86_event *fault)
 {
@@ -129,6 +135,33 @@ static void test_probe(void **state)
 static bool inject(u8 type, u8 vector)
 {
     return arch_vcpu_inject(&v, &(struct x86_event){ .type = type, .vector = vector });
+}
+
+/* One takes another's place; what needed no preparation before it went needs none afterwards, but for tags that ran out. */
+static void test_giving_way(void **state)
+{
+    struct arch_vcpu other = { .vm = &vm, .tag_cpu = &cpu, .tag_epoch = 1, .plain_epoch = 5 };
+
+    (void)state;
+    loads = saves = releases = 0;
+    cpu.tag_epoch = 1;
+    arch_vcpu_load(&v, &cpu);
+    assert_int_equal(loads, 0);
+    arch_vcpu_load(&other, &cpu);
+    assert_ptr_equal(cpu.loaded, &other);
+    assert_null(v.cpu);
+    assert_int_equal(loads + saves * 10 + releases * 100, 11);
+    assert_int_equal(other.plain_epoch, 5);
+    arch_vcpu_unload(&other, &cpu);
+    assert_int_equal(other.plain_epoch, 0);
+    assert_int_equal(releases, 1);
+
+    other.plain_epoch = 5;
+    cpu.tag_epoch = 2;
+    cpu.loaded = &v;
+    v.cpu = &cpu;
+    arch_vcpu_load(&other, &cpu);
+    assert_int_equal(other.plain_epoch, 0);
 }
 
 static void test_interrupt(void **state)
@@ -267,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_probe, setup),
+        cmocka_unit_test_setup(test_giving_way, setup),
         cmocka_unit_test_setup(test_interrupt, setup),
         cmocka_unit_test_setup(test_task_priority, setup),
         cmocka_unit_test_setup(test_resume_flag, setup),

@@ -79,11 +79,22 @@ static void svm_show_dr(struct arch_vcpu *v)
     ((struct vmcb *)v->hw)->intercept_dr = INTERCEPT_DR_WRITES;
 }
 
-static void svm_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
+static void svm_vcpu_save(struct arch_vcpu *v)
 {
-    (void)cpu;
     if (svm_features.rdtscp)
         v->tsc_aux = rdmsr(MSR_TSC_AUX);
+}
+
+/* All of it is in the VMCB already. */
+static void svm_vcpu_release(struct arch_vcpu *v)
+{
+    (void)v;
+}
+
+/* There is no such timer. */
+static void svm_backstop(struct arch_vcpu *v, u64 ticks)
+{
+    (void)v, (void)ticks;
 }
 
 static void renew_tag(struct arch_vcpu *v, struct vmcb *vmcb)
@@ -203,7 +214,8 @@ const struct vm_ops svm_ops = {
     .cpu_disable = svm_cpu_disable,
     .vcpu_init = svm_vcpu_init,
     .vcpu_load = svm_vcpu_load,
-    .vcpu_unload = svm_vcpu_unload,
+    .vcpu_save = svm_vcpu_save,
+    .vcpu_release = svm_vcpu_release,
     .vcpu_reset = svm_vcpu_reset,
     .vcpu_run = svm_vcpu_run,
     .reg = svm_reg,
@@ -214,6 +226,7 @@ const struct vm_ops svm_ops = {
     .ready = svm_ready,
     .window = svm_window,
     .tpr_window = svm_tpr_window,
+    .backstop = svm_backstop,
     .show_dr = svm_show_dr,
     .skip = svm_skip,
     .trap_msr = svm_trap_msr,

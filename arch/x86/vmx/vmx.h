@@ -24,7 +24,6 @@ extern struct vmx_hw vmx_hw;
 struct vmx_state {
     u64 host_rsp;                /* as last written, by vmx_enter.S too */
     struct arch_cpu *host;       /* the core whose state the VMCS holds as the host's */
-    u64 backstop;                /* what the preemption timer was set for */
     u32 pin, proc, vpid;
     u8 tpr_wanted, tpr_threshold;
     bool dr_shown;               /* DR0-3, DR6 and DR7 are in the processor and the VMCS, MOV DR does not exit */

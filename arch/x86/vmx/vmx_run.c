@@ -11,21 +11,6 @@
 
 #define SS_DPL 0x60u /* in the access rights: the CPL, in every mode */
 
-/*
- * The timer counts down from what is left, at the TSC's rate divided by 2^shift, while the guest runs; 0 exits before the first
- * instruction. Exits save it where the processor can, so it comes for a guest that exits all the time too, only later.
- */
-static __attribute__((noinline)) void move_backstop(struct arch_vcpu *v)
-{
-    struct vmx_state *s = vmx_state(v);
-    u64 now = rdtsc();
-    u64 left = v->backstop > now ? (v->backstop - now) >> vmx_hw.timer_shift : 0;
-
-    s->backstop = v->backstop;
-    if (vmx_hw.timer)
-        vmwrite(VMCS_PREEMPTION_TIMER, v->backstop ? MIN(left, 0xffffffffull) : 0xffffffff);
-}
-
 /* What is still to be looked at before the next entry keeps that from being a plain one. */
 void vmx_prepare(struct arch_vcpu *v)
 {
@@ -40,8 +25,6 @@ void vmx_prepare(struct arch_vcpu *v)
         vmx_tpr_update(v);
     if (armed) /* DR6 is not loaded: every #DB is an exit that leaves it alone, and MOV DR exits */
         vmwrite(VMCS_GUEST_DR7, breakpoints_load(v));
-    if (s->backstop != v->backstop)
-        move_backstop(v);
     v->plain_epoch = s->tpr_wanted || armed ? 0 : v->seen_s2_epoch;
 }
 

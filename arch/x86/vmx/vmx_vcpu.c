@@ -37,6 +37,17 @@ static void vmptrld(hpa_t vmcs)
     ASSERT(!bad);
 }
 
+/*
+ * It counts at the TSC's rate divided by 2^shift while the guest runs; 0 exits before the first instruction. Exits save it where
+ * the processor can, so it comes for a guest that exits all the time too, only later.
+ */
+static void vmx_backstop(struct arch_vcpu *v, u64 ticks)
+{
+    (void)v;
+    if (vmx_hw.timer)
+        vmwrite(VMCS_PREEMPTION_TIMER, MIN(ticks >> vmx_hw.timer_shift, 0xffffffffull));
+}
+
 /* What never changes in the life of a VMCS. Fields that are not written here or in reset are not used by these controls. */
 static void write_controls(struct arch_vcpu *v)
 {
@@ -67,6 +78,7 @@ static void write_controls(struct arch_vcpu *v)
         vmwrite(VMCS_VIRTUAL_APIC, virt_to_phys(v->vapic));
         vmwrite(VMCS_TPR_THRESHOLD, 0);
     }
+    vmx_backstop(v, ~0ull);
     s->pin = vmx_hw.control[VMX_PIN];
     s->proc = vmx_hw.control[VMX_PROC];
     s->vpid = 0; /* no vCPU's tag: the first entry writes it */
@@ -125,6 +137,7 @@ static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
         vmclear(v->hw_hpa); /* makes a VMCS of what was a page of zeros */
     vmptrld(v->hw_hpa);
     if (s->host != cpu) {
+        ASSERT(!v->launched);
         s->host = cpu;
         s->host_rsp = 0;
         write_host();
@@ -135,12 +148,16 @@ static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
     write_cr2(v->cr2); /* the hypervisor has no page faults: it stays there until the unload */
 }
 
-static void vmx_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
+static void vmx_vcpu_save(struct arch_vcpu *v)
 {
-    (void)cpu;
     vmx_hide_dr(v);
     v->cr2 = read_cr2();
     save_msrs(v);
+}
+
+/* Until here its VMCS stayed active on this core, and launched, whichever was current. */
+static void vmx_vcpu_release(struct arch_vcpu *v)
+{
     vmclear(v->hw_hpa);
     v->launched = false;
 }
@@ -195,7 +212,6 @@ static void vmx_vcpu_reset(struct arch_vcpu *v, bool init_only)
     vmwrite(VMCS_GUEST_ACTIVITY, 0);
     vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
     vmx_set_controls(v, vmx_hw.control[VMX_PIN], vmx_hw.control[VMX_PROC]);
-    vmx_state(v)->backstop = 0; /* to be written once more */
     vmx_tpr_window(v, 0);
 }
 
@@ -205,7 +221,8 @@ const struct vm_ops vmx_ops = {
     .cpu_disable = vmx_cpu_disable,
     .vcpu_init = vmx_vcpu_init,
     .vcpu_load = vmx_vcpu_load,
-    .vcpu_unload = vmx_vcpu_unload,
+    .vcpu_save = vmx_vcpu_save,
+    .vcpu_release = vmx_vcpu_release,
     .vcpu_reset = vmx_vcpu_reset,
     .vcpu_run = vmx_vcpu_run,
     .reg = vmx_reg,
@@ -216,6 +233,7 @@ const struct vm_ops vmx_ops = {
     .ready = vmx_ready,
     .window = vmx_window,
     .tpr_window = vmx_tpr_window,
+    .backstop = vmx_backstop,
     .show_dr = vmx_show_dr,
     .skip = vmx_skip,
     .trap_msr = vmx_trap_msr,
