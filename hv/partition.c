@@ -111,6 +111,7 @@ enum pith_status partition_stop(struct partition *p, enum partition_end why)
     p->end = why;
     trace_event(p, 0, PITH_TRACE_STOP, why, p->exit_status);
     post_all(p, VCPU_PEND_STOP);
+    ipc_close(p);
     return PITH_OK;
 }
 

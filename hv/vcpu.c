@@ -212,6 +212,7 @@ static void take_sipi(struct vcpu *v)
 
 static void take_init(struct vcpu *v)
 {
+    (void)ipc_leave(v);
     arch_vcpu_reset(&v->arch, true);
     vlapic_init(&v->lapic);
     vcpu_arm_timer(v);
@@ -352,12 +353,17 @@ void vcpu_wake(struct vcpu *v)
         sched_ready(v->home, v);
 }
 
+void vcpu_unblock(struct vcpu *v)
+{
+    v->arch.wait = WAIT_NONE;
+    if (v->wait_timer.deadline != TIMER_NEVER)
+        timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
+}
+
 static void check_wait_call(struct vcpu *v)
 {
-    if (!v->done(v, arch_tsc() >= v->wait_deadline))
-        return;
-    timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
-    v->arch.wait = WAIT_NONE;
+    if (v->done(v, arch_tsc() >= v->wait_deadline))
+        vcpu_unblock(v);
 }
 
 enum vcpu_leave vcpu_fail(struct vcpu *v, const struct vm_exit *exit)
@@ -456,6 +462,7 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
         trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave, cpu->now - from);
     if (leave != LEAVE_STOP)
         return leave;
+    (void)ipc_leave(v);
     arch_vcpu_unload(&v->arch, &cpu->arch);
     timer_set(&cpu->timers, &v->lapic_timer, TIMER_NEVER);
     timer_set(&cpu->timers, &v->wait_timer, TIMER_NEVER);

@@ -4,6 +4,7 @@
 
 #include "arch/x86/decode.h"
 #include "hv/cpu.h"
+#include "hv/ipc.h"
 #include "hv/vdev/vcpuid.h"
 #include "hv/vdev/vlapic.h"
 #include "hv/vdev/vmsr.h"
@@ -67,6 +68,7 @@ struct vcpu {
     struct timer lapic_timer, wait_timer;
     u64 wait_deadline;         /* host TSC, of WAIT_CALL */
     vcpu_done_fn *done;        /* of WAIT_CALL */
+    struct ipc ipc;
     u64 tsc_offset;            /* guest TSC = host TSC + this */
     u64 tsc_adjust;
     u64 msr_store[VMSR_STORES];
@@ -97,6 +99,8 @@ void vcpu_start(struct vcpu *v);
 void vcpu_post_irq(struct vcpu *v, u8 vector, bool level);
 /* Of the resident one, in a hypercall: it sleeps until @done says so. @deadline: ns since its partition started, 0: none. */
 void vcpu_block(struct vcpu *v, u64 deadline, vcpu_done_fn *done);
+/* On its home core: what it waited for is in its registers. Whoever calls this makes it run. */
+void vcpu_unblock(struct vcpu *v);
 /* From any core: one that sleeps asks its done() again. */
 void vcpu_wake(struct vcpu *v);
 bool vcpu_interrupted(const struct vcpu *v); /* an interrupt is pending, deliverable or not */

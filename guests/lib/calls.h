@@ -55,6 +55,26 @@ static inline struct pith_result pith_self(void)
     return pith_hypercall(PITH_CALL_BASE + 7, 0, 0, 0, 0, 0);
 }
 
+/* RBX target (partition), RCX w0 (number), RDX w1 (number), RSI w2 (number), RDI deadline (ns);
+ * results: RBX r0 (number), RCX r1 (number), RDX r2 (number) */
+static inline struct pith_result pith_ipc_call(uint64_t target, uint64_t w0, uint64_t w1, uint64_t w2, uint64_t deadline)
+{
+    return pith_hypercall(PITH_CALL_BASE + 12, target, w0, w1, w2, deadline);
+}
+
+/* RBX deadline (ns); results: RBX client (number), RCX w0 (number), RDX w1 (number), RSI w2 (number) */
+static inline struct pith_result pith_ipc_wait(uint64_t deadline)
+{
+    return pith_hypercall(PITH_CALL_BASE + 13, deadline, 0, 0, 0, 0);
+}
+
+/* RBX client (number), RCX r0 (number), RDX r1 (number), RSI r2 (number), RDI deadline (ns);
+ * results: RBX next (number), RCX w0 (number), RDX w1 (number), RSI w2 (number) */
+static inline struct pith_result pith_ipc_reply_wait(uint64_t client, uint64_t r0, uint64_t r1, uint64_t r2, uint64_t deadline)
+{
+    return pith_hypercall(PITH_CALL_BASE + 14, client, r0, r1, r2, deadline);
+}
+
 /* RBX name_low (number), RCX name_high (number); results: RBX address (gpa), RCX size (bytes), RDX rights (bits) */
 static inline struct pith_result pith_channel(uint64_t name_low, uint64_t name_high)
 {

@@ -81,8 +81,15 @@ memory = 8M
 cmdline = @WITHOUT@ code=@console_write@ data=@ops@
 '''
 # Partitions that deal with each other, in a boot of their own: who they are, of which image, and what their sections say beside it.
-PEER_TESTS = ['share']
-PEERS = {'share': '', 'share-reader': '', 'share-stranger': '', 'share-strict': 'strict = yes'}
+# @NAME@: its number.
+PEER_TESTS = ['share', 'ipc']
+PEERS = {
+    'share': '', 'share-reader': '', 'share-stranger': '', 'share-strict': 'strict = yes',
+    'ipc': 'may-call = ipc-near, ipc-far\ncores = 0-1\nvcpus = 2\ncmdline = near=@ipc-near@ far=@ipc-far@ stranger=@ipc-alone@',
+    'ipc-near': 'cores = 1\nrestart = on-failure\ncmdline = role=1',
+    'ipc-far': 'cores = 0\nvcpus = 2\nrestart = on-failure\ncmdline = role=1',
+    'ipc-alone': 'cores = 0\nmay-call = ipc-far\ncmdline = role=2 stranger=@ipc@',
+}
 CHANNELS = '''
 [channel mail]
 size = 8K
@@ -101,6 +108,8 @@ image = {name.split('-')[0]}.elf
 memory = 4M
 {line}
 """ for name, line in PEERS.items()) + CHANNELS
+for number, name in enumerate(PEERS):
+    PEERS_CONFIG = PEERS_CONFIG.replace(f'@{name}@', str(number + 1))
 SPIN = CLOCK.replace('memory = 8M\n', 'memory = 8M\ncores = 0\n') + """
 [partition spin]
 image = spin.elf

@@ -39,6 +39,9 @@ static struct cpu *here; /* the core that runs now */
 #include "hv/isa.c"
 #include "hv/vcpu.c"
 #include "hv/partition.c"
+#define state_of ipc_state_of
+#include "hv/call_ipc.c"
+#undef state_of
 #define start cpu_start_one
 #include "hv/cpu.c"
 #undef start
@@ -57,8 +60,8 @@ struct actor {
     u64 timer;
     enum { GOES, IDLES, WAITS_CONSUMED, WAITS_SETTLED, WAITS_PROGRESS, WAITS_STOPPED, WAITS_QUIET } does;
 };
-enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, PROGRAMS };
-struct guest { u32 step, taken; bool up, left; };
+enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, CALLS, SERVES, SHARES, PROGRAMS };
+struct guest { u32 step, taken; u64 word; bool up, left; };
 struct scene { const char *script; enum program program; const u8 *homes; u8 restart; };
 
 static struct actor actors[ACTORS];
@@ -76,8 +79,8 @@ static u32 differ_at, differ_to, odds;
 static u64 seed;
 
 static struct partition parts[2];  /* the one that is tried, and its neighbour */
-static struct vcpu vcpus[3];       /* two of the first, one of the second, on core 1 */
-static struct guest guests[3];
+static struct vcpu vcpus[4];       /* two of each; the last one only where partitions call each other */
+static struct guest guests[4];
 static struct manifest_partition confs[2];
 
 /* --- coroutines --- */
@@ -162,6 +165,14 @@ static u32 next_able(u32 after)
     return ACTORS;
 }
 
+/* Nobody waits for one who waits for him. */
+static void check_endpoints(void)
+{
+    for (u32 i = 0; i < 2; i++)
+        if (endpoints[i].list[IPC_QUEUED] && endpoints[i].list[IPC_SERVES] && parts[i].state == PARTITION_RUNNING)
+            done("a caller queues although a server waits");
+}
+
 /* Everybody waits: for time, or for ever. */
 static void let_time_pass(void)
 {
@@ -171,6 +182,7 @@ static void let_time_pass(void)
         stall_end = 0;
         return;
     }
+    check_endpoints();
     for (u32 i = 0; i < CORES; i++)
         first = MIN(first, actors[i].timer);
     if (first == TIMER_NEVER && actors[KEYBOARD].does == WAITS_QUIET)
@@ -333,7 +345,7 @@ static void check_run(const struct vcpu *v)
         u32 n = 0;
 
         for (const struct vcpu *r = actors[i].cpu.ready_first; r; r = r->next_ready)
-            if (++n > 3 || r->home != &actors[i].cpu)
+            if (++n > ARRAY_SIZE(vcpus) || r->home != &actors[i].cpu)
                 done("a core's queue is broken");
     }
 }
@@ -510,6 +522,69 @@ static enum exit_action end_soon(struct vcpu *v, struct guest *g)
     return end(v, scene.program == EXITS ? END_EXIT : END_RESET);
 }
 
+/* --- partitions that call each other: an answer is the word and one */
+
+static u64 words;
+
+static enum exit_action call(struct vcpu *v, struct guest *g, u64 target, bool patient)
+{
+    struct x86_gprs *r = &v->arch.gpr;
+
+    if (g->step++) {
+        if (r->rax != PITH_OK && r->rax != PITH_E_GONE && (r->rax != PITH_E_TIMEOUT || patient))
+            done("a call ends as it may not");
+        if (r->rax == PITH_OK && r->rbx != g->word + 1)
+            done("a call has somebody else's answer");
+        progress[v->part->index]++;
+    }
+    g->word = words += 2;
+    r->rbx = target;
+    r->rcx = g->word;
+    r->rdi = patient ? 0 : time_ns(v->part) + random_below(9) * 1000000; /* of 5 ticks */
+    r->rax = hc_ipc_call(v, r);
+    return EXIT_SKIP;
+}
+
+static enum exit_action serve_call(struct vcpu *v, struct guest *g)
+{
+    struct x86_gprs *r = &v->arch.gpr;
+
+    if (!g->step++ || r->rax != PITH_OK)
+        r->rbx = 0;
+    progress[v->part->index] += r->rbx || v->part == &parts[1];
+    r->rcx++;
+    r->rdi = v->part == &parts[0] ? 0 : time_ns(v->part) + 20000000; /* once its clients are gone, only time wakes it */
+    if (!r->rbx && v->part == &parts[0])
+        r->rax = hc_ipc_wait(v, r);
+    else
+        r->rax = hc_ipc_reply_wait(v, r);
+    return EXIT_SKIP;
+}
+
+/* The second one is reset again and again, whatever it does. */
+static void disturb(struct vcpu *v, struct guest *g)
+{
+    static const u64 what[] = { VCPU_PEND_INIT, VCPU_PEND_SIPI, 0, 0, 0 };
+    u64 post = v == &vcpus[0] ? what[g->taken++ % ARRAY_SIZE(what)] : 0; /* it takes no interrupts */
+
+    if (post)
+        vcpu_post(&vcpus[1], post);
+}
+
+static enum exit_action talk(struct vcpu *v, struct guest *g)
+{
+    bool tried = v->part == &parts[0];
+
+    if (tried && scene.program != SERVES)
+        disturb(v, g);
+    g->up = true;
+    if (v == &vcpus[2] && !guests[3].up)
+        vcpu_post(&vcpus[3], VCPU_PEND_SIPI);
+    if (tried == (scene.program == CALLS))
+        return call(v, g, tried ? 2 : 1, scene.program == SERVES || (tried && v->index == 0));
+    return serve_call(v, g);
+}
+
 static enum exit_action second_vcpu(struct vcpu *v, struct guest *g)
 {
     if (scene.program == STORMS)
@@ -528,6 +603,8 @@ static enum exit_action act(struct vcpu *v)
 {
     struct guest *g = guest_of(v);
 
+    if (scene.program >= CALLS)
+        return talk(v, g);
     if (v->part == &parts[1]) {
         progress[1]++;
         return EXIT_SKIP;
@@ -560,6 +637,7 @@ enum exit_action exit_handle(struct arch_vcpu *a, struct vm_exit *e)
     return EXIT_RESUME;
 }
 
+enum pith_status rights_denied(struct vcpu *v, u64 n, enum right r) { (void)v, (void)n, (void)r; done("a right is missing"); abort(); }
 void report_vcpu(struct vcpu *v, const struct vm_exit *e) { (void)owner(&v->arch), (void)e; guest_of(v)->left = true; }
 void report_registers(struct vcpu *v) { (void)owner(&v->arch); }
 u64 vmsr_store_reset(u32 i) { (void)i; return 0; }
@@ -636,10 +714,14 @@ static void settle(void)
     wait_until(WAITS_STOPPED);
     type('n');
     wait_until(WAITS_QUIET);
-    for (u32 i = 0; i < ARRAY_SIZE(vcpus); i++)
+    for (u32 i = 0; i < 2 + parts[1].nr_vcpus; i++)
         if (vcpus[i].state != VCPU_STOPPED || vcpus[i].live || vcpus[i].lapic_timer.deadline != TIMER_NEVER ||
-            vcpus[i].wait_timer.deadline != TIMER_NEVER || vcpus[i].part->isa.tick.deadline != TIMER_NEVER || vcpus[i].arch.cpu)
+            vcpus[i].wait_timer.deadline != TIMER_NEVER || vcpus[i].ipc.state != IPC_NONE ||
+            vcpus[i].part->isa.tick.deadline != TIMER_NEVER || vcpus[i].arch.cpu)
             done("a stopped vCPU left something behind");
+    for (u32 i = 0; i < 2 * IPC_LISTS; i++)
+        if (endpoints[i / IPC_LISTS].list[i % IPC_LISTS])
+            done("an endpoint remembers one that is gone");
     if (!stopped() || parts[1].live)
         done("it is not stopped any more");
 }
@@ -661,6 +743,7 @@ static void set_up_partition(struct partition *p, const char *name, u32 n, struc
     confs[p - parts].restart = scene.restart;
     *p = (struct partition){ .conf = &confs[p - parts], .plan = &plan, .name = name, .nr_vcpus = n };
     p->restart.deadline = TIMER_NEVER;
+    p->may[RIGHT_CALL] = 3;
     isa_init(p);
     partition_register(p, nr_partitions);
     for (u32 i = 0; i < n; i++) {
@@ -676,6 +759,7 @@ static void set_up(void)
     memset(guests, 0, sizeof(guests));
     memset(progress, 0, sizeof(progress));
     memset(mark, 0, sizeof(mark));
+    memset(endpoints, 0, sizeof(endpoints));
     nr_partitions = points = me = house_wanted = 0;
     house_fn = NULL;
     wrong = NULL;
@@ -695,7 +779,7 @@ static void set_up(void)
     }
     here = &actors[0].cpu;
     set_up_partition(&parts[0], "tried", 2, vcpus, scene.homes);
-    set_up_partition(&parts[1], "neighbour", 1, vcpus + 2, (const u8[]){ 1 });
+    set_up_partition(&parts[1], "neighbour", scene.program < CALLS ? 1 : 2, vcpus + 2, (const u8[]){ 1, 2 });
     assert_int_equal(partition_start(&parts[1]), PITH_OK);
     assert_int_equal(partition_start(&parts[0]), PITH_OK);
 }
@@ -768,7 +852,7 @@ static void one_preemption(void **state)
     static const struct { const char *script; enum program program; u8 restart; } plays[] = {
         { "ps", HALTS, 0 }, { "pus", HALTS, 0 }, { "rp", TICKS, 0 }, { "pus", ALARMS, 0 },
         { "psb", WAITS, 0 }, { "pr", SPINS, 1 }, { "p", EXITS, 0 },
-        { "s", FAILS, 2 },
+        { "s", FAILS, 2 },       { "pus", CALLS, 0 }, { "pur", SERVES, 0 }, { "r", SHARES, 0 },
     };
 
     (void)state;
@@ -805,6 +889,7 @@ static void close_calls(void **state)
     static const struct { const char *script; enum program program; u8 restart; } plays[] = {
         { "pupupu", EXITS, 0 }, { "pupupu", FAILS, 0 }, { "pupupups", SPINS, 0 }, { "pupr", HALTS, 0 }, { "srsr", RESETS, 1 },
         { "pukpkr", TICKS, 0 }, { "pupukr", ALARMS, 0 },
+        { "pupsrpur", CALLS, 0 }, { "pupsrpur", SERVES, 0 }, { "rpuspu", SHARES, 0 }, { "kkk", SHARES, 0 },
     };
 
     (void)state;

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls by which partitions call each other. A caller is in one list of the other's endpoint from its call until its answer; a
+ * vCPU that serves is in a third one while it waits. Whoever is told to look may find that somebody else was faster, but as long as
+ * callers queue and servers wait, one of these has been told.
+ */
+#include "hv/ipc.h"
+
+#include "hv/hypercall.h"
+#include "hv/rights.h"
+#include "hv/sched.h"
+
+static struct endpoint {
+    struct spinlock lock;
+    u64 calls;
+    struct vcpu *list[IPC_LISTS]; /* by enum ipc_state */
+} endpoints[MANIFEST_PARTITIONS];
+
+static u32 state_of(const struct vcpu *v)
+{
+    /* ACQUIRE: pairs with the RELEASE in answer(); the words are visible. */
+    return __atomic_load_n(&v->ipc.state, __ATOMIC_ACQUIRE);
+}
+
+static void unlink_from(struct vcpu **link, const struct vcpu *v)
+{
+    while (*link != v)
+        link = &(*link)->ipc.next;
+    *link = v->ipc.next;
+}
+
+static void enter(struct endpoint *e, struct vcpu *v, enum ipc_state state)
+{
+    v->ipc.at = e;
+    v->ipc.state = state;
+    v->ipc.next = e->list[state];
+    e->list[state] = v;
+}
+
+/* Callers are served in order. */
+static void queue(struct endpoint *e, struct vcpu *v)
+{
+    struct vcpu **link = &e->list[IPC_QUEUED];
+
+    while (*link)
+        link = &(*link)->ipc.next;
+    v->ipc.at = e;
+    v->ipc.state = IPC_QUEUED;
+    v->ipc.next = NULL;
+    *link = v;
+}
+
+/* Somebody queues, or who was told of it goes. */
+static void tell(const struct endpoint *e)
+{
+    if (e->list[IPC_QUEUED] && e->list[IPC_SERVES])
+        vcpu_wake(e->list[IPC_SERVES]);
+}
+
+static void give(const struct vcpu *caller, const u64 word[3], struct vcpu *server)
+{
+    struct x86_gprs *g = &server->arch.gpr;
+
+    g->rbx = caller->ipc.client;
+    g->rcx = word[0];
+    g->rdx = word[1];
+    g->rsi = word[2];
+}
+
+/* The first who queues, into @server's registers. */
+static bool take(struct endpoint *e, struct vcpu *server)
+{
+    struct vcpu *caller = e->list[IPC_QUEUED];
+
+    if (!caller)
+        return false;
+    e->list[IPC_QUEUED] = caller->ipc.next;
+    enter(e, caller, IPC_TAKEN);
+    give(caller, caller->ipc.word, server);
+    return true;
+}
+
+bool ipc_leave(struct vcpu *v)
+{
+    struct endpoint *e = v->ipc.at;
+    bool in;
+
+    if (state_of(v) == IPC_NONE)
+        return false;
+    spin_lock(&e->lock); /* also of one that was answered: who did that has let go of it */
+    in = v->ipc.state < IPC_LISTS;
+    if (in) {
+        unlink_from(&e->list[v->ipc.state], v);
+        tell(e);
+    }
+    v->ipc.state = IPC_NONE;
+    spin_unlock(&e->lock);
+    return in;
+}
+
+/* A server's: done() of its wait. */
+static bool served(struct vcpu *v, bool late)
+{
+    struct endpoint *e = v->ipc.at;
+
+    /* RELAXED: who queues now tells this vCPU, or one that tells it. */
+    if (!__atomic_load_n(&e->list[IPC_QUEUED], __ATOMIC_RELAXED) && !late && !vcpu_interrupted(v))
+        return false;
+    spin_lock(&e->lock);
+    if (!take(e, v))
+        v->arch.gpr.rbx = 0;
+    unlink_from(&e->list[IPC_SERVES], v);
+    v->ipc.state = IPC_NONE;
+    tell(e);
+    spin_unlock(&e->lock);
+    return true;
+}
+
+static void serve(struct endpoint *e, struct vcpu *v, u64 deadline)
+{
+    if (take(e, v))
+        return;
+    enter(e, v, IPC_SERVES);
+    vcpu_block(v, deadline, served);
+}
+
+static void put_words(struct x86_gprs *g, u64 w0, u64 w1, u64 w2)
+{
+    g->rbx = w0;
+    g->rcx = w1;
+    g->rdx = w2;
+}
+
+/* A caller's. */
+static bool answered(struct vcpu *v, bool late)
+{
+    struct x86_gprs *g = &v->arch.gpr;
+
+    if (state_of(v) != IPC_ANSWERED && !late)
+        return false;
+    g->rax = ipc_leave(v) ? PITH_E_TIMEOUT : v->ipc.status;
+    put_words(g, v->ipc.word[0], v->ipc.word[1], v->ipc.word[2]);
+    return true;
+}
+
+/* Where nobody queues, and a server waits on this core. */
+static struct vcpu *server_here(const struct endpoint *e, const struct cpu *cpu)
+{
+    struct vcpu *s = e->list[IPC_QUEUED] ? NULL : e->list[IPC_SERVES];
+
+    while (s && s->home != cpu)
+        s = s->ipc.next;
+    return s;
+}
+
+/* What it waits for is in its registers, and it lives here. It runs next, in the slice of @v, if that waits. */
+static void hand_on(struct vcpu *v, struct vcpu *other)
+{
+    vcpu_unblock(other);
+    if (other->state != VCPU_BLOCKED || other->paused)
+        return;
+    if (v->arch.wait == WAIT_CALL)
+        sched_handoff(v->home, other);
+    else
+        sched_ready(v->home, other);
+}
+
+static bool lives(const struct partition *p)
+{
+    u32 state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
+
+    return state == PARTITION_RUNNING || state == PARTITION_PAUSED;
+}
+
+/* Holds e->lock. The server that has it now, on this core; NULL: @v queues. */
+static struct vcpu *begin_call(struct endpoint *e, struct vcpu *v, const u64 word[3])
+{
+    struct vcpu *s = server_here(e, v->home);
+
+    v->ipc.client = ++e->calls << 16 | (v->part->index + 1) << 8 | v->index;
+    if (s) {
+        unlink_from(&e->list[IPC_SERVES], s);
+        s->ipc.state = IPC_NONE;
+        enter(e, v, IPC_TAKEN);
+        give(v, word, s);
+        return s;
+    }
+    for (u32 i = 0; i < 3; i++)
+        v->ipc.word[i] = word[i];
+    queue(e, v);
+    tell(e);
+    return NULL;
+}
+
+enum pith_status hc_ipc_call(struct vcpu *v, struct x86_gprs *g)
+{
+    const u64 word[3] = { g->rcx, g->rdx, g->rsi };
+    struct endpoint *e;
+    struct partition *p = NULL;
+    struct vcpu *server;
+    enum pith_status st = reach(v, g->rbx, RIGHT_CALL, &p);
+
+    if (st != PITH_OK)
+        return st;
+    if (p == v->part)
+        return PITH_E_ARG;
+    if (!p)
+        return PITH_E_GONE;
+    e = &endpoints[p->index];
+    spin_lock(&e->lock);
+    if (!lives(p)) { /* asked with the lock: ipc_close() comes after the state has changed */
+        spin_unlock(&e->lock);
+        return PITH_E_GONE;
+    }
+    server = begin_call(e, v, word);
+    spin_unlock(&e->lock);
+    vcpu_block(v, g->rdi, answered);
+    if (server)
+        hand_on(v, server);
+    return PITH_OK;
+}
+
+enum pith_status hc_ipc_wait(struct vcpu *v, struct x86_gprs *g)
+{
+    struct endpoint *e = &endpoints[v->part->index];
+
+    spin_lock(&e->lock);
+    serve(e, v, g->rbx);
+    spin_unlock(&e->lock);
+    return PITH_OK;
+}
+
+/* Of one that is in no list any more. */
+static void answer(struct vcpu *caller, enum pith_status st, const struct x86_gprs *g)
+{
+    caller->ipc.status = st;
+    caller->ipc.word[0] = g->rcx;
+    caller->ipc.word[1] = g->rdx;
+    caller->ipc.word[2] = g->rsi;
+    __atomic_store_n(&caller->ipc.state, IPC_ANSWERED, __ATOMIC_RELEASE);
+    vcpu_wake(caller);
+}
+
+/* Whom @name names, taken out of the list. */
+static struct vcpu *client(struct endpoint *e, u64 name)
+{
+    struct vcpu *c = e->list[IPC_TAKEN];
+
+    while (c && c->ipc.client != name)
+        c = c->ipc.next;
+    if (c)
+        unlink_from(&e->list[IPC_TAKEN], c);
+    return c;
+}
+
+/* The answer of @v to @c. The latter, if it lives on this core: it has it. */
+static struct vcpu *reply(struct vcpu *v, struct vcpu *c)
+{
+    const struct x86_gprs *g = &v->arch.gpr;
+
+    if (c->home != v->home) {
+        answer(c, PITH_OK, g);
+        return NULL;
+    }
+    put_words(&c->arch.gpr, g->rcx, g->rdx, g->rsi);
+    c->ipc.state = IPC_NONE;
+    return c;
+}
+
+enum pith_status hc_ipc_reply_wait(struct vcpu *v, struct x86_gprs *g)
+{
+    struct endpoint *e = &endpoints[v->part->index];
+    struct vcpu *c = NULL;
+
+    spin_lock(&e->lock);
+    if (g->rbx) {
+        c = client(e, g->rbx);
+        if (!c) {
+            spin_unlock(&e->lock);
+            return PITH_E_GONE;
+        }
+        c = reply(v, c);
+    }
+    serve(e, v, g->rdi);
+    spin_unlock(&e->lock);
+    if (c)
+        hand_on(v, c);
+    return PITH_OK;
+}
+
+void ipc_close(const struct partition *p)
+{
+    static const struct x86_gprs nothing;
+    struct endpoint *e = &endpoints[p->index];
+
+    spin_lock(&e->lock);
+    for (u32 i = IPC_QUEUED; i <= IPC_TAKEN; i++)
+        for (struct vcpu *next, *c = e->list[i]; c; c = next) {
+            next = c->ipc.next;
+            e->list[i] = next;
+            answer(c, PITH_E_GONE, &nothing);
+        }
+    spin_unlock(&e->lock);
+}
