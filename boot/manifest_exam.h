@@ -41,5 +41,5 @@ bool exam_channels_sound(const struct manifest *m);
 void exam_rights(const struct exam *e, const struct manifest_partition *p);
 /* Each channel, and that all of them fit where partitions see them. */
 void exam_channels(const struct exam *e);
-/* Devices of @p where it sees its channels. */
+/* Devices of @p where it sees its channels, or maps what is granted to it. */
 void exam_channel_room(const struct exam *e, const struct manifest_partition *p, const struct manifest_range *r);

@@ -139,12 +139,12 @@ void exam_channels(const struct exam *e)
 void exam_channel_room(const struct exam *e, const struct manifest_partition *p, const struct manifest_range *r)
 {
     const struct manifest_channel *last = NULL;
-    u64 end = 0;
+    u64 end = 0, self = BIT(p - e->m->partitions);
 
     for (u32 i = 0; i < e->m->nr_channels; i++) {
         const struct manifest_channel *c = &e->m->channels[i];
 
-        if ((c->writers | c->readers) & BIT(p - e->m->partitions)) {
+        if ((c->writers | c->readers) & self) {
             last = c;
             end = manifest_channel_address(e->m, i) + MIN(c->size, MANIFEST_CHANNEL_MAX);
         }
@@ -153,4 +153,12 @@ void exam_channel_room(const struct exam *e, const struct manifest_partition *p,
         mistake(e, p, "mmio",
                 "mmio 0x%lx-0x%lx of '%s' reaches into 0x%x-0x%lx, its channels up to '%s' - take that out or make channels smaller",
                 r->first, r->last, p->name, PITH_CHANNELS_AT, end - 1, last->name);
+    for (const struct manifest_partition *o = e->m->partitions; o < e->m->partitions + e->m->nr_partitions; o++) {
+        if (o->may.share & self && r->first < PITH_GRANTS_END && r->last >= PITH_GRANTS_AT) {
+            mistake(e, p, "mmio",
+                    "mmio 0x%lx-0x%lx of '%s' reaches into 0x%x-0x%x, where it maps memory of '%s' (may-share) - take that out",
+                    r->first, r->last, p->name, PITH_GRANTS_AT, PITH_GRANTS_END - 1, o->name);
+            return;
+        }
+    }
 }

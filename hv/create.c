@@ -23,7 +23,7 @@ static u64 pool_pages(const struct manifest *m, u32 index)
     const struct manifest_partition *c = &m->partitions[index];
 
     return PAGES(sizeof(struct partition)) + 64 + c->memory / MIB(2) + c->memory / GIB(1) +
-           c->vcpus * (PAGES(sizeof(struct vcpu)) + 8) + devices_frames(c) + channels_tables(m, index);
+           c->vcpus * (PAGES(sizeof(struct vcpu)) + 8) + devices_frames(c) + channels_tables(m, index) + grants_tables(m, index);
 }
 
 u64 partitions_frames(const struct manifest *m)
@@ -210,6 +210,8 @@ static enum pith_status create(const struct manifest *m, u32 index, struct frame
         st = make_ram(p);
     if (st == PITH_OK)
         st = channels_map(p);
+    if (st == PITH_OK)
+        st = grants_reserve(p);
     if (st != PITH_OK)
         return st;
     vmsr_each_pass(pass_msr, p);
@@ -238,6 +240,7 @@ static u32 turn_of(const struct manifest_partition *c)
 
 enum pith_status partitions_create(const struct manifest *m, struct frame_pool *host)
 {
+    grants_init(m);
     if (channels_create(m) != PITH_OK)
         return PITH_E_MEM;
     for (u32 turn = 0; turn < 3; turn++) {

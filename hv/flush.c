@@ -5,13 +5,22 @@
 
 enum pith_status partition_map_begin(struct partition *p)
 {
-    /* ACQUIRE, RELEASE: who begins sees all that the last one changed. */
-    return __atomic_exchange_n(&p->map_busy, true, __ATOMIC_ACQUIRE) ? PITH_E_BUSY : PITH_OK;
+    return spin_try(&p->map_lock) ? PITH_OK : PITH_E_BUSY;
+}
+
+/* Quiet: whoever has it may be flushing, and waits for no core that waits here. */
+void partition_map_wait(struct partition *p)
+{
+    struct cpu *cpu = this_cpu();
+
+    __atomic_store_n(&cpu->quiet, true, __ATOMIC_SEQ_CST);
+    spin_lock(&p->map_lock);
+    __atomic_store_n(&cpu->quiet, false, __ATOMIC_SEQ_CST);
 }
 
 void partition_map_end(struct partition *p)
 {
-    __atomic_store_n(&p->map_busy, false, __ATOMIC_RELEASE);
+    spin_unlock(&p->map_lock);
 }
 
 /*

@@ -287,6 +287,10 @@ static void finish(struct partition *p)
         [END_FAULT] = "ended after a failure", [END_STOPPED] = "stopped", [END_RESET] = "reboots",
     };
 
+    if (grants_end_one(p)) { /* before anything else may be done with its memory; one at a time */
+        house_call(partitions_house);
+        return;
+    }
     devices_stop(p);
     audit();
     console_end(&p->console);

@@ -6,6 +6,7 @@
 #include "hv/abi/manifest.h"
 #include "hv/abi/plan.h"
 #include "hv/console.h"
+#include "hv/grant.h"
 #include "hv/isa.h"
 #include "hv/random.h"
 #include "hv/vcpu.h"
@@ -38,7 +39,7 @@ struct partition {
     u32 state;                          /* enum partition_state; atomics: written by core 0, and by the last vCPU to leave */
     u32 live;                           /* vCPUs that have not left yet */
     bool traced;                        /* core 0 writes it */
-    bool map_busy;                      /* partition_map_begin() */
+    struct spinlock map_lock;           /* partition_map_begin(), _wait() */
     u32 end;                            /* enum partition_end, why it is stopped */
     u8 wish;                            /* enum partition_wish, for when its vCPUs have left; core 0 only */
     u64 exit_status;
@@ -63,6 +64,7 @@ struct partition {
     u8 input[PARTITION_INPUT];          /* typed, not yet in the UART */
     u32 in_head, in_count;
 
+    struct grants grants;
     struct random random;
     struct console_source console;
     u64 start_tsc;                      /* host TSC at start */
@@ -107,6 +109,7 @@ void partition_vcpu_left(struct partition *p);
  * unmapped has gone elsewhere. PITH_E_BUSY: somebody else does, and may wait for this core.
  */
 enum pith_status partition_map_begin(struct partition *p) MUST_CHECK;
+void partition_map_wait(struct partition *p); /* its turn comes; no other map is held, and as with partition_flush() below */
 void partition_map_end(struct partition *p);
 /*
  * After arch_vm_unmap(): returns when no core can reach what was unmapped, after microseconds. No spinlock is held that an exit takes.

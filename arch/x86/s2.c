@@ -161,6 +161,20 @@ static bool spare_fill(struct map_job *job)
     return true;
 }
 
+/* Within one table of the last level. */
+static enum pith_status map_leaves(const struct map_job *job, hpa_t table, gpa_t gpa, gpa_t end)
+{
+    const struct vm_ops *ops = vm_ops_get();
+
+    for (unsigned i = entry_index(gpa, 1); table && gpa < end; i++, gpa += PAGE_SIZE) {
+        if (job->commit)
+            entry_set(table, i, ops->s2_leaf(gpa + job->to_hpa, 1, job->prot, job->type));
+        else if (entry_get(table, i) & S2_PRESENT)
+            return PITH_E_ARG;
+    }
+    return PITH_OK;
+}
+
 /* @table 0: not there yet, still counting. */
 static enum pith_status map_range(struct map_job *job, hpa_t table, unsigned level, gpa_t gpa, gpa_t end)
 {
@@ -168,6 +182,8 @@ static enum pith_status map_range(struct map_job *job, hpa_t table, unsigned lev
     enum pith_status st;
     gpa_t next;
 
+    if (level == 1)
+        return map_leaves(job, table, gpa, end);
     for (; gpa < end; gpa = next) {
         unsigned index = entry_index(gpa, level);
         u64 entry = table ? entry_get(table, index) : 0;
@@ -179,8 +195,6 @@ static enum pith_status map_range(struct map_job *job, hpa_t table, unsigned lev
         if (!(entry & S2_PRESENT) && fits_leaf(job, gpa, next, level)) {
             if (job->commit)
                 entry_set(table, index, ops->s2_leaf(gpa + job->to_hpa, level, job->prot, job->type));
-            else if (!table && level == 1)
-                return PITH_OK; /* nothing to find in a table that does not exist */
             continue;
         }
         if (!(entry & S2_PRESENT)) {
@@ -269,23 +283,49 @@ void arch_vm_unmap(struct arch_vm *vm, gpa_t gpa, u64 size)
         __atomic_fetch_add(&vm->s2_epoch, 1, __ATOMIC_SEQ_CST);
 }
 
+/* The entry that maps gpa, 0: none; *shift: how much it maps. */
+static inline u64 leaf_find(const struct arch_vm *vm, gpa_t gpa, hpa_t *table, unsigned *shift)
+{
+    u64 entry;
+
+    *table = vm->s2_root;
+    for (*shift = PAGE_SHIFT + 9 * (ROOT_LEVEL - 1);; *shift -= 9) { /* on the way to every byte of a guest's: short */
+        entry = entry_get(*table, (unsigned)(gpa >> *shift) % ENTRIES);
+        if (!(entry & S2_PRESENT))
+            return 0;
+        if ((entry & S2_LARGE) || *shift == PAGE_SHIFT)
+            return entry;
+        *table = entry & S2_ADDRESS;
+    }
+}
+
 bool arch_vm_translate(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, hpa_t *hpa)
 {
-    hpa_t table = vm->s2_root;
+    u64 entry, offset;
+    unsigned shift;
+    hpa_t table;
 
-    if (gpa >> GPA_BITS)
+    entry = gpa >> GPA_BITS ? 0 : leaf_find(vm, gpa, &table, &shift);
+    if (!entry)
         return false;
-    for (unsigned shift = PAGE_SHIFT + 9 * (ROOT_LEVEL - 1);; shift -= 9) { /* on the way to every byte of a guest's: short */
-        u64 entry = entry_get(table, (unsigned)(gpa >> shift) % ENTRIES);
+    offset = BIT(shift) - 1;
+    *hpa = (entry & S2_ADDRESS & ~offset) | (gpa & offset);
+    return !(need & ~leaf_prot(entry));
+}
 
-        if (!(entry & S2_PRESENT))
-            return false;
-        table = entry & S2_ADDRESS;
-        if ((entry & S2_LARGE) || shift == PAGE_SHIFT) {
-            u64 offset = BIT(shift) - 1;
+u64 arch_vm_extent(const struct arch_vm *vm, gpa_t gpa, u64 max, enum s2_prot need, hpa_t *hpa)
+{
+    u64 first, n = PAGE_SIZE;
+    unsigned shift;
+    hpa_t table;
 
-            *hpa = (table & ~offset) | (gpa & offset);
-            return !(need & ~leaf_prot(entry));
-        }
-    }
+    if (!arch_vm_translate(vm, gpa, need, hpa))
+        return 0;
+    first = leaf_find(vm, gpa, &table, &shift) & ~S2_ACCESSED;
+    if (shift > PAGE_SHIFT)
+        return MIN(max, BIT(shift) - (gpa & (BIT(shift) - 1)));
+    for (unsigned i = entry_index(gpa, 1) + 1; i < ENTRIES && n < max; i++, n += PAGE_SIZE)
+        if ((entry_get(table, i) & ~S2_ACCESSED) != first + n) /* the next frame, with the same rights */
+            break;
+    return MIN(max, n);
 }

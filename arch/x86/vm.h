@@ -180,6 +180,8 @@ enum pith_status arch_vm_map(struct arch_vm *vm, gpa_t gpa, hpa_t hpa, u64 size,
                              enum s2_prot prot, enum s2_type type) MUST_CHECK; /* on failure nothing has changed */
 void           arch_vm_unmap(struct arch_vm *vm, gpa_t gpa, u64 size);       /* what was there is free when arch_vcpu_flushed() */
 bool           arch_vm_translate(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, hpa_t *hpa);
+/* Of [gpa, gpa + max), page-aligned, so many bytes from the beginning lie in frames that follow one another, with these rights; 0: none. */
+u64            arch_vm_extent(const struct arch_vm *vm, gpa_t gpa, u64 max, enum s2_prot need, hpa_t *hpa);
 enum pith_status arch_vm_read(const struct arch_vm *vm, gpa_t gpa, void *buf, size_t len) MUST_CHECK;
 enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *buf, size_t len) MUST_CHECK;
 void           arch_vm_trap_pio(struct arch_vm *vm, u16 port, u32 count, bool trap);

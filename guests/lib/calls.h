@@ -81,6 +81,30 @@ static inline struct pith_result pith_channel(uint64_t name_low, uint64_t name_h
     return pith_hypercall(PITH_CALL_BASE + 31, name_low, name_high, 0, 0, 0);
 }
 
+/* RBX target (partition), RCX address (gpa), RDX length (bytes), RSI rights (bits); results: RBX grant (number) */
+static inline struct pith_result pith_grant(uint64_t target, uint64_t address, uint64_t length, uint64_t rights)
+{
+    return pith_hypercall(PITH_CALL_BASE + 32, target, address, length, rights, 0);
+}
+
+/* RBX grant (number), RCX address (gpa); results: RBX length (bytes), RCX rights (bits) */
+static inline struct pith_result pith_grant_map(uint64_t grant, uint64_t address)
+{
+    return pith_hypercall(PITH_CALL_BASE + 33, grant, address, 0, 0, 0);
+}
+
+/* RBX grant (number) */
+static inline struct pith_result pith_grant_unmap(uint64_t grant)
+{
+    return pith_hypercall(PITH_CALL_BASE + 34, grant, 0, 0, 0, 0);
+}
+
+/* RBX grant (number) */
+static inline struct pith_result pith_grant_revoke(uint64_t grant)
+{
+    return pith_hypercall(PITH_CALL_BASE + 35, grant, 0, 0, 0, 0);
+}
+
 /* results: RBX word_0 (bits), RCX word_1 (bits), RDX word_2 (bits), RSI word_3 (bits) */
 static inline struct pith_result pith_random(void)
 {

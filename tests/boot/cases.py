@@ -84,7 +84,7 @@ cmdline = @WITHOUT@ code=@console_write@ data=@ops@
 # @NAME@: its number.
 PEER_TESTS = ['share', 'ipc']
 PEERS = {
-    'share': '', 'share-reader': '', 'share-stranger': '', 'share-strict': 'strict = yes',
+    'share': 'may-share = share-reader', 'share-reader': '', 'share-stranger': '', 'share-strict': 'strict = yes',
     'ipc': 'may-call = ipc-near, ipc-far\ncores = 0-1\nvcpus = 2\ncmdline = near=@ipc-near@ far=@ipc-far@ stranger=@ipc-alone@',
     'ipc-near': 'cores = 1\nrestart = on-failure\ncmdline = role=1',
     'ipc-far': 'cores = 0\nvcpus = 2\nrestart = on-failure\ncmdline = role=1',

@@ -133,7 +133,11 @@ static void take_page(struct partition *p)
 {
     u32 part = (u32)(p - parts), page = pick(PAGES), frame = map[part][page];
 
-    if (partition_map_begin(p) != PITH_OK) {
+    cores[me].waits_since = points;
+    if (pick(2)) {
+        partition_map_wait(p);
+    } else if (partition_map_begin(p) != PITH_OK) {
+        cores[me].waits_since = 0;
         busy++;
         return;
     }

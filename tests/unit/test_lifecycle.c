@@ -684,6 +684,7 @@ static void command(char c)
 /* On core 0 from cpu_attend(), whatever it does: between vCPUs, or in the middle of an exit. */
 void devices_start(struct partition *p) { (void)p; }
 void devices_stop(struct partition *p) { (void)p; }
+bool grants_end_one(struct partition *p) { (void)p; return false; }
 void devices_attend(struct cpu *cpu) { (void)cpu; }
 void irq_house(void)
 {

@@ -145,6 +145,30 @@ static void mmio_and_channels(void **state)
     expect_good(1);
 }
 
+static void mmio_and_grants(void **state)
+{
+    static const struct manifest_range bad[] = {
+        { 0xd0000000, 0xd0000fff }, { 0xd3fff000, 0xd3ffffff }, { 0xcf000000, 0xdfffffff },
+    };
+    struct manifest_partition *b = add("b");
+
+    (void)state;
+    A->nr_mmio = 1;
+    for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+        A->mmio[0] = bad[i];
+        expect_good(1);
+    }
+    b->may.share = 1;
+    for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+        A->mmio[0] = bad[i];
+        expect_bad(1, "pith.conf:10: ", "where it maps memory of 'b'");
+    }
+    A->mmio[0] = (struct manifest_range){ 0xcffff000, 0xcfffffff };
+    expect_good(1);
+    A->mmio[0] = (struct manifest_range){ 0xd4000000, 0xd4000fff };
+    expect_good(1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +177,7 @@ int main(void)
         cmocka_unit_test_setup(channels, fresh),
         cmocka_unit_test_setup(room_of_channels, fresh),
         cmocka_unit_test_setup(mmio_and_channels, fresh),
+        cmocka_unit_test_setup(mmio_and_grants, fresh),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,6 +342,16 @@ static void test_unmap_without_frames_takes_more(void **state)
         frames_free(&pool, hog[--held], 1);
 }
 
+/* How far arch_vm_extent() shall come from page @i of the model: to the end of the large page or table at most. */
+static u64 run_of(const u64 *model, u64 i, u64 max)
+{
+    u64 n = 1;
+
+    while (n < max && (i + n) % 512 && model[i + n] == model[i] + n * PAGE_SIZE)
+        n++;
+    return n;
+}
+
 /* Random maps and unmaps of the low 16 MiB against one word a page. */
 static void test_random_against_model(void **state)
 {
@@ -370,6 +380,12 @@ static void test_random_against_model(void **state)
                 model[first + i] = (hpa + i * PAGE_SIZE) | prot;
         }
         for (u64 i = 0; i < PAGES; i += 1 + (u64)rand_r(&seed) % 16) {
+            u64 max = 1 + (u64)rand_r(&seed) % 600, at = 0;
+
+            assert_int_equal(arch_vm_extent(&vm, i * PAGE_SIZE, max * PAGE_SIZE, S2_R, &at),
+                             model[i] ? run_of(model, i, max) * PAGE_SIZE : 0);
+            assert_true(!model[i] || at == (model[i] & ~PAGE_MASK));
+            assert_int_equal(arch_vm_extent(&vm, i * PAGE_SIZE, max * PAGE_SIZE, S2_RW, &at) != 0, (model[i] & S2_W) != 0);
             if (model[i])
                 expect(i * PAGE_SIZE + 5, (model[i] & ~PAGE_MASK) + 5, (enum s2_prot)(model[i] & 7));
             else
