@@ -11,13 +11,14 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/load.h"
+#include "hv/pages.h"
 #include "hv/ram.h"
 #include "hv/rights.h"
 
 #define LOW_RAM_MAX GIB(3)
 #define PAGES(bytes) (ALIGN_UP((u64)(bytes), PAGE_SIZE) / PAGE_SIZE)
 
-/* Tables in the worst case (4 KiB leaves), bitmaps, the structures themselves, and room per vCPU for VMCS and XSAVE. */
+/* Tables in the worst case (4 KiB leaves), bitmaps, shared pages, the structures themselves, and room per vCPU for VMCS and XSAVE. */
 static u64 pool_pages(const struct manifest *m, u32 index)
 {
     const struct manifest_partition *c = &m->partitions[index];
@@ -206,6 +207,8 @@ static enum pith_status create(const struct manifest *m, u32 index, struct frame
     random_init(&p->random, index);
     rights_init(p);
     st = arch_vm_init(&p->vm, &p->frames);
+    if (st == PITH_OK)
+        st = pages_create(p);
     if (st == PITH_OK)
         st = make_ram(p);
     if (st == PITH_OK)

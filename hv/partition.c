@@ -9,6 +9,7 @@
 #include "hv/lib/string.h"
 #include "hv/load.h"
 #include "hv/main.h"
+#include "hv/pages.h"
 #include "hv/power.h"
 #include "hv/trace.h"
 
@@ -106,7 +107,7 @@ enum pith_status partition_stop(struct partition *p, enum partition_end why)
     }
     /* Core 0 may pause and resume it meanwhile. */
     while (!state_change(p, PARTITION_RUNNING, PARTITION_STOPPING) && !state_change(p, PARTITION_PAUSED, PARTITION_STOPPING))
-        if (state_of(p) != PARTITION_RUNNING && state_of(p) != PARTITION_PAUSED)
+        if (!partition_runs(p))
             return PITH_E_STATE;
     p->end = why;
     trace_event(p, 0, PITH_TRACE_STOP, why, p->exit_status);
@@ -196,6 +197,7 @@ static void begin(struct partition *p)
     isa_reset(p);
     p->in_count = 0;
     p->start_tsc = arch_tsc();
+    pages_reset(p);
     p->live = p->nr_vcpus;
     if (!first_said)
         main_first_start(p);
@@ -366,7 +368,7 @@ void partition_uart_update(struct partition *p)
 
 void partition_input(struct partition *p, u8 byte)
 {
-    if (state_of(p) != PARTITION_RUNNING && state_of(p) != PARTITION_PAUSED)
+    if (!partition_runs(p))
         return;
     spin_lock(&p->lock);
     if (p->in_count < PARTITION_INPUT) {

@@ -4,6 +4,7 @@
 
 #include "hv/abi/handoff.h"
 #include "hv/abi/manifest.h"
+#include "hv/abi/pages.h"
 #include "hv/abi/plan.h"
 #include "hv/console.h"
 #include "hv/grant.h"
@@ -54,6 +55,10 @@ struct partition {
     struct arch_vm vm;
     struct vcpu *vcpus[16];
     const struct load_plan *plan;       /* from the loader, checked */
+    struct pith_page_ro *page_ro;       /* shared with the guest */
+    struct pith_page *page;             /* what it writes here is as hostile as any argument */
+    u16 events[PITH_EVENTS];            /* what each is bound to: hv/call_event.c; atomics */
+    u32 event_waiters;                  /* vCPUs in EVENT_WAIT, a bit each; atomics */
 
     struct spinlock lock;               /* the devices below, input and start time */
     u32 irqs_held;                      /* real interrupts, a bit each: their lines are high until the guest's EOI */
@@ -77,6 +82,13 @@ struct partition {
     u32 restarts;                       /* since it last ran for a minute */
     struct timer restart;
 };
+
+static inline bool partition_runs(const struct partition *p)
+{
+    u32 state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
+
+    return state == PARTITION_RUNNING || state == PARTITION_PAUSED;
+}
 
 extern u32 nr_partitions;
 void partition_register(struct partition *p, u32 index);

@@ -3,6 +3,7 @@
 #include "hv/vcpu.h"
 
 #include "arch/x86/cpu/regs.h"
+#include "hv/event.h"
 #include "hv/exit.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
@@ -39,6 +40,7 @@ void vcpu_init(struct vcpu *v, struct partition *p, u32 index, struct cpu *home)
     v->state = VCPU_STOPPED;
     timer_init(&v->lapic_timer, lapic_timer_due);
     timer_init(&v->wait_timer, wait_due);
+    timer_init(&v->event_timer, event_timer_due);
 }
 
 u64 vcpu_guest_tsc(const struct vcpu *v)
@@ -186,6 +188,7 @@ static void start(struct vcpu *v)
     memset(v->inbox.level, 0, sizeof(v->inbox.level));
     v->kvm_clock = v->kvm_wall = 0;
     v->tsc_adjust = 0;
+    v->event_deadline = TIMER_NEVER;
     v->nmi_pending = v->tpr_armed = v->arch.irq_dirty = v->paused = false;
     vcpu_set_tsc_offset(v, 0 - v->part->start_tsc);
     vcpu_set_backstop(v);
@@ -220,18 +223,25 @@ static void take_init(struct vcpu *v)
     v->arch.wait = WAIT_SIPI;
 }
 
+static void stop_timers(struct vcpu *v)
+{
+    timer_set(&v->home->timers, &v->lapic_timer, TIMER_NEVER);
+    timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
+    timer_set(&v->home->timers, &v->event_timer, TIMER_NEVER);
+    isa_stop(v);
+}
+
 /* Timers of one that stands still would wake it for nothing. What was due meanwhile is due at once, and once, afterwards. */
 static void set_paused(struct vcpu *v, bool paused)
 {
     v->paused = paused;
     v->arch.irq_dirty = true;
     if (paused) {
-        timer_set(&v->home->timers, &v->lapic_timer, TIMER_NEVER);
-        timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
-        isa_stop(v);
+        stop_timers(v);
         return;
     }
     vcpu_arm_timer(v);
+    timer_set(&v->home->timers, &v->event_timer, v->event_deadline);
     isa_attend(v);
     if (v->arch.wait == WAIT_CALL)
         timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
@@ -464,9 +474,7 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
         return leave;
     (void)ipc_leave(v);
     arch_vcpu_unload(&v->arch, &cpu->arch);
-    timer_set(&cpu->timers, &v->lapic_timer, TIMER_NEVER);
-    timer_set(&cpu->timers, &v->wait_timer, TIMER_NEVER);
-    isa_stop(v);
+    stop_timers(v);
     v->live = false;
     v->state = VCPU_STOPPED;
     partition_vcpu_left(v->part);

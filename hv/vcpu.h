@@ -65,10 +65,13 @@ struct vcpu {
     struct vcpu *next_ready;
     struct vcpu_inbox inbox;
     struct vlapic lapic;
-    struct timer lapic_timer, wait_timer;
+    struct timer lapic_timer, wait_timer, event_timer;
     u64 wait_deadline;         /* host TSC, of WAIT_CALL */
     vcpu_done_fn *done;        /* of WAIT_CALL */
     struct ipc ipc;
+    u64 event_set;             /* EVENT_WAIT's; other cores read it */
+    u64 event_deadline;        /* host TSC, of TIMER; TIMER_NEVER: none */
+    u32 timer_event;
     u64 tsc_offset;            /* guest TSC = host TSC + this */
     u64 tsc_adjust;
     u64 msr_store[VMSR_STORES];

@@ -55,6 +55,30 @@ static inline struct pith_result pith_self(void)
     return pith_hypercall(PITH_CALL_BASE + 7, 0, 0, 0, 0, 0);
 }
 
+/* RBX deadline (ns), RCX event (number) */
+static inline struct pith_result pith_timer(uint64_t deadline, uint64_t event)
+{
+    return pith_hypercall(PITH_CALL_BASE + 8, deadline, event, 0, 0, 0);
+}
+
+/* RBX event (number), RCX vcpu (number), RDX vector (number) */
+static inline struct pith_result pith_event_bind(uint64_t event, uint64_t vcpu, uint64_t vector)
+{
+    return pith_hypercall(PITH_CALL_BASE + 9, event, vcpu, vector, 0, 0);
+}
+
+/* RBX partition (partition), RCX event (number) */
+static inline struct pith_result pith_event_send(uint64_t partition, uint64_t event)
+{
+    return pith_hypercall(PITH_CALL_BASE + 10, partition, event, 0, 0, 0);
+}
+
+/* RBX set (bits), RCX deadline (ns); results: RBX taken (bits) */
+static inline struct pith_result pith_event_wait(uint64_t set, uint64_t deadline)
+{
+    return pith_hypercall(PITH_CALL_BASE + 11, set, deadline, 0, 0, 0);
+}
+
 /* RBX target (partition), RCX w0 (number), RDX w1 (number), RSI w2 (number), RDI deadline (ns);
  * results: RBX r0 (number), RCX r1 (number), RDX r2 (number) */
 static inline struct pith_result pith_ipc_call(uint64_t target, uint64_t w0, uint64_t w1, uint64_t w2, uint64_t deadline)

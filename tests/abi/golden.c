@@ -8,6 +8,7 @@
 
 #include "hv/abi/handoff.h"
 #include "hv/abi/hypercall.h"
+#include "hv/abi/pages.h"
 #include "hv/abi/plan.h"
 #include "hv/abi/start.h"
 #include "hv/abi/status.h"
@@ -47,6 +48,7 @@ GOLDEN(PITH_CAP_SHARE, 8);
 GOLDEN(PITH_FEATURE_CONSOLE, 1);
 GOLDEN(PITH_FEATURE_TIME, 2);
 GOLDEN(PITH_FEATURE_WAIT, 4);
+GOLDEN(PITH_FEATURE_EVENT, 8);
 GOLDEN(PITH_FEATURE_CHANNEL, 256);
 GOLDEN(PITH_FEATURE_GRANT, 512);
 GOLDEN(PITH_FEATURE_RANDOM, 1024);
@@ -82,6 +84,25 @@ FIELD(pith_module, base, 0, 8);
 FIELD(pith_module, size, 8, 8);
 FIELD(pith_module, name, 16, 64);
 GOLDEN(sizeof(struct pith_module), 80);
+
+/* Shared pages */
+GOLDEN(PITH_PAGE_RO_AT, 0xc0000000);
+GOLDEN(PITH_PAGE_AT, 0xc0001000);
+GOLDEN(PITH_CHANNELS_AT, 0xc0200000);
+GOLDEN(PITH_CHANNEL_STEP, 0x200000);
+GOLDEN(PITH_CHANNELS_END, 0xd0000000);
+GOLDEN(PITH_EVENTS, 64);
+GOLDEN(PITH_CLOCK_SHIFT, 56);
+
+FIELD(pith_page_ro, version, 0, 4);
+FIELD(pith_page_ro, size, 4, 4);
+FIELD(pith_page_ro, clock_mul, 8, 8);
+FIELD(pith_page_ro, wall_start, 16, 8);
+GOLDEN(sizeof(struct pith_page_ro), 24);
+
+FIELD(pith_page, pending, 0, 8);
+FIELD(pith_page, mask, 8, 8);
+GOLDEN(sizeof(struct pith_page), 16);
 
 /* Loader and hypervisor come in one file: what changes here needs another HANDOFF_VERSION */
 GOLDEN(HANDOFF_VERSION, 7);

@@ -82,13 +82,18 @@ cmdline = @WITHOUT@ code=@console_write@ data=@ops@
 '''
 # Partitions that deal with each other, in a boot of their own: who they are, of which image, and what their sections say beside it.
 # @NAME@: its number.
-PEER_TESTS = ['share', 'ipc']
+PEER_TESTS = ['share', 'ipc', 'event', 'pair']
 PEERS = {
     'share': 'may-share = share-reader', 'share-reader': '', 'share-stranger': '', 'share-strict': 'strict = yes',
     'ipc': 'may-call = ipc-near, ipc-far\ncores = 0-1\nvcpus = 2\ncmdline = near=@ipc-near@ far=@ipc-far@ stranger=@ipc-alone@',
     'ipc-near': 'cores = 1\nrestart = on-failure\ncmdline = role=1',
     'ipc-far': 'cores = 0\nvcpus = 2\nrestart = on-failure\ncmdline = role=1',
     'ipc-alone': 'cores = 0\nmay-call = ipc-far\ncmdline = role=2 stranger=@ipc@',
+    'event': 'vcpus = 2\nmay-signal = fault\ncmdline = dead=@fault@',
+    'pair-near-0': 'cores = 0\nmay-signal = pair-near-1\ncmdline = peer=@pair-near-1@ first=1',
+    'pair-near-1': 'cores = 0\nmay-signal = pair-near-0\ncmdline = peer=@pair-near-0@',
+    'pair-far-0': 'cores = 0\nmay-signal = pair-far-1\ncmdline = peer=@pair-far-1@ first=1',
+    'pair-far-1': 'cores = 1\nmay-signal = pair-far-0\ncmdline = peer=@pair-far-0@',
 }
 CHANNELS = '''
 [channel mail]
@@ -107,8 +112,8 @@ PEERS_CONFIG = '[pith]\npoweroff = when-done\n' + ''.join(f"""
 image = {name.split('-')[0]}.elf
 memory = 4M
 {line}
-""" for name, line in PEERS.items()) + CHANNELS
-for number, name in enumerate(PEERS):
+""" for name, line in [*PEERS.items(), ('fault', '')]) + CHANNELS
+for number, name in enumerate([*PEERS, 'fault']):
     PEERS_CONFIG = PEERS_CONFIG.replace(f'@{name}@', str(number + 1))
 SPIN = CLOCK.replace('memory = 8M\n', 'memory = 8M\ncores = 0\n') + """
 [partition spin]

@@ -42,6 +42,8 @@ static struct cpu *here; /* the core that runs now */
 #define state_of ipc_state_of
 #include "hv/call_ipc.c"
 #undef state_of
+#include "hv/pages.c"
+#include "hv/call_event.c"
 #define start cpu_start_one
 #include "hv/cpu.c"
 #undef start
@@ -60,8 +62,8 @@ struct actor {
     u64 timer;
     enum { GOES, IDLES, WAITS_CONSUMED, WAITS_SETTLED, WAITS_PROGRESS, WAITS_STOPPED, WAITS_QUIET } does;
 };
-enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, CALLS, SERVES, SHARES, PROGRAMS };
-struct guest { u32 step, taken; u64 word; bool up, left; };
+enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, CALLS, SERVES, SHARES, EVENTS, PROGRAMS };
+struct guest { u32 step, taken; u64 word; bool up, left, asked; };
 struct scene { const char *script; enum program program; const u8 *homes; u8 restart; };
 
 static struct actor actors[ACTORS];
@@ -82,6 +84,7 @@ static struct partition parts[2];  /* the one that is tried, and its neighbour *
 static struct vcpu vcpus[4];       /* two of each; the last one only where partitions call each other */
 static struct guest guests[4];
 static struct manifest_partition confs[2];
+static u8 pages[2][2][PAGE_SIZE] __attribute__((aligned(8)));
 
 /* --- coroutines --- */
 
@@ -278,6 +281,11 @@ void arch_cpu_disable(struct arch_cpu *c) { (void)c; }
 u32 arch_cpu_apic_id(void) { return 0; }
 void arch_cpu_stop(u32 i) { (void)i; }
 enum pith_status arch_cpu_start(u32 i, u32 a, void *s, void (*e)(u32)) { (void)i, (void)a, (void)s, (void)e; return PITH_E_HW; }
+enum pith_status arch_vm_map(struct arch_vm *vm, gpa_t gpa, hpa_t hpa, u64 size, enum s2_prot prot, enum s2_type type)
+{
+    (void)vm, (void)gpa, (void)hpa, (void)size, (void)prot, (void)type;
+    return PITH_OK;
+}
 hpa_t frames_alloc(struct frame_pool *p, u64 n, u64 align) { (void)p, (void)n, (void)align; return 0; }
 
 void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *c)
@@ -501,6 +509,57 @@ static enum exit_action set_alarm(struct vcpu *v, struct guest *g)
     return EXIT_SKIP;
 }
 
+/* --- a ball of events: who has it sends it on by a call, or by a timer, and waits for the next without a deadline */
+
+#define NOBODYS 2u
+
+static void ask(struct vcpu *v, hc_fn *fn, u64 rbx, u64 rcx)
+{
+    v->arch.gpr.rbx = rbx;
+    v->arch.gpr.rcx = rcx;
+    v->arch.gpr.rdx = 0;
+    v->arch.gpr.rax = fn(v, &v->arch.gpr);
+    if (v->arch.gpr.rax != PITH_OK && (v->arch.gpr.rax != PITH_E_GONE || partition_runs(v->part)))
+        done("a call failed"); /* but for a send while the partition is being stopped */
+}
+
+static enum exit_action send_on(struct vcpu *v, struct guest *g)
+{
+    progress[0]++;
+    if (g->step++ % 3 == 0) {
+        ask(v, hc_timer, time_ns(v->part) + 2000000, !v->index);
+        return EXIT_SKIP;
+    }
+    ask(v, hc_timer, 1ull << 60, NOBODYS); /* is there when it stops */
+    ask(v, hc_event_send, 0, !v->index);
+    return EXIT_SKIP;
+}
+
+static enum exit_action play_events(struct vcpu *v, struct guest *g)
+{
+    g->asked = !g->asked;
+    if (g->asked) {
+        ask(v, hc_event_wait, BIT(v->index), 0);
+        return EXIT_SKIP;
+    }
+    if (v->arch.gpr.rbx & ~BIT(v->index))
+        done("an event that was not asked for");
+    return v->arch.gpr.rbx ? send_on(v, g) : EXIT_SKIP;
+}
+
+static enum exit_action throw_event(struct vcpu *v, struct guest *g)
+{
+    if (g->up)
+        return play_events(v, g);
+    if (g->step < 3) {
+        ask(v, hc_event_bind, g->step, 0);
+        vcpu_post(&vcpus[1], g->step++ ? VCPU_PEND_SIPI : VCPU_PEND_INIT);
+        return EXIT_SKIP;
+    }
+    g->up = guests[1].up;
+    return g->up ? send_on(v, g) : EXIT_SKIP;
+}
+
 static enum exit_action storm(struct vcpu *v, struct guest *g)
 {
     static const u64 what[] = { VCPU_PEND_INIT, VCPU_PEND_SIPI, VCPU_PEND_NMI, VCPU_PEND_SIPI };
@@ -589,6 +648,10 @@ static enum exit_action second_vcpu(struct vcpu *v, struct guest *g)
 {
     if (scene.program == STORMS)
         return storm(v, g);
+    if (scene.program == EVENTS) {
+        g->up = true;
+        return play_events(v, g);
+    }
     if (scene.program != HALTS && scene.program != ALARMS)
         return halt(v);
     if (!g->up)
@@ -617,6 +680,7 @@ static enum exit_action act(struct vcpu *v)
     case WAITS: return wait_a_little(v, g);
     case TICKS: return tick(v, g);
     case STORMS: return storm(v, g);
+    case EVENTS: return throw_event(v, g);
     case EXITS:
     case FAILS:
     case RESETS:
@@ -717,7 +781,7 @@ static void settle(void)
     wait_until(WAITS_QUIET);
     for (u32 i = 0; i < 2 + parts[1].nr_vcpus; i++)
         if (vcpus[i].state != VCPU_STOPPED || vcpus[i].live || vcpus[i].lapic_timer.deadline != TIMER_NEVER ||
-            vcpus[i].wait_timer.deadline != TIMER_NEVER || vcpus[i].ipc.state != IPC_NONE ||
+            vcpus[i].wait_timer.deadline != TIMER_NEVER || vcpus[i].event_timer.deadline != TIMER_NEVER || vcpus[i].ipc.state != IPC_NONE ||
             vcpus[i].part->isa.tick.deadline != TIMER_NEVER || vcpus[i].arch.cpu)
             done("a stopped vCPU left something behind");
     for (u32 i = 0; i < 2 * IPC_LISTS; i++)
@@ -745,6 +809,8 @@ static void set_up_partition(struct partition *p, const char *name, u32 n, struc
     *p = (struct partition){ .conf = &confs[p - parts], .plan = &plan, .name = name, .nr_vcpus = n };
     p->restart.deadline = TIMER_NEVER;
     p->may[RIGHT_CALL] = 3;
+    p->page_ro = (void *)pages[p - parts][0];
+    p->page = (void *)pages[p - parts][1];
     isa_init(p);
     partition_register(p, nr_partitions);
     for (u32 i = 0; i < n; i++) {
@@ -854,6 +920,7 @@ static void one_preemption(void **state)
         { "ps", HALTS, 0 }, { "pus", HALTS, 0 }, { "rp", TICKS, 0 }, { "pus", ALARMS, 0 },
         { "psb", WAITS, 0 }, { "pr", SPINS, 1 }, { "p", EXITS, 0 },
         { "s", FAILS, 2 },       { "pus", CALLS, 0 }, { "pur", SERVES, 0 }, { "r", SHARES, 0 },
+        { "pus", EVENTS, 0 }, { "r", EVENTS, 0 }, { "pus", EVENTS, 0 },
     };
 
     (void)state;
@@ -890,7 +957,7 @@ static void close_calls(void **state)
     static const struct { const char *script; enum program program; u8 restart; } plays[] = {
         { "pupupu", EXITS, 0 }, { "pupupu", FAILS, 0 }, { "pupupups", SPINS, 0 }, { "pupr", HALTS, 0 }, { "srsr", RESETS, 1 },
         { "pukpkr", TICKS, 0 }, { "pupukr", ALARMS, 0 },
-        { "pupsrpur", CALLS, 0 }, { "pupsrpur", SERVES, 0 }, { "rpuspu", SHARES, 0 }, { "kkk", SHARES, 0 },
+        { "pupsrpur", CALLS, 0 }, { "pupsrpur", SERVES, 0 }, { "rpuspu", SHARES, 0 }, { "kkk", SHARES, 0 }, { "pupur", EVENTS, 0 },
     };
 
     (void)state;

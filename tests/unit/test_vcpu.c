@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/cpu/regs.h"
+#include "hv/event.h"
 #include "hv/exit.h"
 #include "hv/lib/log.h"
 #include "hv/partition.h"
@@ -103,6 +104,7 @@ enum pith_status partition_stop(struct partition *p, enum partition_end end) { (
 bool ipc_leave(struct vcpu *v) { (void)v; return false; }
 void partition_vcpu_left(struct partition *p) { (void)p; left++; }
 void partition_deliver(void *p, const struct vioapic_msg *msg) { (void)p; messages++, message = *msg; }
+void event_timer_due(struct timer *t) { (void)t; }
 u64 vmsr_store_reset(u32 i) { (void)i; return 0; }
 void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; }
 
