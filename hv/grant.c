@@ -52,9 +52,9 @@ enum pith_status grants_reserve(struct partition *p)
 
 /* --- numbers: serial, owner, slot; one that was revoked never comes again */
 
-static u64 number_of(const struct partition *o, const struct grant *g, u32 serial)
+static u64 number_of(const struct partition *o, const struct grant *g, u64 serial)
 {
-    return (u64)serial << 16 | o->index << 8 | (u64)(g - o->grants.slot);
+    return serial << 16 | o->index << 8 | (u64)(g - o->grants.slot);
 }
 
 /* The owner, and in *g the slot; what is in it may change until its lock is held. */

@@ -13,7 +13,7 @@ struct partition;
 struct grant {
     gpa_t gpa, at;    /* in the owner; in the target, 0: nowhere */
     u64 size;         /* 0: this slot is free */
-    u32 serial;       /* of the grants that were in this slot */
+    u64 serial;       /* of the grants that were in this slot */
     u8 target, prot;  /* its index; enum s2_prot */
 };
 
