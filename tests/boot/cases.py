@@ -84,7 +84,7 @@ cmdline = @WITHOUT@ code=@console_write@ data=@ops@
 # @NAME@: its number.
 PEER_TESTS = ['share', 'ipc', 'event', 'pair']
 PEERS = {
-    'share': 'may-share = share-reader', 'share-reader': '', 'share-stranger': '', 'share-strict': 'strict = yes',
+    'share': 'cores = 0\nmay-share = share-reader', 'share-reader': 'cores = 1', 'share-stranger': '', 'share-strict': 'strict = yes',
     'ipc': 'may-call = ipc-near, ipc-far\ncores = 0-1\nvcpus = 2\ncmdline = near=@ipc-near@ far=@ipc-far@ stranger=@ipc-alone@',
     'ipc-near': 'cores = 1\nrestart = on-failure\ncmdline = role=1',
     'ipc-far': 'cores = 0\nvcpus = 2\nrestart = on-failure\ncmdline = role=1',
@@ -95,6 +95,28 @@ PEERS = {
     'pair-far-0': 'cores = 0\nmay-signal = pair-far-1\ncmdline = peer=@pair-far-1@ first=1',
     'pair-far-1': 'cores = 1\nmay-signal = pair-far-0\ncmdline = peer=@pair-far-0@',
 }
+# One lends to the other, and a hand at the monitor starts either afresh: the audit at each start and end, and what they find.
+AGAIN = """
+[partition share]
+image = share.elf
+memory = 4M
+cores = 0
+may-share = share-reader
+cmdline = again=1
+[partition share-reader]
+image = share.elf
+memory = 4M
+cores = 1
+cmdline = again=1
+[channel mail]
+size = 8K
+writers = share
+readers = share-reader
+[channel board]
+size = 2052K
+writers = share, share-reader
+"""
+TYPED_AGAIN = '\x14\x14' + 'restart share\nlist\nlist\nrestart share-reader\nlist\n' * 8 + 'mem\nmem share\nstop share\nstop share-reader\nmem\n'
 CHANNELS = '''
 [channel mail]
 size = 8K
@@ -380,6 +402,10 @@ CASES = [
     *(Case(f'clock-{m}', m, CLOCK + QUIET, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
     *(Case(f'guests-{m}', m, GUESTS.replace('@WITHOUT@', f'without={excepted(m)}'), SAID_GUESTS, [r'^\[[a-z0-9-]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
     *(Case(f'peers-{m}', m, PEERS_CONFIG, SAID_PEERS, [r'^\[[a-z0-9-]*\] not ok ', r'audit:'], ['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'share-again-{m}', m, '[pith]\npoweroff = when-done\n' + AGAIN, [
+        r'^\[share-reader\] ok borrowed$', r'^\[share\] ok lent$', r'^\[monitor\] board +2052 KiB RAM, channel$', r'^\[monitor\] audit: every frame has its owner$',
+        r'^\[pith\] share: restart 1 in 0 ms$', r'^\[pith\] share-reader: stopped$'], [r'^\[[a-z0-9-]*\] not ok ', r'audit: (?!every)', r'failed:'],
+        ['--cpus', '2', *GUEST_FILES], typed=TYPED_AGAIN, typed_after=r'^\[share-reader\] ok borrowed$', timeout=100) for m in (QEMU, INTEL)),
     Case('peers-without-rdrand', QEMU, PEERS_CONFIG, [*SAID_PEERS, r'^\[share\] ok random-without-source$'], [r'^\[[a-z0-9-]*\] not ok '],
          ['--cpus', '2', '--cpu', 'max,+svm,-rdrand', *GUEST_FILES]),
     *(Case(f'lapic-{m}', m, HELLO.replace('hello', 'lapic') + LAPIC.replace('5', '1') + '\n', [r'^\[lapic\] [1-9][0-9]* passed, 0 failed$'],

@@ -290,6 +290,46 @@ static void borrow(const struct pith_start *start)
     test_ok(true, "grant-gone-with-owner");
 }
 
+/* --- for ever, while somebody starts either side afresh at any moment: what was lent is gone then, and comes again */
+
+static void lend_again(void)
+{
+    uint64_t number;
+    bool zero = true;
+
+    for (unsigned i = 0; i < 100; i++) { /* nobody writes any more to what was lent before */
+        zero &= all_zero(lent, sizeof(lent) / 16);
+        (void)pith_yield();
+    }
+    test_ok(zero, "lent-before-is-gone");
+    number = granted(pith_self().rbx + 1, lent, sizeof(lent) / 2, RIGHTS_RW, "grant");
+    __atomic_store_n(&board[3], number, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&lent[0], __ATOMIC_RELAXED))
+        (void)pith_yield();
+    test_ok(true, "lent");
+    for (;;)
+        (void)pith_wait(pith_now() + 1000000);
+}
+
+static void borrow_again(void)
+{
+    volatile uint64_t *at = (volatile uint64_t *)WINDOW;
+    uint64_t number = 0;
+
+    test_equal(at[0], ~0ull, "borrowed-before-is-gone");
+    for (;;) {
+        do {
+            (void)pith_yield();
+            number = __atomic_load_n(&board[3], __ATOMIC_ACQUIRE);
+        } while (pith_grant_map(number, WINDOW).status != PITH_OK);
+        test_ok(at[1] != ~0ull, "borrowed");
+        __asm__ volatile("sti");
+        for (uint64_t i = 0; at[0] != ~0ull; i++)
+            at[i % 512] = i | 1;
+        __asm__ volatile("cli");
+    }
+}
+
 /* --- the roles */
 
 static void complaints(void)
@@ -303,6 +343,8 @@ static void complaints(void)
 static void writer(const struct pith_start *start)
 {
     open_channels(RIGHTS_RW);
+    if (pith_option(start, "again", 0))
+        lend_again();
     complaints();
     random_words();
     test_ok(all_zero(mail, MAIL_SIZE), "channel-zero");
@@ -347,6 +389,8 @@ static void dropped_writes(void)
 static void reader(const struct pith_start *start)
 {
     open_channels(RIGHTS_R);
+    if (pith_option(start, "again", 0))
+        borrow_again();
     await(WRITER, 1);
     test_equal(mail[0], MESSAGE, "channel-read");
     test_equal(mail[MAIL_SIZE / 8 - 1], ~MESSAGE, "channel-read-end");
