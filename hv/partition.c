@@ -59,9 +59,16 @@ static u32 state_of(const struct partition *p)
     return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
 }
 
+/* To be told when all is in place that goes with the new state. */
+static void changed(struct partition *p)
+{
+    __atomic_fetch_add(&p->changes, 1, __ATOMIC_RELEASE);
+}
+
 static void set_state(struct partition *p, enum partition_state state)
 {
     __atomic_store_n(&p->state, state, __ATOMIC_RELEASE);
+    changed(p);
 }
 
 /* Several cores may want to end a partition: one of them does. */
@@ -80,7 +87,7 @@ const char *partition_state_name(const struct partition *p)
 
 enum pith_status partition_start(struct partition *p)
 {
-    if (state_of(p) != PARTITION_STOPPED || p->live)
+    if (state_of(p) != PARTITION_STOPPED || p->live || power_off_wanted())
         return PITH_E_STATE;
 
     memset(&p->load, 0, sizeof(p->load));
@@ -102,6 +109,7 @@ enum pith_status partition_stop(struct partition *p, enum partition_end why)
 {
     if (state_change(p, PARTITION_LOADING, PARTITION_STOPPED) || state_change(p, PARTITION_DELAYED, PARTITION_STOPPED)) {
         p->end = why;
+        changed(p);
         house_call(partitions_house); /* it may have been the last */
         return PITH_OK;
     }
@@ -110,6 +118,7 @@ enum pith_status partition_stop(struct partition *p, enum partition_end why)
         if (!partition_runs(p))
             return PITH_E_STATE;
     p->end = why;
+    changed(p);
     trace_event(p, 0, PITH_TRACE_STOP, why, p->exit_status);
     post_all(p, VCPU_PEND_STOP);
     ipc_close(p);
@@ -132,6 +141,7 @@ enum pith_status partition_pause(struct partition *p)
 {
     if (!state_change(p, PARTITION_RUNNING, PARTITION_PAUSED))
         return PITH_E_STATE;
+    changed(p);
     trace_event(p, 0, PITH_TRACE_PAUSED, 0, 0);
     post_all(p, VCPU_PEND_STATE);
     return PITH_OK;
@@ -141,9 +151,52 @@ enum pith_status partition_resume(struct partition *p)
 {
     if (!state_change(p, PARTITION_PAUSED, PARTITION_RUNNING))
         return PITH_E_STATE;
+    changed(p);
     trace_event(p, 0, PITH_TRACE_RESUMED, 0, 0);
     post_all(p, VCPU_PEND_STATE);
     return PITH_OK;
+}
+
+static enum pith_status end_for_good(struct partition *p)
+{
+    return partition_end(p, false);
+}
+
+static enum pith_status end_and_start(struct partition *p)
+{
+    return partition_end(p, true);
+}
+
+/* What may be asked for in which states. */
+static const struct { enum pith_status (*fn)(struct partition *p); u32 states; } requests[] = {
+    [REQUEST_START] = { partition_start, BIT(PARTITION_STOPPED) },
+    [REQUEST_STOP] = { end_for_good, BIT(PARTITION_LOADING) | BIT(PARTITION_RUNNING) | BIT(PARTITION_PAUSED) |
+                                     BIT(PARTITION_STOPPING) | BIT(PARTITION_DELAYED) },
+    [REQUEST_PAUSE] = { partition_pause, BIT(PARTITION_RUNNING) },
+    [REQUEST_RESUME] = { partition_resume, BIT(PARTITION_PAUSED) },
+    [REQUEST_RESTART] = { end_and_start, BIT(PARTITION_STOPPED) | BIT(PARTITION_LOADING) | BIT(PARTITION_RUNNING) |
+                                         BIT(PARTITION_PAUSED) | BIT(PARTITION_STOPPING) | BIT(PARTITION_DELAYED) },
+};
+
+enum pith_status partition_request(struct partition *p, enum partition_request what)
+{
+    u32 none = REQUEST_NONE;
+
+    if (!(requests[what].states & BIT(state_of(p))))
+        return PITH_E_STATE;
+    if (!__atomic_compare_exchange_n(&p->request, &none, what, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return PITH_E_BUSY;
+    house_call(partitions_house);
+    return PITH_OK;
+}
+
+static void serve_request(struct partition *p)
+{
+    u32 what = __atomic_exchange_n(&p->request, REQUEST_NONE, __ATOMIC_ACQ_REL);
+
+    /* Too late in the meantime: whoever asked sees what it is instead. */
+    if (what && (!(requests[what].states & BIT(state_of(p))) || requests[what].fn(p) != PITH_OK))
+        log_debug("%s: a request came too late", p->name);
 }
 
 void partition_vcpu_left(struct partition *p)
@@ -209,22 +262,30 @@ static void begin(struct partition *p)
         vcpu_start(p->vcpus[i]);
 }
 
-static void load_due(struct timer *t)
+static void house_due(struct timer *t)
 {
     (void)t;
     house_call(partitions_house);
 }
 
-/* The next chunk: at once on an idle core 0, else after its guests had their turn. */
-static void load_later(void)
-{
-    static struct timer timer = { .deadline = TIMER_NEVER, .expired = load_due };
-    struct cpu *cpu = this_cpu();
+static u64 house_last; /* when it was kept */
+static struct timer house_timer = { .deadline = TIMER_NEVER, .expired = house_due };
 
-    if (cpu->ready_first)
-        timer_set(&cpu->timers, &timer, arch_tsc() + arch_tsc_khz());
-    else
-        house_call(partitions_house);
+/*
+ * Guests that wait for core 0 have it for a millisecond between two rounds of house-keeping, however often others call for one.
+ * False: not yet, and it comes by itself.
+ */
+static bool house_may(void)
+{
+    struct cpu *cpu = this_cpu();
+    u64 next = house_last + arch_tsc_khz(), now = arch_tsc();
+
+    if (cpu->ready_first && now < next) {
+        timer_set(&cpu->timers, &house_timer, next);
+        return false;
+    }
+    house_last = now;
+    return true;
 }
 
 /* One step while guests wait for this core, else as many as fit between two interrupts. */
@@ -245,7 +306,7 @@ static void load_some(struct partition *p)
     enum pith_status st = load_steps(p);
 
     if (st == PITH_E_BUSY) {
-        load_later();
+        house_call(partitions_house); /* the next chunk */
         return;
     }
     if (st == PITH_OK) {
@@ -309,9 +370,12 @@ static void finish(struct partition *p)
 
 void partitions_house(void)
 {
+    if (!house_may())
+        return;
     for (u32 i = 0; i < nr_partitions; i++) {
         struct partition *p = partitions[i];
 
+        serve_request(p);
         if (state_of(p) == PARTITION_STOPPING && !__atomic_load_n(&p->live, __ATOMIC_ACQUIRE))
             finish(p);
     }

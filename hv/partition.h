@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hv/abi/handoff.h"
+#include "hv/abi/hypercall.h"
 #include "hv/abi/manifest.h"
 #include "hv/abi/pages.h"
 #include "hv/abi/plan.h"
@@ -19,15 +20,19 @@
 #define PARTITION_INPUT   256u
 
 enum partition_state {
-    PARTITION_STOPPED,  /* not running: never started, ended, or stopped */
-    PARTITION_LOADING,  /* core 0 scrubs its RAM and loads its image, a chunk at a time */
-    PARTITION_RUNNING,
-    PARTITION_PAUSED,   /* as RUNNING; its vCPUs were asked to stand still */
-    PARTITION_STOPPING, /* its vCPUs were asked to leave */
-    PARTITION_DELAYED,  /* ended; starts again when its back-off is over */
+    PARTITION_STOPPED = PITH_PART_STOPPED,   /* not running: never started, ended, or stopped */
+    PARTITION_LOADING = PITH_PART_LOADING,   /* core 0 scrubs its RAM and loads its image, a chunk at a time */
+    PARTITION_RUNNING = PITH_PART_RUNNING,
+    PARTITION_PAUSED = PITH_PART_PAUSED,     /* as RUNNING; its vCPUs were asked to stand still */
+    PARTITION_STOPPING = PITH_PART_STOPPING, /* its vCPUs were asked to leave */
+    PARTITION_DELAYED = PITH_PART_RESTARTS,  /* ended; starts again when its back-off is over */
 };
 enum partition_wish { WISH_NONE, WISH_STOP, WISH_START }; /* of a person, against what its policy says */
-enum partition_end { END_NONE, END_EXIT, END_FAULT, END_STOPPED, END_RESET /* the guest wants to start afresh */ };
+enum partition_end {
+    END_NONE = PITH_END_NONE, END_EXIT = PITH_END_EXIT, END_FAULT = PITH_END_FAULT, END_STOPPED = PITH_END_STOPPED,
+    END_RESET = PITH_END_RESET /* the guest wants to start afresh */
+};
+enum partition_request { REQUEST_NONE, REQUEST_START, REQUEST_STOP, REQUEST_PAUSE, REQUEST_RESUME, REQUEST_RESTART };
 
 enum right { RIGHT_MANAGE, RIGHT_SIGNAL, RIGHT_CALL, RIGHT_SHARE, RIGHTS }; /* hv/rights.h */
 
@@ -39,6 +44,8 @@ struct partition {
     u32 index, nr_vcpus;                /* its place in pith.conf */
     u32 state;                          /* enum partition_state; atomics: written by core 0, and by the last vCPU to leave */
     u32 live;                           /* vCPUs that have not left yet */
+    u32 changes;                        /* of state, since the machine started; atomics */
+    u32 request;                        /* enum partition_request, that core 0 has not seen to yet; atomics */
     bool traced;                        /* core 0 writes it */
     struct spinlock map_lock;           /* partition_map_begin(), _wait() */
     u32 end;                            /* enum partition_end, why it is stopped */
@@ -114,6 +121,11 @@ enum pith_status partition_end(struct partition *p, bool again) MUST_CHECK;
 /* Core 0. Requests as well: PITH_E_STATE when it is not running, not paused. The guest's clock goes on, interrupts are kept. */
 enum pith_status partition_pause(struct partition *p) MUST_CHECK;
 enum pith_status partition_resume(struct partition *p) MUST_CHECK;
+/*
+ * Any core: core 0 does one of the above soon, if the state allows it then. PITH_E_STATE: now it does not; PITH_E_BUSY: an earlier
+ * request waits.
+ */
+enum pith_status partition_request(struct partition *p, enum partition_request what) MUST_CHECK;
 /* Home core of v, for good: the last one to leave ends the partition. */
 void partition_vcpu_left(struct partition *p);
 /*

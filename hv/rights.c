@@ -23,6 +23,7 @@ void rights_init(struct partition *p)
     p->features = PITH_FEATURE_CONSOLE | PITH_FEATURE_TIME | PITH_FEATURE_WAIT | PITH_FEATURE_EVENT | PITH_FEATURE_IPC |
                   (channel_member(p) ? PITH_FEATURE_CHANNEL : 0) | (grants_useful(p) ? PITH_FEATURE_GRANT : 0) |
                   (p->random.seeded ? PITH_FEATURE_RANDOM : 0);
+    p->features |= p->may[RIGHT_MANAGE] ? PITH_FEATURE_CONTROL : 0;
 }
 
 /* One line a second at most for each partition: its log is everybody's. */

@@ -18,8 +18,10 @@ static inline enum pith_status MUST_CHECK reach(struct vcpu *v, u64 number, enum
         *p = v->part;
         return PITH_OK;
     }
-    if (number > MANIFEST_PARTITIONS || !(v->part->may[right] & BIT(number - 1)))
-        return rights_denied(v, number, right);
+    if (number > MANIFEST_PARTITIONS || !(v->part->may[right] & BIT(number - 1))) {
+        (void)rights_denied(v, number, right);
+        return PITH_E_PERM;
+    }
     *p = partition_get((u32)number - 1);
     return PITH_OK;
 }

@@ -99,6 +99,54 @@ static inline struct pith_result pith_ipc_reply_wait(uint64_t client, uint64_t r
     return pith_hypercall(PITH_CALL_BASE + 14, client, r0, r1, r2, deadline);
 }
 
+/* RBX name_low (number), RCX name_high (number); results: RBX partition (partition) */
+static inline struct pith_result pith_part_find(uint64_t name_low, uint64_t name_high)
+{
+    return pith_hypercall(PITH_CALL_BASE + 17, name_low, name_high, 0, 0, 0);
+}
+
+/* RBX partition (partition); results: RBX next (partition) */
+static inline struct pith_result pith_part_next(uint64_t partition)
+{
+    return pith_hypercall(PITH_CALL_BASE + 18, partition, 0, 0, 0, 0);
+}
+
+/* RBX partition (partition); results: RBX state (number), RCX status (number), RDX changes (number), RSI end (number) */
+static inline struct pith_result pith_part_state(uint64_t partition)
+{
+    return pith_hypercall(PITH_CALL_BASE + 19, partition, 0, 0, 0, 0);
+}
+
+/* RBX partition (partition) */
+static inline struct pith_result pith_part_start(uint64_t partition)
+{
+    return pith_hypercall(PITH_CALL_BASE + 20, partition, 0, 0, 0, 0);
+}
+
+/* RBX partition (partition) */
+static inline struct pith_result pith_part_stop(uint64_t partition)
+{
+    return pith_hypercall(PITH_CALL_BASE + 21, partition, 0, 0, 0, 0);
+}
+
+/* RBX partition (partition) */
+static inline struct pith_result pith_part_pause(uint64_t partition)
+{
+    return pith_hypercall(PITH_CALL_BASE + 22, partition, 0, 0, 0, 0);
+}
+
+/* RBX partition (partition) */
+static inline struct pith_result pith_part_resume(uint64_t partition)
+{
+    return pith_hypercall(PITH_CALL_BASE + 23, partition, 0, 0, 0, 0);
+}
+
+/* RBX partition (partition) */
+static inline struct pith_result pith_part_restart(uint64_t partition)
+{
+    return pith_hypercall(PITH_CALL_BASE + 24, partition, 0, 0, 0, 0);
+}
+
 /* RBX name_low (number), RCX name_high (number); results: RBX address (gpa), RCX size (bytes), RDX rights (bits) */
 static inline struct pith_result pith_channel(uint64_t name_low, uint64_t name_high)
 {

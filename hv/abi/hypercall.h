@@ -7,7 +7,7 @@
 #include "hv/abi/status.h"
 
 #define PITH_ABI_MAJOR 0u        /* changes break guests; 0: still moving */
-#define PITH_ABI_MINOR 7u        /* changes only add */
+#define PITH_ABI_MINOR 8u        /* changes only add */
 
 #define PITH_CPUID_BASE 0x40000000u  /* EAX: highest leaf; EBX ECX EDX: "PithPithPith" */
 #define PITH_CPUID_ABI  0x40000001u  /* EAX: ABI version; EBX: features; ECX: hypercall instruction, 1 vmcall, 2 vmmcall */
@@ -18,8 +18,16 @@
 enum pith_cap { PITH_CAP_NONE = 0, PITH_CAP_MANAGE = 1, PITH_CAP_SIGNAL = 2, PITH_CAP_CALL = 4, PITH_CAP_SHARE = 8 };
 enum pith_feature {
     PITH_FEATURE_CONSOLE = 1, PITH_FEATURE_TIME = 2, PITH_FEATURE_WAIT = 4, PITH_FEATURE_EVENT = 8, PITH_FEATURE_IPC = 32,
-    PITH_FEATURE_CHANNEL = 256, PITH_FEATURE_GRANT = 512, PITH_FEATURE_RANDOM = 1024
+    PITH_FEATURE_CHANNEL = 256, PITH_FEATURE_GRANT = 512, PITH_FEATURE_RANDOM = 1024,
+    PITH_FEATURE_CONTROL = 2048
 };
+
+/* What PART_STATE tells. */
+enum pith_part_state {
+    PITH_PART_STOPPED = 0, PITH_PART_LOADING = 1, PITH_PART_RUNNING = 2, PITH_PART_PAUSED = 3, PITH_PART_STOPPING = 4,
+    PITH_PART_RESTARTS = 5
+};
+enum pith_part_end { PITH_END_NONE = 0, PITH_END_EXIT = 1, PITH_END_FAULT = 2, PITH_END_STOPPED = 3, PITH_END_RESET = 4 };
 
 #define PITH_CALL_BASE 0x50490000u   /* RAX = base + number: apart from the numbers that KVM's guests use */
 #define PITH_CONSOLE_MAX 4096u       /* bytes a CONSOLE_WRITE takes at most */

@@ -82,7 +82,7 @@ cmdline = @WITHOUT@ code=@console_write@ data=@ops@
 '''
 # Partitions that deal with each other, in a boot of their own: who they are, of which image, and what their sections say beside it.
 # @NAME@: its number.
-PEER_TESTS = ['share', 'ipc', 'event', 'pair']
+PEER_TESTS = ['share', 'ipc', 'event', 'pair', 'control']
 PEERS = {
     'share': 'cores = 0\nmay-share = share-reader', 'share-reader': 'cores = 1', 'share-stranger': '', 'share-strict': 'strict = yes',
     'ipc': 'may-call = ipc-near, ipc-far\ncores = 0-1\nvcpus = 2\ncmdline = near=@ipc-near@ far=@ipc-far@ stranger=@ipc-alone@',
@@ -137,6 +137,10 @@ memory = 4M
 """ for name, line in [*PEERS.items(), ('fault', '')]) + CHANNELS
 for number, name in enumerate([*PEERS, 'fault']):
     PEERS_CONFIG = PEERS_CONFIG.replace(f'@{name}@', str(number + 1))
+# Who manages, and whom: tests/guest/control.c
+CONTROL = {'control': 'may-manage = mate, fails', 'mate': 'cmdline = role=1', 'fails': 'restart = on-failure\ncmdline = role=2'}
+CONTROL_CONFIG = '[pith]\npoweroff = when-done\n' + ''.join(
+    f'[partition {name}]\nimage = control.elf\nmemory = 4M\n{line}\n' for name, line in {**CONTROL, 'stranger': 'cmdline = role=1'}.items())
 SPIN = CLOCK.replace('memory = 8M\n', 'memory = 8M\ncores = 0\n') + """
 [partition spin]
 image = spin.elf
@@ -408,6 +412,8 @@ CASES = [
         ['--cpus', '2', *GUEST_FILES], typed=TYPED_AGAIN, typed_after=r'^\[share-reader\] ok borrowed$', timeout=100) for m in (QEMU, INTEL)),
     Case('peers-without-rdrand', QEMU, PEERS_CONFIG, [*SAID_PEERS, r'^\[share\] ok random-without-source$'], [r'^\[[a-z0-9-]*\] not ok '],
          ['--cpus', '2', '--cpu', 'max,+svm,-rdrand', *GUEST_FILES]),
+    *(Case(f'control-{m}', m, CONTROL_CONFIG, [r'^\[control\] [1-9][0-9]* passed, 0 failed$', r'^\[pith\] control: exited with status 0$'],
+           [r'^\[control\] not ok ', r'audit:'], ['--cpus', '2', *GUEST_FILES], timeout=120) for m in (QEMU, INTEL, AMD)),
     *(Case(f'lapic-{m}', m, HELLO.replace('hello', 'lapic') + LAPIC.replace('5', '1') + '\n', [r'^\[lapic\] [1-9][0-9]* passed, 0 failed$'],
            [r'^\[lapic\] not ok '], GUEST_FILES, daily=False) for m in (QEMU, INTEL, AMD)),
     *(Case(f'spin-{m}', m, SPIN, SAID_HELLO + SAID_CLOCK, args=['--cpus', '1', *GUEST_FILES], until=SAID_CLOCK[2]) for m in (QEMU, INTEL)),

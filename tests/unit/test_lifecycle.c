@@ -2,8 +2,9 @@
 /*
  * The life of partitions under every order of events. The cores of a small machine are coroutines that run the real
  * cpu_main(), and may be interrupted by one another at every atomic access and every call below the seam; a fourth one types
- * the monitor's commands. For each script, every schedule with one preemption is tried, then random ones. What they must
- * never do is in check_run() and settle(). LIFECYCLE_RUNS=N in the environment: random schedules a script.
+ * the monitor's commands, or has the neighbour's guest ask for the same. For each script, every schedule with one preemption is
+ * tried, then random ones. What they must never do is in check_run() and settle(). LIFECYCLE_RUNS=N in the environment: random
+ * schedules a script.
  * LINK: hv/timer.c hv/time.c hv/trace_none.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
  * LINK: hv/vdev/vpic.c hv/vdev/vpit.c
  */
@@ -60,7 +61,7 @@ struct actor {
     struct cpu cpu;
     bool ipi;      /* a doorbell that was not answered yet */
     u64 timer;
-    enum { GOES, IDLES, WAITS_CONSUMED, WAITS_SETTLED, WAITS_PROGRESS, WAITS_STOPPED, WAITS_QUIET } does;
+    enum { GOES, IDLES, WAITS_CONSUMED, WAITS_SERVED, WAITS_SETTLED, WAITS_PROGRESS, WAITS_STOPPED, WAITS_QUIET } does;
 };
 enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, CALLS, SERVES, SHARES, EVENTS, PROGRAMS };
 struct guest { u32 step, taken; u64 word; bool up, left, asked; };
@@ -73,7 +74,7 @@ static u32 me, points, progress[2], loads_left, mark[2];
 static u64 now;
 static const char *wrong;
 static struct scene scene;
-static char key;
+static char key, asked; /* typed, and what the neighbour's guest shall ask for */
 static bool quiet, was_stopped;
 static u32 stalled, stall_end; /* an actor that gets nothing for a while, as one in an SMI */
 /* The schedule: in the one place where it differs from the plain one, or at random. */
@@ -151,7 +152,8 @@ static bool can_go(u32 a)
         return false;
     switch (actors[a].does) {
     case IDLES: return interrupted(a);
-    case WAITS_CONSUMED: return !key;
+    case WAITS_CONSUMED: return !key && !asked;
+    case WAITS_SERVED: return !parts[0].request;
     case WAITS_SETTLED: return settled();
     case WAITS_PROGRESS: return goes_on();
     case WAITS_STOPPED: return stopped();
@@ -662,6 +664,17 @@ static enum exit_action second_vcpu(struct vcpu *v, struct guest *g)
     return play(v, g, &vcpus[0]);
 }
 
+static enum partition_request request_of(char c)
+{
+    switch (c) {
+    case 'B': return REQUEST_START;
+    case 'S': return REQUEST_STOP;
+    case 'P': return REQUEST_PAUSE;
+    case 'U': return REQUEST_RESUME;
+    default: return REQUEST_RESTART;
+    }
+}
+
 static enum exit_action act(struct vcpu *v)
 {
     struct guest *g = guest_of(v);
@@ -670,6 +683,8 @@ static enum exit_action act(struct vcpu *v)
         return talk(v, g);
     if (v->part == &parts[1]) {
         progress[1]++;
+        if (asked && partition_request(&parts[0], request_of(asked)) != PITH_E_BUSY)
+            asked = 0;
         return EXIT_SKIP;
     }
     if (v == &vcpus[1])
@@ -762,14 +777,19 @@ void irq_house(void)
 
 static void type(char c)
 {
-    key = c;
-    actors[0].ipi = true;
+    if (c >= 'A' && c <= 'Z') {
+        asked = c;
+    } else {
+        key = c;
+        actors[0].ipi = true;
+    }
     wait_until(WAITS_CONSUMED);
 }
 
 /* Whatever was done to it: a partition that runs does run, its neighbour too, and what is stopped leaves nothing behind. */
 static void settle(void)
 {
+    wait_until(WAITS_SERVED);
     type('u');
     wait_until(WAITS_SETTLED);
     was_stopped = stopped();
@@ -830,7 +850,9 @@ static void set_up(void)
     nr_partitions = points = me = house_wanted = 0;
     house_fn = NULL;
     wrong = NULL;
-    key = 0;
+    key = asked = 0;
+    house_last = 0;
+    house_timer = (struct timer){ .deadline = TIMER_NEVER, .expired = house_due };
     quiet = was_stopped = false;
     stall_end = 0;
     now = 1000;
@@ -958,6 +980,7 @@ static void close_calls(void **state)
         { "pupupu", EXITS, 0 }, { "pupupu", FAILS, 0 }, { "pupupups", SPINS, 0 }, { "pupr", HALTS, 0 }, { "srsr", RESETS, 1 },
         { "pukpkr", TICKS, 0 }, { "pupukr", ALARMS, 0 },
         { "pupsrpur", CALLS, 0 }, { "pupsrpur", SERVES, 0 }, { "rpuspu", SHARES, 0 }, { "kkk", SHARES, 0 }, { "pupur", EVENTS, 0 },
+        { "PUPU", EXITS, 0 }, { "SBSB", SPINS, 0 }, { "RPUR", HALTS, 2 }, { "PUrSb", TICKS, 0 }, { "sBRS", FAILS, 2 },
     };
 
     (void)state;

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Managing partitions: 'mate' and 'fails', and nobody else. They are this image too, role=1: 50 ms of life, then exit
+ * status 7; 2: fails at once.
+ */
+#include "guests/lib/test.h"
+
+#define MS   UINT64_C(1000000)
+#define LIFE (50 * MS)
+
+typedef struct pith_result request_fn(uint64_t partition);
+
+static request_fn *const requests[] = { pith_part_start, pith_part_stop, pith_part_pause, pith_part_resume, pith_part_restart };
+static uint64_t mate, fails;
+
+static struct pith_result find(const char *name)
+{
+    uint64_t words[2] = { 0 };
+
+    memcpy(words, name, strlen(name));
+    return pith_part_find(words[0], words[1]);
+}
+
+static uint64_t state(uint64_t partition)
+{
+    return pith_part_state(partition).rbx;
+}
+
+/* False: ten seconds are over. */
+static bool reaches(uint64_t partition, uint64_t what)
+{
+    uint64_t end = pith_now() + 10 * PITH_NS_PER_S;
+
+    while (state(partition) != what)
+        if (pith_wait(pith_now() + MS).rbx > end)
+            return false;
+    return true;
+}
+
+/* As often as it is busy. */
+static int64_t ask(request_fn *what, uint64_t partition)
+{
+    int64_t status;
+
+    while ((status = what(partition).status) == PITH_E_BUSY)
+        (void)pith_wait(pith_now() + MS);
+    return status;
+}
+
+static request_fn *way(uint64_t from, uint64_t to)
+{
+    if (to == PITH_PART_STOPPED)
+        return pith_part_stop;
+    if (to == PITH_PART_PAUSED && from == PITH_PART_RUNNING)
+        return pith_part_pause;
+    return to == PITH_PART_RUNNING && from == PITH_PART_PAUSED ? pith_part_resume : pith_part_restart;
+}
+
+/* Asked for until it is so: it may end by itself at any time. */
+static bool bring(uint64_t partition, uint64_t to)
+{
+    uint64_t end = pith_now() + 10 * PITH_NS_PER_S, now = state(partition);
+
+    for (; now != to; now = state(partition)) {
+        if (now != PITH_PART_LOADING && now != PITH_PART_STOPPING)
+            (void)way(now, to)(partition);
+        if (pith_wait(pith_now() + MS).rbx > end)
+            return false;
+    }
+    return true;
+}
+
+static void finding(const struct pith_start *start)
+{
+    struct pith_result s = find("mate"), f = find("fails"), me = find(start->name);
+
+    mate = s.rbx;
+    fails = f.rbx;
+    test_ok(s.status == PITH_OK && f.status == PITH_OK && mate != fails, "find");
+    test_ok(me.status == PITH_OK && me.rbx == pith_self().rbx, "find-oneself");
+    test_ok(find("stranger").status == PITH_E_PERM && find("nobody").status == PITH_E_PERM && find("").status == PITH_E_PERM &&
+                pith_part_find(~0ull, ~0ull).status == PITH_E_PERM,
+            "find-out-of-reach");
+    test_equal(pith_part_next(0).rbx, mate < fails ? mate : fails, "next-first");
+    test_equal(pith_part_next(mate < fails ? mate : fails).rbx, mate < fails ? fails : mate, "next-second");
+    test_equal(pith_part_next(fails).rbx, mate < fails ? 0 : mate, "next-last");
+    test_ok(pith_part_next(17).rbx == 0 && pith_part_next(~0ull).rbx == 0, "next-behind-all");
+}
+
+static void out_of_reach(void)
+{
+    uint64_t others[] = { 4 /* stranger */, 5, 17, 64, 65, ~0ull };
+    bool all = true;
+
+    for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        all &= pith_part_state(others[i]).status == PITH_E_PERM;
+        for (unsigned k = 0; k < sizeof(requests) / sizeof(requests[0]); k++)
+            all &= requests[k](others[i]).status == PITH_E_PERM;
+    }
+    test_ok(all, "not-mine");
+    test_equal(state(0), PITH_PART_RUNNING, "state-of-oneself");
+    test_equal((uint64_t)pith_part_start(0).status, PITH_E_STATE, "start-oneself");
+}
+
+static void life(void)
+{
+    struct pith_result r;
+    uint64_t changes;
+
+    test_ok(bring(mate, PITH_PART_STOPPED), "stop");
+    test_ok(ask(pith_part_stop, mate) == PITH_E_STATE, "stop-in-wrong-state");
+    test_ok(ask(pith_part_pause, mate) == PITH_E_STATE, "pause-in-wrong-state");
+    test_ok(ask(pith_part_resume, mate) == PITH_E_STATE, "resume-in-wrong-state");
+    changes = pith_part_state(mate).rdx;
+    test_ok(ask(pith_part_start, mate) == PITH_OK, "start");
+    test_ok(ask(pith_part_start, mate) == PITH_E_STATE, "start-in-wrong-state");
+    test_ok(reaches(mate, PITH_PART_STOPPED), "ends-by-itself");
+    r = pith_part_state(mate);
+    test_equal(r.rcx, 7, "exit-status");
+    test_equal(r.rsi, PITH_END_EXIT, "exit-end");
+    test_equal(r.rdx - changes, 4, "changes: loading, running, stopping, stopped");
+}
+
+/* Paused it does not end. Its clock goes on: it ends at once when it may. */
+static void standing_still(void)
+{
+    uint64_t from;
+
+    test_ok(bring(mate, PITH_PART_RUNNING), "restart");
+    test_ok(ask(pith_part_pause, mate) == PITH_OK && reaches(mate, PITH_PART_PAUSED), "pause");
+    from = pith_now();
+    while (pith_wait(from + 150 * MS).rbx < from + 150 * MS)
+        continue;
+    test_equal(state(mate), PITH_PART_PAUSED, "paused-does-not-end");
+    test_ok(ask(pith_part_resume, mate) == PITH_OK, "resume");
+    test_ok(reaches(mate, PITH_PART_STOPPED), "resumed-ends");
+    test_equal(pith_part_state(mate).rcx, 7, "resumed-exit-status");
+    test_ok(bring(mate, PITH_PART_RUNNING), "restart-to-stop");
+    test_ok(ask(pith_part_pause, mate) == PITH_OK && reaches(mate, PITH_PART_PAUSED), "pause-to-stop");
+    test_ok(ask(pith_part_stop, mate) == PITH_OK && reaches(mate, PITH_PART_STOPPED), "stop-paused");
+    test_ok(pith_part_state(mate).rsi == PITH_END_STOPPED && pith_part_state(mate).rcx == 0, "stopped-end");
+}
+
+/* Stopped although its policy is to start again. */
+static void failure(void)
+{
+    test_ok(reaches(fails, PITH_PART_RESTARTS), "restarts");
+    test_equal(pith_part_state(fails).rsi, PITH_END_FAULT, "failure-end");
+    test_ok(bring(fails, PITH_PART_STOPPED), "stop-restarting");
+    (void)pith_wait(pith_now() + 300 * MS);
+    test_equal(state(fails), PITH_PART_STOPPED, "stays-stopped");
+}
+
+/* Two in a row from a state, until the second comes before the first was done. */
+static bool gets_busy(uint64_t from, request_fn *first, request_fn *second)
+{
+    bool busy = false;
+
+    for (unsigned i = 0; i < 1000 && !busy && bring(mate, from); i++)
+        busy = ask(first, mate) == PITH_OK && second(mate).status == PITH_E_BUSY;
+    return busy;
+}
+
+static void in_a_row(void)
+{
+    test_ok(gets_busy(PITH_PART_STOPPED, pith_part_start, pith_part_start), "start-while-busy");
+    test_ok(gets_busy(PITH_PART_RUNNING, pith_part_pause, pith_part_pause), "pause-while-busy");
+    test_ok(gets_busy(PITH_PART_PAUSED, pith_part_resume, pith_part_resume), "resume-while-busy");
+    test_ok(gets_busy(PITH_PART_RUNNING, pith_part_stop, pith_part_stop), "stop-while-busy");
+    test_ok(gets_busy(PITH_PART_RUNNING, pith_part_restart, pith_part_restart), "restart-while-busy");
+    test_ok(bring(mate, PITH_PART_STOPPED), "stop-at-last");
+}
+
+static int life_of_a_mate(void)
+{
+    while (pith_wait(LIFE).rbx < LIFE)
+        continue;
+    return 7;
+}
+
+int guest_main(const struct pith_start *start)
+{
+    switch (pith_option(start, "role", 0)) {
+    case 1: return life_of_a_mate();
+    case 2: __asm__ volatile("lidt %0; ud2"
+                             :
+                             : "m"(*(const char(*)[10]) "\0\0\0\0\0\0\0\0\0"));
+    }
+    finding(start);
+    out_of_reach();
+    life();
+    standing_still();
+    failure();
+    in_a_row();
+    return test_end();
+}
