@@ -166,7 +166,7 @@ void cpu_attend(struct cpu *cpu)
     if (cpu->index == 0)
         irq_house();
     if (cpu->index == 0 && __atomic_exchange_n(&house_wanted, 0, __ATOMIC_ACQ_REL))
-        cpu->resched = true; /* house calls run between vCPUs, where nothing is half done */
+        cpu->resched = cpu->house = true; /* house calls run between vCPUs, where nothing is half done */
 }
 
 static void house_run(struct cpu *cpu)
@@ -175,6 +175,7 @@ static void house_run(struct cpu *cpu)
 
     if (cpu->index != 0)
         return;
+    cpu->house = false;
     fn = __atomic_exchange_n(&house_fn, NULL, __ATOMIC_ACQ_REL);
     if (fn)
         fn();
@@ -184,19 +185,21 @@ static void idle(struct cpu *cpu)
 {
     cpu->current = NULL;
     cpu->idle_since = cpu->now;
-    if (!cpu->attention && !__atomic_load_n(&cpu->inbox, __ATOMIC_ACQUIRE) &&
-        !(cpu->index == 0 && __atomic_load_n(&house_fn, __ATOMIC_ACQUIRE)))
+    if (!cpu->attention && !cpu->house && !__atomic_load_n(&cpu->inbox, __ATOMIC_ACQUIRE))
         arch_idle();
     cpu->now = arch_tsc();
     cpu->idle_tsc += cpu->now - cpu->idle_since;
     cpu->idle_since = 0;
 }
 
-/* Interrupts set attention; the rest is for processors that hold them back from some guests. */
-static bool needs_look(const struct cpu *cpu)
+static void left(struct cpu *cpu, struct vcpu *v, enum vcpu_leave why)
 {
-    return cpu->attention || __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) || __atomic_load_n(&house_fn, __ATOMIC_RELAXED) ||
-           timers_due(&cpu->timers, cpu->now);
+    if (why == LEAVE_YIELD)
+        sched_give_way(cpu, v);
+    else if (why == LEAVE_BLOCK)
+        sched_block(cpu, v);
+    else
+        v->state = VCPU_STOPPED;
 }
 
 void cpu_main(void)
@@ -206,9 +209,10 @@ void cpu_main(void)
     sched_init(cpu);
     cpu->since = cpu->now = arch_tsc();
     for (;;) {
+        enum vcpu_leave why;
         struct vcpu *v;
 
-        if (needs_look(cpu)) {
+        if (cpu_needs_look(cpu)) {
             cpu_attend(cpu);
             house_run(cpu);
             cpu->now = arch_tsc();
@@ -219,20 +223,10 @@ void cpu_main(void)
             continue;
         }
         cpu->current = v;
-        switch (vcpu_run(v)) {
-        case LEAVE_YIELD:
-            sched_give_way(cpu, v);
-            break;
-        case LEAVE_BLOCK:
-            v->state = VCPU_BLOCKED;
-            /* What was posted while v still ran found it RUNNING: look once more. */
-            if (__atomic_load_n(&v->inbox.pending, __ATOMIC_SEQ_CST))
-                sched_ready(cpu, v);
-            break;
-        case LEAVE_STOP:
-            v->state = VCPU_STOPPED;
-            break;
-        }
+        do
+            why = vcpu_run(cpu->current);
+        while (why == LEAVE_NEXT);
+        left(cpu, cpu->current, why);
         /* RELEASE: to partition_flush(), what was done for it is done. */
         __atomic_store_n(&cpu->current, NULL, __ATOMIC_RELEASE);
     }

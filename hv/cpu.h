@@ -16,6 +16,8 @@ struct cpu {
     struct vcpu *inbox;          /* posted vCPUs; others push with compare-and-exchange, this core takes the whole list */
     bool attention;              /* set by this core's interrupt handler: inbox, timers or requests want a look */
     bool resched;                /* the current vCPU shall give way */
+    bool house;                  /* core 0: a house call waits for the time between two vCPUs */
+    u8 left;                     /* enum vcpu_leave: why the vCPU leaves that is loaded */
     bool quiet;                  /* in partition_flush(): uses no guest's memory until that returns */
     u32 device_irqs;             /* real devices' interrupts, a bit each, that came and were not passed on yet */
     u32 joined;                  /* enum cpu_joined, written by this core when it has started */
@@ -49,6 +51,11 @@ struct cpu *cpu_get(u32 index);
 enum pith_status cpus_init(const struct handoff *h, struct frame_pool *pool) MUST_CHECK;
 void cpus_start(const struct handoff *h);
 NORETURN void cpu_main(void);
+/* Interrupts set attention; the rest is for processors that hold them back from some guests. */
+static inline bool cpu_needs_look(const struct cpu *cpu)
+{
+    return cpu->attention || cpu->house || __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) || timers_due(&cpu->timers, cpu->now);
+}
 /* Take the inbox, run timers; what vCPUs and the idle loop do when cpu->attention is set. */
 void cpu_attend(struct cpu *cpu);
 /* This core: before its vCPU's next entry, cpu_attend(). */

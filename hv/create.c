@@ -106,7 +106,7 @@ static void pass_msr(void *ctx, u32 msr)
 {
     struct partition *p = ctx;
 
-    arch_vm_trap_msr(&p->vm, msr, false, false);
+    arch_vm_trap_msr(&p->vm, msr, false, arch_msr_kept(msr));
 }
 
 static enum pith_status make_vcpu(struct partition *p, u32 index, struct cpu *home)

@@ -191,6 +191,8 @@ static __attribute__((noinline)) bool msr_write(struct vcpu *v, u32 msr, u64 val
     case VMSR_STORE:
         v->msr_store[m.value] = val;
         return true;
+    case VMSR_PASS:
+        return arch_vcpu_set_msr(&v->arch, msr, val);
     case VMSR_KVM_CLOCK:
         return set_kvm_clock(v, val);
     case VMSR_KVM_WALL:

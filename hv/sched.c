@@ -102,6 +102,14 @@ void sched_give_way(struct cpu *cpu, struct vcpu *v)
         start_slice_now(cpu);
 }
 
+void sched_block(struct cpu *cpu, struct vcpu *v)
+{
+    v->state = VCPU_BLOCKED;
+    /* What was posted while v still ran found it RUNNING: look once more. */
+    if (__atomic_load_n(&v->inbox.pending, __ATOMIC_SEQ_CST))
+        sched_ready(cpu, v);
+}
+
 /* The slice is over for those too who lent it. */
 static __attribute__((noinline)) void end_loans(struct cpu *cpu)
 {
@@ -150,4 +158,13 @@ struct vcpu *sched_next(struct cpu *cpu)
     if (cpu->ready_first)
         start_slice(cpu, cpu->now);
     return v;
+}
+
+struct vcpu *sched_switch(struct cpu *cpu, struct vcpu *v, bool block)
+{
+    if (block)
+        sched_block(cpu, v);
+    else
+        sched_give_way(cpu, v);
+    return sched_next(cpu);
 }

@@ -15,4 +15,12 @@ void sched_ready(struct cpu *cpu, struct vcpu *v);   /* to the end of the queue 
 void sched_handoff(struct cpu *cpu, struct vcpu *v);
 /* The current vCPU gives way, and is READY. */
 void sched_give_way(struct cpu *cpu, struct vcpu *v);
+/* The current vCPU is BLOCKED, or READY when there was something for it meanwhile. */
+void sched_block(struct cpu *cpu, struct vcpu *v);
+static inline bool sched_any(const struct cpu *cpu)  /* has sched_next() an answer? */
+{
+    return cpu->ready_first || cpu->handoff;
+}
+/* One of the two, then sched_next(): the short way from one to the other. */
+struct vcpu *sched_switch(struct cpu *cpu, struct vcpu *v, bool block);
 struct vcpu *sched_next(struct cpu *cpu);            /* takes the first off the queue and starts its slice; NULL: none */

@@ -397,8 +397,6 @@ static bool look_around(struct vcpu *v, struct cpu *cpu)
     return true;
 }
 
-#define LEAVE_NOT ((enum vcpu_leave)(LEAVE_STOP + 1))
-
 static __attribute__((noinline)) enum vcpu_leave attend(struct vcpu *v, struct cpu *cpu)
 {
     enum vcpu_leave why;
@@ -427,19 +425,73 @@ static bool wanted(const struct vcpu *v, const struct cpu *cpu)
     return __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || cpu->attention || v->arch.come_out || v->arch.interrupted.valid;
 }
 
+/* Before an entry: LEAVE_NOT, or why not. */
+static inline enum vcpu_leave look(struct vcpu *v, struct cpu *cpu)
+{
+    /* SEQ_CST: before pending is read, vcpu_post(); after cpu->current was set and before the epoch is read, partition_flush() */
+    (void)__atomic_exchange_n(&v->arch.look, false, __ATOMIC_SEQ_CST);
+    if (wanted(v, cpu))
+        return attend(v, cpu);
+    return cpu->resched ? LEAVE_YIELD : LEAVE_NOT;
+}
+
+static inline void run_ends(struct vcpu *v, struct cpu *cpu)
+{
+    v->run_tsc += cpu->now - v->run_since;
+    v->run_since = 0;
+}
+
+/* Another one becomes the current vCPU. False: more is to be done before it runs than to load it. */
+static inline bool switch_from(struct vcpu *v, struct cpu *cpu, enum vcpu_leave why)
+{
+    run_ends(v, cpu);
+    v = sched_switch(cpu, v, why == LEAVE_BLOCK);
+    /* RELEASE: to partition_flush(), what was done for the one before is done. */
+    __atomic_store_n(&cpu->current, v, __ATOMIC_RELEASE);
+    if (!v->live || v->trace || v->part->traced)
+        return false;
+    arch_vcpu_load(&v->arch, &cpu->arch);
+    v->run_since = cpu->now;
+    return true;
+}
+
+/*
+ * Two that talk to each other switch here, inside of arch_vcpu_run(), as long as nothing but calls comes between. NULL: cpu->left says
+ * why the current one leaves.
+ */
+static struct arch_vcpu *turn(struct arch_vcpu *arch)
+{
+    struct vcpu *v = vcpu_of(arch);
+    struct cpu *cpu = v->home;
+    enum vcpu_leave why;
+
+    while ((why = look(v, cpu)) != LEAVE_NOT) {
+        cpu->now = arch_tsc();
+        if (why == LEAVE_STOP || v->trace || cpu_needs_look(cpu) || !sched_any(cpu)) {
+            cpu->left = (u8)why;
+            return NULL;
+        }
+        if (!switch_from(v, cpu, why)) {
+            cpu->left = LEAVE_NEXT;
+            return NULL;
+        }
+        v = cpu->current;
+    }
+    return &v->arch;
+}
+
 static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
 {
     enum exit_action act;
     enum vcpu_leave why;
     struct vm_exit exit;
 
-    for (;;) {
-        /* SEQ_CST: before pending is read, vcpu_post(); after cpu->current was set and before the epoch is read, partition_flush() */
-        (void)__atomic_exchange_n(&v->arch.look, false, __ATOMIC_SEQ_CST);
-        why = wanted(v, cpu) ? attend(v, cpu) : cpu->resched ? LEAVE_YIELD : LEAVE_NOT;
-        if (why != LEAVE_NOT)
-            return why;
-        act = arch_vcpu_run(&v->arch, &exit, handle);
+    while ((why = look(v, cpu)) == LEAVE_NOT) {
+        cpu->left = LEAVE_NOT;
+        act = arch_vcpu_run(&v->arch, &exit, handle, turn);
+        if (cpu->left != LEAVE_NOT)
+            return (enum vcpu_leave)cpu->left;
+        v = vcpu_of(cpu->arch.loaded);
         if (act == EXIT_FAIL)
             return vcpu_fail(v, &exit);
         if (act == EXIT_SKIP && arch_vcpu_skip(&v->arch, &exit) != PITH_OK) {
@@ -447,13 +499,23 @@ static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
             return vcpu_fail(v, &exit);
         }
     }
+    return why;
+}
+
+static void has_stopped(struct vcpu *v, struct cpu *cpu)
+{
+    (void)ipc_leave(v);
+    arch_vcpu_unload(&v->arch, &cpu->arch);
+    stop_timers(v);
+    v->live = false;
+    v->state = VCPU_STOPPED;
+    partition_vcpu_left(v->part);
 }
 
 enum vcpu_leave vcpu_run(struct vcpu *v)
 {
     struct cpu *cpu = v->home;
     u64 seen = __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE);
-    u64 from = cpu->now;
     enum vcpu_leave leave;
 
     if (!v->live && !(seen & VCPU_PEND_START)) {
@@ -463,22 +525,18 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
         return LEAVE_STOP;
     }
     arch_vcpu_load(&v->arch, &cpu->arch);
-    v->run_since = from;
+    v->run_since = cpu->now;
     leave = run(v, cpu, trace_begin(v));
-    v->run_since = 0;
-    cpu->now = arch_tsc();
-    v->run_tsc += cpu->now - from;
-    if (v->trace)
-        trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave, cpu->now - from);
-    if (leave != LEAVE_STOP)
+    if (leave == LEAVE_NEXT)
         return leave;
-    (void)ipc_leave(v);
-    arch_vcpu_unload(&v->arch, &cpu->arch);
-    stop_timers(v);
-    v->live = false;
-    v->state = VCPU_STOPPED;
-    partition_vcpu_left(v->part);
-    return LEAVE_STOP;
+    v = vcpu_of(cpu->arch.loaded);
+    cpu->now = arch_tsc();
+    if (v->trace)
+        trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave, cpu->now - v->run_since);
+    run_ends(v, cpu);
+    if (leave == LEAVE_STOP)
+        has_stopped(v, cpu);
+    return leave;
 }
 
 void vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)

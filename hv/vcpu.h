@@ -91,9 +91,12 @@ static inline struct vcpu *vcpu_of(struct arch_vcpu *arch)
     return (struct vcpu *)arch;
 }
 
-enum vcpu_leave { LEAVE_YIELD, LEAVE_BLOCK, LEAVE_STOP };
+enum vcpu_leave { LEAVE_NOT, LEAVE_YIELD, LEAVE_BLOCK, LEAVE_STOP, LEAVE_NEXT /* cpu->current is another one, which has not begun */ };
 
-/* On the home core: run until the core is wanted elsewhere, the vCPU blocks or its partition stops. */
+/*
+ * On the home core: run until the core is wanted elsewhere, the vCPU blocks or its partition stops. It may have given way to others
+ * meanwhile: the one that leaves, for what this returns, is cpu->current.
+ */
 enum vcpu_leave vcpu_run(struct vcpu *v);
 /* From any core. */
 void vcpu_post(struct vcpu *v, u64 what);

@@ -29,16 +29,17 @@ u32 fpu_area_size(void)
     return c;
 }
 
+static u64 host_xcr0; /* by the first fpu_reset(), before anything is loaded; every core has the same */
+
 u64 fpu_host_xcr0(void)
 {
-    static u64 all; /* every core has the same; a race writes the same value */
     u32 a, b, c, d;
 
-    if (!all) {
+    if (!host_xcr0) {
         cpuid(0xd, 0, &a, &b, &c, &d);
-        all = a | (u64)d << 32;
+        host_xcr0 = a | (u64)d << 32;
     }
-    return all;
+    return host_xcr0;
 }
 
 static bool all_or_none(u64 val, u64 group)
@@ -57,6 +58,7 @@ void fpu_reset(struct arch_vcpu *v)
 {
     u8 *area = v->xsave;
 
+    (void)fpu_host_xcr0();
     memset(area, 0, fpu_area_size());
     /*
      * SDM 3, "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT": tags 5555H,
@@ -104,20 +106,18 @@ static inline void take(struct arch_vcpu *v, u64 all)
 
 void fpu_load(struct arch_vcpu *v)
 {
-    u64 all = fpu_host_xcr0();
-
-    xsetbv(0, all);
-    put(v, all);
+    xsetbv(0, host_xcr0);
+    put(v, host_xcr0);
 }
 
 void fpu_unload(struct arch_vcpu *v)
 {
-    take(v, fpu_host_xcr0());
+    take(v, host_xcr0);
 }
 
 void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to)
 {
-    u64 all = fpu_host_xcr0();
+    u64 all = host_xcr0;
 
     if (from)
         take(from, all);

@@ -24,7 +24,8 @@
 #define V_HW_HPA      168
 #define V_PLAIN_EPOCH 176
 #define V_HOST_VMCB   184
-#define V_LAUNCHED    376
+#define V_LAUNCHED    377
+#define V_SHUTDOWN    380
 #define VM_S2_EPOCH   16
 #define EXIT_LEN      1 /* struct vm_exit */
 #define SKIP          1 /* enum exit_action; RESUME is 0 */
@@ -65,11 +66,12 @@
     .endm
 
 /*
- * The rest of a round, from *_left() to the next entry at @again, as long as arch_vcpu_run() says. RDI: v, and on the stack: v, exit,
- * handle. @skip goes past an instruction whose length is in RCX, or to 7 where more is to be done than that; RDI: v, as afterwards.
+ * The rest of a round, from *_left() to the next entry at @again, or, of another vCPU, at @other, as long as arch_vcpu_run() says.
+ * RDI: v, and on the stack: v, exit, handle, turn. @skip goes past an instruction whose length is in
+ * RCX, or to 7 where more is to be done than that; RDI: v, as afterwards.
  * EAX: what the handler said; falls through to the end of the run.
  */
-    .macro exit_handle left, skip, again
+    .macro exit_handle left, skip, again, other
     mov 8(%rsp), %rsi
     call \left
     mov (%rsp), %rdi
@@ -83,7 +85,14 @@
     \skip
 6:  cmpl $0, V_COME_OUT(%rdi)
     je \again
+    call *24(%rsp)
+    test %rax, %rax
+    jz 9f
+    mov %rax, %rdi
+    mov %rax, (%rsp)
     xor %eax, %eax
+    cmpb $0, V_SHUTDOWN(%rdi)
+    je \other
     jmp 9f
 7:  mov $SKIP, %eax
     jmp 9f
@@ -92,20 +101,22 @@
 9:
     .endm
 
-    .macro run_begin /* RDI: v, RSI: exit, RDX: handle */
+    .macro run_begin /* RDI: v, RSI: exit, RDX: handle, RCX: turn; once more, as the stack is aligned */
     push %rbp
     push %rbx
     push %r12
     push %r13
     push %r14
     push %r15
+    push %rcx
+    push %rcx
     push %rdx
     push %rsi
     push %rdi
     .endm
 
     .macro run_end
-    add $24, %rsp
+    add $40, %rsp
     pop %r15
     pop %r14
     pop %r13
@@ -150,5 +161,6 @@ _Static_assert(offsetof(struct arch_vcpu, hw) == V_HW, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, hw_hpa) == V_HW_HPA, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, plain_epoch) == V_PLAIN_EPOCH, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, launched) == V_LAUNCHED, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, shutdown) == V_SHUTDOWN, "entry code");
 _Static_assert(offsetof(struct arch_vm, s2_epoch) == VM_S2_EPOCH, "entry code");
 #endif

@@ -55,7 +55,7 @@ enum pith_status arch_vm_probe(struct vm_caps *caps)
 
 enum pith_status arch_cpu_enable(struct arch_cpu *cpu, struct frame_pool *frames)
 {
-    *cpu = (struct arch_cpu){ .frames = frames, .tag_epoch = 1, .next_tag = 1 };
+    *cpu = (struct arch_cpu){ .frames = frames, .tag_epoch = 1, .next_tag = 1, .msrs = true };
     return ops->cpu_enable(cpu);
 }
 
@@ -125,6 +125,20 @@ void arch_vm_trap_msr(struct arch_vm *vm, u32 msr, bool on_read, bool on_write)
     ops->trap_msr(vm->msr_bitmap, msr, on_read, on_write);
 }
 
+bool arch_msr_kept(u32 msr)
+{
+    return ops->msr_kept(msr);
+}
+
+bool arch_vcpu_set_msr(struct arch_vcpu *v, u32 msr, u64 val)
+{
+    ASSERT_RESIDENT(v);
+    if (!ops->set_msr(v, msr, val))
+        return false;
+    v->msrs = v->cpu->msrs = true;
+    return true;
+}
+
 static u64 xsave_pages(void)
 {
     return ALIGN_UP((u64)fpu_area_size(), PAGE_SIZE) / PAGE_SIZE;
@@ -168,17 +182,15 @@ void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
     if (before == v)
         return;
     ASSERT(!v->cpu);
-    if (before) {
-        ops->vcpu_save(before);
-        before->cpu = NULL;
-    }
     v->cpu = cpu;
     cpu->loaded = v;
     if (v->tag_cpu != cpu || v->tag_epoch != cpu->tag_epoch) /* else what was plain when it went still is */
         v->plain_epoch = 0;
     v->fetch.rip = FETCH_NOWHERE; /* the windows have shown others' pages since */
     v->fetch.epoch = 0;
-    ops->vcpu_load(v, cpu);
+    ops->vcpu_load(v, cpu, before);
+    if (before)
+        before->cpu = NULL;
     if (v->fresh) {
         v->fresh = false;
         vcpu_reset(v, false);
@@ -227,11 +239,11 @@ void vm_resolve_mov_cr(struct arch_vcpu *v, struct vm_exit *exit)
     }
 }
 
-enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle)
+enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, vm_turn_fn *turn)
 {
     ASSERT_RESIDENT(v);
     if (!v->shutdown)
-        return ops->vcpu_run(v, exit, handle);
+        return ops->vcpu_run(v, exit, handle, turn);
     v->shutdown = false;
     *exit = (struct vm_exit){ .kind = VM_EXIT_SHUTDOWN };
     return handle(v, exit);

@@ -61,6 +61,7 @@ struct arch_cpu {              /* what one physical core needs to host guests */
     struct arch_vcpu *loaded;  /* resident here, or NULL */
     u64 tag_epoch;             /* starts at 1; +1 when the tags ran out and all were flushed */
     u32 next_tag;              /* tag 0 belongs to the host */
+    bool msrs;                 /* those of arch_msr_kept() may hold something else than after reset */
 };
 
 struct vm_mode {               /* what decides how a guest's addresses and instructions are meant */
@@ -85,7 +86,7 @@ struct arch_vcpu {             /* one virtual processor */
             bool irq_dirty;    /* something may have become deliverable */
             bool look;         /* anything else */
         };
-        u32 come_out;          /* any of them: arch_vcpu_run() comes back after the exit */
+        u32 come_out;          /* any of them: arch_vcpu_run() asks whose turn it is */
     };
     u64 cr2;                   /* VMX: while it is not resident */
     struct arch_vm *vm;
@@ -105,6 +106,7 @@ struct arch_vcpu {             /* one virtual processor */
     u64 star, lstar, cstar, fmask, kernel_gs_base; /* VMX: switched by software at load and unload */
     u64 cr0_shadow;            /* VMX: bits the guest believes it wrote */
     void *vapic;               /* VMX: virtual-APIC page, for TPR only */
+    bool msrs;                 /* one of arch_msr_kept() was written since the reset */
     bool launched;             /* VMX: false after unload (VMCLEAR) */
     bool fresh;                /* never loaded: reset state is written by the first load */
     bool nmi_masked;           /* SVM without vNMI: from injection to the guest's IRET */
@@ -167,6 +169,8 @@ enum exit_action { /* what an exit's handler says */
     EXIT_FAIL,   /* do not enter again */
 };
 typedef enum exit_action vm_exit_fn(struct arch_vcpu *v, struct vm_exit *exit);
+/* v->come_out is set: who is entered next instead, resident by now (v itself or another); NULL: nobody, come back. */
+typedef struct arch_vcpu *vm_turn_fn(struct arch_vcpu *v);
 
 enum pith_status arch_vm_probe(struct vm_caps *caps) MUST_CHECK;             /* picks VMX or SVM, once */
 const struct vm_caps *arch_vm_caps(void);                                    /* what the probe found */
@@ -186,6 +190,8 @@ enum pith_status arch_vm_read(const struct arch_vm *vm, gpa_t gpa, void *buf, si
 enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *buf, size_t len) MUST_CHECK;
 void           arch_vm_trap_pio(struct arch_vm *vm, u16 port, u32 count, bool trap);
 void           arch_vm_trap_msr(struct arch_vm *vm, u32 msr, bool on_read, bool on_write);
+/* Switched when a vCPU gives way to another, and rarely written: writes exit, for arch_vcpu_set_msr(), and need not be read back. */
+bool           arch_msr_kept(u32 msr);
 
 /* init touches memory only, on any core; the VMCS is written by the first load, on the home core. */
 enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm) MUST_CHECK;
@@ -196,11 +202,12 @@ void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);
 bool           arch_vcpu_flushed(const struct arch_vcpu *v);
 void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* [R] power-on state; INIT keeps FPU, MSRs, TSC */
 /*
- * [R] Enters, leaves, decodes and calls @handle, again and again until that says EXIT_FAIL, or v->come_out is set, or the way past an
- * instruction is not short. Only then it returns EXIT_SKIP, and leaves it to the caller to arch_vcpu_skip() the instruction.
+ * [R] Enters, leaves, decodes and calls @handle, again and again until that says EXIT_FAIL, or @turn NULL, or the way past an
+ * instruction is not short: cpu->loaded is then the one that left last. Only in that case it returns EXIT_SKIP, and leaves it to the
+ * caller to arch_vcpu_skip() the instruction.
  * An exception that awaits its delivery sets v->look; interrupts and NMIs are injected where an entry is next.
  */
-enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
+enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, vm_turn_fn *turn);
 u64            arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg);   /* [R] and so on to the end */
 /* The value as the guest shall see it: bits the processor or the hypervisor needs (CR4.VMXE, EFER.SVME, ...) are kept below. */
 void           arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
@@ -218,6 +225,7 @@ void           arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold);
 void           arch_vcpu_backstop(struct arch_vcpu *v, u64 ticks);
 /* Its debug registers go into the processor, where reads need no exit, until one is written (VMX: nor writes, until the unload). */
 void           arch_vcpu_show_dr(struct arch_vcpu *v);
+bool           arch_vcpu_set_msr(struct arch_vcpu *v, u32 msr, u64 val);     /* checked by the caller; false: there is no such MSR */
 bool           arch_xcr0_valid(u64 val);                                     /* may a guest's XCR0 hold it on this hardware? */
 /* Past the instruction: RIP wrapped to the mode, STI/MOV SS shadow dropped, #DB raised when RFLAGS.TF was set. */
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit) MUST_CHECK;

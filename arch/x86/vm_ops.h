@@ -16,18 +16,21 @@ struct vm_ops {
     void (*cpu_disable)(struct arch_cpu *cpu);
 
     enum pith_status (*vcpu_init)(struct arch_vcpu *v);       /* vm.c has done xsave; memory only */
-    void (*vcpu_load)(struct arch_vcpu *v, struct arch_cpu *cpu);    /* vm.c sets cpu->loaded and v->cpu, and calls fpu_switch */
-    void (*vcpu_save)(struct arch_vcpu *v);                   /* another one takes its place on this core */
+    /* In place of @before, which it saves, or NULL. vm.c sets cpu->loaded and v->cpu, and calls fpu_switch. */
+    void (*vcpu_load)(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before);
+    void (*vcpu_save)(struct arch_vcpu *v);
     void (*vcpu_release)(struct arch_vcpu *v);                /* after that: the core forgets it */
     void (*vcpu_reset)(struct arch_vcpu *v, bool init_only);
     /* Writes v->interrupted (if valid) as the event of this entry and clears it; enters; decodes; sets v->interrupted when
      * the exit cut a delivery short. Calls tags_prepare() and does the flushes it asks for. Hardware NMIs are consumed here.
      * Then handle(v, exit), and once more, as arch_vcpu_run() says. */
-    enum exit_action (*vcpu_run)(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
+    enum exit_action (*vcpu_run)(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, vm_turn_fn *turn);
 
     u64  (*reg)(const struct arch_vcpu *v, enum x86_reg reg);
     void (*mode)(const struct arch_vcpu *v, struct vm_mode *mode); /* the same of several, on hot paths */
     void (*set_reg)(struct arch_vcpu *v, enum x86_reg reg, u64 val);
+    bool (*msr_kept)(u32 msr);
+    bool (*set_msr)(struct arch_vcpu *v, u32 msr, u64 val);
     void (*seg)(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);
     void (*set_seg)(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
 

@@ -374,15 +374,19 @@ static void run_once(struct arch_vcpu *a, struct vm_exit *e)
     }
 }
 
-enum exit_action arch_vcpu_run(struct arch_vcpu *a, struct vm_exit *e, vm_exit_fn *handle)
+enum exit_action arch_vcpu_run(struct arch_vcpu *a, struct vm_exit *e, vm_exit_fn *handle, vm_turn_fn *turn)
 {
-    enum exit_action act;
-
     do {
+        enum exit_action act;
+
         run_once(a, e);
         act = handle(a, e);
-    } while (act != EXIT_FAIL && !a->come_out);
-    return act;
+        if (act == EXIT_FAIL)
+            return act;
+        if (a->come_out)
+            a = turn(a);
+    } while (a);
+    return EXIT_RESUME;
 }
 
 /* --- guests --- */

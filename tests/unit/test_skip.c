@@ -40,7 +40,7 @@ void panic(const char *fmt, ...)
 static const struct vm_ops ops = { .reg = svm_reg, .set_reg = svm_set_reg, .skip = svm_skip };
 
 struct svm_features svm_features;
-void svm_load_tsc_aux(const struct arch_vcpu *vcpu) { (void)vcpu; }
+void svm_load_tsc_aux(struct arch_vcpu *vcpu) { (void)vcpu; }
 const struct vm_ops *vm_ops_get(void) { return &ops; }
 enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *vcpu) { (void)vcpu; return mode; }
 

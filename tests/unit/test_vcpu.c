@@ -54,7 +54,7 @@ bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
     v->look = true;
     return true;
 }
-enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_fn *handle)
+enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_fn *handle, vm_turn_fn *turn)
 {
     enum exit_action act;
 
@@ -65,9 +65,11 @@ enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_f
             steps[at].before();
         *e = (struct vm_exit){ .kind = steps[at].kind };
         act = handle(v, e);
-        if (act == EXIT_FAIL || v->come_out)
+        if (act == EXIT_FAIL)
             return act;
         skips += act == EXIT_SKIP;
+        if (v->come_out && !(v = turn(v)))
+            return EXIT_RESUME;
     }
 }
 enum exit_action exit_handle(struct arch_vcpu *arch, struct vm_exit *e)

@@ -56,12 +56,23 @@ static void set_reg(struct arch_vcpu *c, enum x86_reg r, u64 val)
 static bool ready(const struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; return is_ready; }
 static void window(struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; windows++; }
 static void tpr_window(struct arch_vcpu *c, u8 t) { (void)c; threshold = t; }
-static enum exit_action run(struct arch_vcpu *c, struct vm_exit *e, vm_exit_fn *fn) { runs++; e->kind = VM_EXIT_HLT; return fn(c, e); }
+static enum exit_action run(struct arch_vcpu *c, struct vm_exit *e, vm_exit_fn *fn, vm_turn_fn *turn)
+{
+    (void)turn;
+    runs++;
+    e->kind = VM_EXIT_HLT;
+    return fn(c, e);
+}
 static enum exit_action enough(struct arch_vcpu *c, struct vm_exit *e) { (void)c, (void)e; return EXIT_RESUME; }
 
 const struct vm_ops vmx_ops = { .probe = vmx_probe };
 static int loads, saves, releases;
-static void load(struct arch_vcpu *c, struct arch_cpu *on) { assert_ptr_equal(on->loaded, c); loads++; }
+static void load(struct arch_vcpu *c, struct arch_cpu *on, struct arch_vcpu *before)
+{
+    assert_ptr_equal(on->loaded, c);
+    loads++;
+    saves += before && before->cpu;
+}
 static void save(struct arch_vcpu *c) { assert_non_null(c->cpu); saves++; }
 static void release(struct arch_vcpu *c) { assert_non_null(c->cpu); releases++; }
 const struct vm_ops svm_ops = {
@@ -227,11 +238,11 @@ static void test_exceptions_compose(void **state)
     assert_true(inject(X86_EV_EXCEPTION, X86_UD)); /* too late */
     assert_true(v.shutdown);
 
-    arch_vcpu_run(&v, &exit, enough);
+    arch_vcpu_run(&v, &exit, enough, NULL);
     assert_int_equal(exit.kind, VM_EXIT_SHUTDOWN);
     assert_int_equal(runs, 0);
     assert_false(v.shutdown);
-    arch_vcpu_run(&v, &exit, enough);
+    arch_vcpu_run(&v, &exit, enough, NULL);
     assert_int_equal(exit.kind, VM_EXIT_HLT);
     assert_int_equal(runs, 1);
 }
@@ -249,7 +260,7 @@ static void test_residency(void **state)
         caught++;
     other.cpu = &cpu; /* it says so, but another one is loaded there */
     if (setjmp(panicked) == 0)
-        arch_vcpu_run(&other, &exit, enough);
+        arch_vcpu_run(&other, &exit, enough, NULL);
     else
         caught++;
     assert_int_equal(caught, 2);

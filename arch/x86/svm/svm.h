@@ -152,7 +152,7 @@ void svm_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *ou
 void svm_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
 enum pith_status svm_skip(struct arch_vcpu *v, const struct vm_exit *exit) MUST_CHECK;
 void svm_vcpu_reset(struct arch_vcpu *v, bool init_only);
-void svm_load_tsc_aux(const struct arch_vcpu *v);
+void svm_load_tsc_aux(struct arch_vcpu *v);
 
 bool svm_ready(const struct arch_vcpu *v, enum x86_event_type type);
 void svm_window(struct arch_vcpu *v, enum x86_event_type type);
@@ -161,7 +161,7 @@ void svm_put_event(struct arch_vcpu *v);  /* v->interrupted becomes the event of
 void svm_window_seen(struct arch_vcpu *v); /* after an exit that a window or the end of an NMI caused */
 
 /* svm_enter.S, and what it calls: before an entry that is not plain, after an exit, past an instruction. */
-enum exit_action svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
+enum exit_action svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, vm_turn_fn *turn);
 void svm_prepare(struct arch_vcpu *v);
 void svm_left(struct arch_vcpu *v, struct vm_exit *exit);
 bool svm_skip_short(struct arch_vcpu *v, const struct vm_exit *exit); /* insn_len is 0; false: svm_skip() has more to do */

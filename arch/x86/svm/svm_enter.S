@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * enum exit_action svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle): into the guest and back, and again as
- * long as nothing but plain instructions ends its run. APM 2, "VMRUN Instruction". Nothing is kept in registers from one entry
+ * enum exit_action svm_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, vm_turn_fn *turn): into the guest and
+ * back, and again, into another one too, as long as nothing special ends its run. APM 2, "VMRUN Instruction". Nothing is kept in registers from one entry
  * to the next: saving and restoring what C functions preserve would cost a tenth of a round.
  */
 #include "arch/x86/gprs.h"
@@ -61,7 +61,7 @@ svm_vcpu_run:
     cli
     stgi
     gprs_clear
-    exit_handle svm_left, svm_skip_told, 1b
+    exit_handle svm_left, svm_skip_told, 1b, 1b
     run_end
 
 5:  call svm_skip_short

@@ -189,6 +189,7 @@ static void reset_msrs(struct arch_vcpu *v, struct vmcb *vmcb)
     vmcb->g_pat = PAT_RESET;
     vmcb->tsc_offset = 0; /* where a machine's clock starts is for its owner to say */
     v->tsc_aux = 0;
+    v->msrs = false;
     svm_load_tsc_aux(v);
 }
 

@@ -56,19 +56,36 @@ static enum pith_status svm_vcpu_init(struct arch_vcpu *v)
 }
 
 /* RDTSCP runs natively, and TSC_AUX is in no VMCB. */
-void svm_load_tsc_aux(const struct arch_vcpu *v)
+static bool svm_msr_kept(u32 msr)
+{
+    return msr == MSR_TSC_AUX;
+}
+
+void svm_load_tsc_aux(struct arch_vcpu *v)
 {
     if (svm_features.rdtscp)
         wrmsr(MSR_TSC_AUX, v->tsc_aux);
+    v->cpu->msrs = v->msrs;
+}
+
+static bool svm_set_msr(struct arch_vcpu *v, u32 msr, u64 val)
+{
+    if (msr != MSR_TSC_AUX || !svm_features.rdtscp)
+        return false;
+    v->tsc_aux = val;
+    wrmsr(MSR_TSC_AUX, val);
+    return true;
 }
 
 /* VMLOAD and VMSAVE carry everything else, at every entry, and VMRUN loads CR2; but Bochs's does not. */
-static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
+static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
 {
     struct vmcb *vmcb = v->hw;
 
+    (void)before;
     v->host_vmcb = cpu->host_vmcb;
-    svm_load_tsc_aux(v);
+    if (v->msrs || cpu->msrs)
+        svm_load_tsc_aux(v);
     write_cr2(vmcb->cr2);
     vmcb->intercept_dr = INTERCEPT_DR_ALL; /* DR0-3 may be another vCPU's */
 }
@@ -79,13 +96,12 @@ static void svm_show_dr(struct arch_vcpu *v)
     ((struct vmcb *)v->hw)->intercept_dr = INTERCEPT_DR_WRITES;
 }
 
+/* All of it is in the VMCB already. */
 static void svm_vcpu_save(struct arch_vcpu *v)
 {
-    if (svm_features.rdtscp)
-        v->tsc_aux = rdmsr(MSR_TSC_AUX);
+    (void)v;
 }
 
-/* All of it is in the VMCB already. */
 static void svm_vcpu_release(struct arch_vcpu *v)
 {
     (void)v;
@@ -220,6 +236,8 @@ const struct vm_ops svm_ops = {
     .vcpu_run = svm_vcpu_run,
     .reg = svm_reg,
     .mode = svm_mode,
+    .msr_kept = svm_msr_kept,
+    .set_msr = svm_set_msr,
     .set_reg = svm_set_reg,
     .seg = svm_seg,
     .set_seg = svm_set_seg,

@@ -70,9 +70,8 @@ void vmx_cpu_disable(struct arch_cpu *cpu);
 
 /* vmx_enter.S, and what it calls: before an entry that is not plain, after one that failed (1: VMfailInvalid, 2: VMfailValid),
  * after an exit. */
-enum exit_action vmx_enter(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, u64 *host_rsp);
+enum exit_action vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, vm_turn_fn *turn);
 extern const u8 vmx_exit_point[];
-enum exit_action vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle);
 void vmx_prepare(struct arch_vcpu *v);
 void vmx_refused(struct arch_vcpu *v, struct vm_exit *exit, unsigned how);
 void vmx_left(struct arch_vcpu *v, struct vm_exit *exit);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * enum exit_action vmx_enter(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, u64 *host_rsp): into the guest and back, and again
- * as long as nothing but plain instructions ends its run. SDM 3, "VM Entries". Nothing is kept in registers from one entry to
+ * enum exit_action vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, vm_turn_fn *turn): into the guest and
+ * back, and again, into another one too, as long as nothing special ends its run. SDM 3, "VM Entries". Nothing is kept in registers from one entry to
  * the next: saving and restoring what C functions preserve would cost a tenth of a round.
  */
 #include "arch/x86/gprs.h"
 
+    .set STATE_HOST_RSP, 2 * 4096   /* vmx_state()->host_rsp */
     .set FIELD_HOST_RSP, 0x6c14     /* VMCS_HOST_RSP */
     .set FIELD_RIP, 0x681e          /* VMCS_GUEST_RIP */
     .set FIELD_RFLAGS, 0x6820       /* VMCS_GUEST_RFLAGS */
@@ -34,13 +35,14 @@
     .endm
 
     .text
-    .globl vmx_enter
-    .type vmx_enter, @function
-vmx_enter:
+    .globl vmx_vcpu_run
+    .type vmx_vcpu_run, @function
+vmx_vcpu_run:
     run_begin
-    cmp (%rcx), %rsp                /* the stack is nearly always as deep as last time: one VMWRITE saved */
+0:  mov V_HW(%rdi), %rcx
+    cmp STATE_HOST_RSP(%rcx), %rsp  /* the stack is nearly always as deep as last time: one VMWRITE saved */
     je 1f
-    mov %rsp, (%rcx)
+    mov %rsp, STATE_HOST_RSP(%rcx)
     mov $FIELD_HOST_RSP, %eax
     vmwrite %rsp, %rax
 1:  mov V_VM(%rdi), %rax
@@ -84,7 +86,7 @@ vmx_exit_point:                     /* HOST_RIP; RSP is what HOST_RSP says, all 
     pop GPR_RDI(%rdi)
     xor %eax, %eax
     gprs_clear
-    exit_handle vmx_left, vmx_skip_told, 1b
+    exit_handle vmx_left, vmx_skip_told, 1b, 0b
     run_end
-    .size vmx_enter, . - vmx_enter
+    .size vmx_vcpu_run, . - vmx_vcpu_run
     .section .note.GNU-stack, "", @progbits

@@ -71,8 +71,6 @@ void vmx_hide_dr(struct arch_vcpu *v)
 {
     struct vmx_state *s = vmx_state(v);
 
-    if (!s->dr_shown)
-        return;
     v->dr[0] = read_dr0();
     v->dr[1] = read_dr1();
     v->dr[2] = read_dr2();

@@ -151,7 +151,4 @@ void vmx_left(struct arch_vcpu *v, struct vm_exit *exit)
         decode(v, exit, reason);
 }
 
-enum exit_action vmx_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle)
-{
-    return vmx_enter(v, exit, handle, &vmx_state(v)->host_rsp);
-}
+_Static_assert(offsetof(struct vmx_state, host_rsp) == 0, "vmx_enter.S");

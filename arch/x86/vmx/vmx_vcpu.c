@@ -106,32 +106,63 @@ static void write_host(void)
         vmwrite(host[i].field, host[i].val);
 }
 
-/* The guest reads and writes these without an exit, and the hypervisor has no use for them: switched only here. */
-static void load_msrs(const struct arch_vcpu *v)
+/* The guest reads these without an exit, and the hypervisor has no use for them: switched only here. */
+static u64 *kept_msr(struct arch_vcpu *v, u32 msr)
+{
+    switch (msr) {
+    case MSR_STAR: return &v->star;
+    case MSR_LSTAR: return &v->lstar;
+    case MSR_CSTAR: return &v->cstar;
+    case MSR_FMASK: return &v->fmask;
+    case MSR_TSC_AUX: return &v->tsc_aux;
+    default: return NULL;
+    }
+}
+
+static bool vmx_msr_kept(u32 msr)
+{
+    static struct arch_vcpu any;
+
+    return kept_msr(&any, msr);
+}
+
+static bool vmx_set_msr(struct arch_vcpu *v, u32 msr, u64 val)
+{
+    u64 *kept = kept_msr(v, msr);
+
+    if (!kept || (msr == MSR_TSC_AUX && !vmx_hw.tsc_aux))
+        return false;
+    *kept = val;
+    wrmsr(msr, val);
+    return true;
+}
+
+static __attribute__((noinline)) void load_msrs(struct arch_vcpu *v)
 {
     wrmsr(MSR_STAR, v->star);
     wrmsr(MSR_LSTAR, v->lstar);
     wrmsr(MSR_CSTAR, v->cstar);
     wrmsr(MSR_FMASK, v->fmask);
-    wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
     if (vmx_hw.tsc_aux)
         wrmsr(MSR_TSC_AUX, v->tsc_aux);
+    v->cpu->msrs = v->msrs;
 }
 
-static void save_msrs(struct arch_vcpu *v)
+/* SWAPGS writes one without asking anybody. */
+static void vmx_vcpu_save(struct arch_vcpu *v)
 {
-    v->star = rdmsr(MSR_STAR);
-    v->lstar = rdmsr(MSR_LSTAR);
-    v->cstar = rdmsr(MSR_CSTAR);
-    v->fmask = rdmsr(MSR_FMASK);
+    if (vmx_state(v)->dr_shown)
+        vmx_hide_dr(v);
+    v->cr2 = read_cr2();
     v->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
-    if (vmx_hw.tsc_aux)
-        v->tsc_aux = rdmsr(MSR_TSC_AUX);
 }
 
-static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
+static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
 {
     struct vmx_state *s = vmx_state(v);
+
+    if (before)
+        vmx_vcpu_save(before);
 
     if (v->fresh)
         vmclear(v->hw_hpa); /* makes a VMCS of what was a page of zeros */
@@ -144,15 +175,11 @@ static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
     }
     if (v->fresh)
         write_controls(v); /* vm.c resets it next */
-    load_msrs(v);
+    if (v->msrs || cpu->msrs)
+        load_msrs(v);
+    if (!before || before->kernel_gs_base != v->kernel_gs_base)
+        wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
     write_cr2(v->cr2); /* the hypervisor has no page faults: it stays there until the unload */
-}
-
-static void vmx_vcpu_save(struct arch_vcpu *v)
-{
-    vmx_hide_dr(v);
-    v->cr2 = read_cr2();
-    save_msrs(v);
 }
 
 /* Until here its VMCS stayed active on this core, and launched, whichever was current. */
@@ -180,7 +207,9 @@ static void reset_segments(struct arch_vcpu *v)
 static void reset_msrs(struct arch_vcpu *v)
 {
     v->star = v->lstar = v->cstar = v->fmask = v->kernel_gs_base = v->tsc_aux = 0;
+    v->msrs = false;
     load_msrs(v);
+    wrmsr(MSR_KERNEL_GS_BASE, 0);
     vmwrite(VMCS_GUEST_PAT, PAT_RESET);
     vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
     vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
@@ -227,6 +256,8 @@ const struct vm_ops vmx_ops = {
     .vcpu_run = vmx_vcpu_run,
     .reg = vmx_reg,
     .mode = vmx_mode,
+    .msr_kept = vmx_msr_kept,
+    .set_msr = vmx_set_msr,
     .set_reg = vmx_set_reg,
     .seg = vmx_seg,
     .set_seg = vmx_set_seg,
