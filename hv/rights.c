@@ -20,8 +20,8 @@ void rights_init(struct partition *p)
     p->may[RIGHT_SHARE] = may->share;
     for (u32 i = 0; i < RIGHTS; i++)
         p->caps |= p->may[i] ? BIT(i) : 0;
-    p->features = PITH_FEATURE_CONSOLE | PITH_FEATURE_TIME | PITH_FEATURE_WAIT | PITH_FEATURE_EVENT | PITH_FEATURE_IPC |
-                  (channel_member(p) ? PITH_FEATURE_CHANNEL : 0) | (grants_useful(p) ? PITH_FEATURE_GRANT : 0) |
+    p->features = PITH_FEATURE_CONSOLE | PITH_FEATURE_TIME | PITH_FEATURE_WAIT | PITH_FEATURE_EVENT | PITH_FEATURE_VCPU |
+                  PITH_FEATURE_IPC | (channel_member(p) ? PITH_FEATURE_CHANNEL : 0) | (grants_useful(p) ? PITH_FEATURE_GRANT : 0) |
                   (p->random.seeded ? PITH_FEATURE_RANDOM : 0);
     p->features |= p->may[RIGHT_MANAGE] ? PITH_FEATURE_CONTROL : 0;
 }

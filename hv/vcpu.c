@@ -195,6 +195,7 @@ static void start(struct vcpu *v)
     v->why = NULL;
     v->live = true;
     v->arch.wait = v->index == 0 ? WAIT_NONE : WAIT_SIPI;
+    __atomic_store_n(&v->boot, v->index == 0 ? BOOT_RUNS : BOOT_WAITS, __ATOMIC_RELEASE);
     if (v->index == 0)
         set_boot_registers(v);
 }
@@ -211,16 +212,39 @@ static void take_sipi(struct vcpu *v)
     arch_vcpu_set_seg(&v->arch, X86_CS, &cs);
     arch_vcpu_set_reg(&v->arch, X86_RIP, 0);
     v->arch.wait = WAIT_NONE;
+    __atomic_store_n(&v->boot, BOOT_RUNS, __ATOMIC_RELEASE);
+}
+
+/* Not what VCPU_STOP has taken back. */
+static void take_boot(struct vcpu *v)
+{
+    u32 posted = BOOT_POSTED;
+
+    if (v->arch.wait != WAIT_SIPI ||
+        !__atomic_compare_exchange_n(&v->boot, &posted, BOOT_RUNS, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    set_boot_registers(v);
+    v->arch.gpr = (struct x86_gprs){ .rdi = v->argument };
+    arch_vcpu_set_reg(&v->arch, X86_RIP, v->entry);
+    arch_vcpu_set_reg(&v->arch, X86_RSP, v->stack);
+    v->arch.wait = WAIT_NONE;
 }
 
 static void take_init(struct vcpu *v)
 {
+    u32 runs = BOOT_RUNS;
+
     (void)ipc_leave(v);
     arch_vcpu_reset(&v->arch, true);
     vlapic_init(&v->lapic);
     vcpu_arm_timer(v);
+    timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
+    timer_set(&v->home->timers, &v->event_timer, TIMER_NEVER);
+    v->event_deadline = TIMER_NEVER;
     v->nmi_pending = false;
     v->arch.wait = WAIT_SIPI;
+    /* One that waits already may be about to be started. */
+    __atomic_compare_exchange_n(&v->boot, &runs, BOOT_WAITS, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
 static void stop_timers(struct vcpu *v)
@@ -271,6 +295,8 @@ static bool take_pending(struct vcpu *v)
         take_init(v);
     if (what & VCPU_PEND_SIPI)
         take_sipi(v);
+    if (what & VCPU_PEND_BOOT)
+        take_boot(v);
     if (what & VCPU_PEND_NMI)
         v->nmi_pending = v->arch.irq_dirty = true;
     if (what & VCPU_PEND_IRQ)

@@ -23,10 +23,14 @@ enum vcpu_pending {
     VCPU_PEND_WAKE = 64, /* only look again */
     VCPU_PEND_STATE = 128, /* look at the partition's state: paused or not */
     VCPU_PEND_REGS = 256,  /* show the registers */
+    VCPU_PEND_BOOT = 1024, /* VCPU_START */
     VCPU_PEND_ISA = 512, /* vCPU 0: the 8259s' output was asserted, or the 8254's next edge has moved */
 };
 /* Why a vCPU does not run although its partition does. */
 enum vcpu_wait { WAIT_NONE, WAIT_HLT, WAIT_CALL /* in a hypercall, until done() */, WAIT_SIPI };
+
+/* VCPU_START's: who turns WAITS into FILLED writes the arguments. Home makes it RUNS, and WAITS again at an INIT. */
+enum vcpu_boot { BOOT_RUNS, BOOT_WAITS, BOOT_FILLED, BOOT_POSTED };
 
 /*
  * All that another core may write, with atomics only.
@@ -72,6 +76,8 @@ struct vcpu {
     u64 event_set;             /* EVENT_WAIT's; other cores read it */
     u64 event_deadline;        /* host TSC, of TIMER; TIMER_NEVER: none */
     u32 timer_event;
+    u32 boot;                  /* enum vcpu_boot; atomics */
+    u64 entry, stack, argument; /* of VCPU_START */
     u64 tsc_offset;            /* guest TSC = host TSC + this */
     u64 tsc_adjust;
     u64 msr_store[VMSR_STORES];

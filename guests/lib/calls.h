@@ -99,6 +99,18 @@ static inline struct pith_result pith_ipc_reply_wait(uint64_t client, uint64_t r
     return pith_hypercall(PITH_CALL_BASE + 14, client, r0, r1, r2, deadline);
 }
 
+/* RBX vcpu (number), RCX entry (gpa), RDX stack (gpa), RSI argument (number) */
+static inline struct pith_result pith_vcpu_start(uint64_t vcpu, uint64_t entry, uint64_t stack, uint64_t argument)
+{
+    return pith_hypercall(PITH_CALL_BASE + 15, vcpu, entry, stack, argument, 0);
+}
+
+/* RBX vcpu (number) */
+static inline struct pith_result pith_vcpu_stop(uint64_t vcpu)
+{
+    return pith_hypercall(PITH_CALL_BASE + 16, vcpu, 0, 0, 0, 0);
+}
+
 /* RBX name_low (number), RCX name_high (number); results: RBX partition (partition) */
 static inline struct pith_result pith_part_find(uint64_t name_low, uint64_t name_high)
 {

@@ -7,7 +7,7 @@
 #include "hv/abi/status.h"
 
 #define PITH_ABI_MAJOR 0u        /* changes break guests; 0: still moving */
-#define PITH_ABI_MINOR 8u        /* changes only add */
+#define PITH_ABI_MINOR 9u        /* changes only add */
 
 #define PITH_CPUID_BASE 0x40000000u  /* EAX: highest leaf; EBX ECX EDX: "PithPithPith" */
 #define PITH_CPUID_ABI  0x40000001u  /* EAX: ABI version; EBX: features; ECX: hypercall instruction, 1 vmcall, 2 vmmcall */
@@ -17,8 +17,8 @@
 /* May-manage, -signal, -call, -share in pith.conf name at least one partition. */
 enum pith_cap { PITH_CAP_NONE = 0, PITH_CAP_MANAGE = 1, PITH_CAP_SIGNAL = 2, PITH_CAP_CALL = 4, PITH_CAP_SHARE = 8 };
 enum pith_feature {
-    PITH_FEATURE_CONSOLE = 1, PITH_FEATURE_TIME = 2, PITH_FEATURE_WAIT = 4, PITH_FEATURE_EVENT = 8, PITH_FEATURE_IPC = 32,
-    PITH_FEATURE_CHANNEL = 256, PITH_FEATURE_GRANT = 512, PITH_FEATURE_RANDOM = 1024,
+    PITH_FEATURE_CONSOLE = 1, PITH_FEATURE_TIME = 2, PITH_FEATURE_WAIT = 4, PITH_FEATURE_EVENT = 8, PITH_FEATURE_VCPU = 16,
+    PITH_FEATURE_IPC = 32, PITH_FEATURE_CHANNEL = 256, PITH_FEATURE_GRANT = 512, PITH_FEATURE_RANDOM = 1024,
     PITH_FEATURE_CONTROL = 2048
 };
 

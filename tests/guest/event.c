@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events within one partition, the pages it shares with Pith, and the timer. dead=N: a partition that it may signal, and that ends. */
 #include "guests/lib/event.h"
-#include "guests/lib/smp.h"
 #include "guests/lib/test.h"
 #include "guests/lib/trap.h"
 
@@ -184,8 +183,83 @@ static void timer(void)
 
 /* --- between two vCPUs, on cores of their own or on one */
 
-static void other(void)
+static uint8_t stack[4096] __attribute__((aligned(16)));
+static volatile uint64_t others_argument, others_rsp, beats;
+
+static void start_other(void (*fn)(uint64_t), uint64_t argument, const char *name)
 {
+    test_equal(status(pith_vcpu_start(1, (uintptr_t)fn, (uintptr_t)stack + sizeof(stack) - 8, argument)), PITH_OK, name);
+}
+
+static void beat(uint64_t argument)
+{
+    uint64_t rsp;
+
+    __asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
+    others_rsp = rsp;
+    others_argument = argument;
+    (void)pith_timer(pith_now() + 30 * NS_PER_MS, POLLED); /* ends with it */
+    for (;;) {
+        beats = beats + 1;
+        (void)pith_wait(pith_now() + NS_PER_MS);
+    }
+}
+
+static void stop_self(uint64_t argument)
+{
+    others_argument = argument;
+    (void)pith_vcpu_stop(1);
+    others_argument = 0;
+}
+
+static bool comes(volatile uint64_t *word, uint64_t value)
+{
+    uint64_t end = pith_now() + 60 * PITH_NS_PER_S;
+
+    while (*word != value && pith_now() < end)
+        (void)pith_yield();
+    return *word == value;
+}
+
+/* Once it has stopped. */
+static uint64_t start_again(void (*fn)(uint64_t), uint64_t argument)
+{
+    uint64_t end = pith_now() + 60 * PITH_NS_PER_S, st;
+
+    do
+        st = status(pith_vcpu_start(1, (uintptr_t)fn, (uintptr_t)stack + sizeof(stack) - 8, argument));
+    while (st == PITH_E_STATE && pith_now() < end);
+    return st;
+}
+
+static void starts_and_stops(const struct pith_start *start)
+{
+    uint64_t at = (uintptr_t)beat, was;
+
+    bool all = pith_vcpu_start(start->nr_vcpus, at, 0, 0).status == PITH_E_ARG;
+
+    all &= pith_vcpu_start(1, PITH_PAGE_AT, 0, 0).status == PITH_E_ARG && pith_vcpu_start(1, 1ull << 63, 0, 0).status == PITH_E_ARG;
+    test_ok(all, "vcpu-start-arguments");
+    test_equal(status(pith_vcpu_start(0, at, 0, 0)), PITH_E_STATE, "vcpu-start-running");
+    test_equal(status(pith_vcpu_stop(start->nr_vcpus)), PITH_E_ARG, "vcpu-stop-nobody");
+    test_equal(status(pith_vcpu_stop(1)), PITH_OK, "vcpu-stop-waiting");
+    start_other(beat, 0x1234567890, "vcpu-start");
+    test_ok(comes(&others_argument, 0x1234567890), "vcpu-argument");
+    test_ok(others_rsp - (uintptr_t)stack < sizeof(stack), "vcpu-stack");
+    test_equal(status(pith_vcpu_start(1, at, 0, 0)), PITH_E_STATE, "vcpu-start-again");
+    test_equal(status(pith_vcpu_stop(1)), PITH_OK, "vcpu-stop");
+    test_equal(start_again(stop_self, 5), PITH_OK, "vcpu-start-after-stop");
+    test_ok(comes(&others_argument, 5), "vcpu-second-life");
+    (void)pith_wait(pith_now() + 50 * NS_PER_MS);
+    test_equal(others_argument, 5, "vcpu-stop-self");
+    was = beats;
+    test_equal(pith_event_wait(BIT(POLLED), pith_now() + 10 * NS_PER_MS).rbx, 0, "vcpu-timer-ends-with-it");
+    test_equal(beats, was, "vcpu-stopped");
+}
+
+static void other(uint64_t argument)
+{
+    (void)argument;
     enable_lapic();
     for (;;) {
         uint64_t taken = pith_event_wait(BIT(PING), 0).rbx;
@@ -199,12 +273,11 @@ static void other(void)
 
 static void ping_pong(void)
 {
-    static uint8_t stack[4096] __attribute__((aligned(16)));
     unsigned rounds = 0;
 
     (void)pith_event_bind(PING, 1, 0);
     (void)pith_event_bind(PONG, 0, 0);
-    if (!test_ok(smp_start(1, other, stack + sizeof(stack)), "second-vcpu"))
+    if (!test_equal(start_again(other, 0), PITH_OK, "second-vcpu"))
         return;
     while (rounds < ROUNDS) {
         (void)pith_event_send(0, PING);
@@ -227,6 +300,7 @@ int guest_main(const struct pith_start *start)
     bits();
     waits();
     timer();
+    starts_and_stops(start);
     ping_pong();
     return test_end();
 }
