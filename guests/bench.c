@@ -351,6 +351,23 @@ static int other_partition(void)
     return 0;
 }
 
+/* Partition 3, on the same core, answers until it is told to end. */
+#define ECHO 3
+
+static void do_call(void)
+{
+    (void)pith_ipc_call(ECHO, 0, 0, 0, 0);
+}
+
+static int echo_partition(void)
+{
+    struct pith_result call = pith_ipc_wait(0);
+
+    while (!call.rcx)
+        call = pith_ipc_reply_wait(call.rbx, 0, 0, 0, 0);
+    return 0;
+}
+
 struct op { const char *name; void (*run)(void); };
 
 static const struct op xapic_ops[] = {
@@ -371,6 +388,7 @@ static const struct op xapic_ops[] = {
     { "fs_gs_base", do_fs_gs_base },
     { "dr_read", do_dr_read },
     { "ring_message", do_ring },
+    { "ipc_call_reply", do_call },
 };
 static const struct op x2apic_ops[] = {
     { "x2apic_eoi", do_eoi },
@@ -385,10 +403,11 @@ static void measure(const struct op *ops, unsigned n, uint64_t empty)
 
 int guest_main(const struct pith_start *start)
 {
+    const char *cmdline = (const char *)(uintptr_t)start->cmdline;
     uint64_t empty = cheapest(nothing), clock;
 
-    if (*(const char *)(uintptr_t)start->cmdline)
-        return other_partition();
+    if (*cmdline)
+        return *cmdline == 'e' ? echo_partition() : other_partition();
     clock = pith_tsc();
     clock = pith_tsc() - clock;
     pith_printf("bench vcpu_switch %lu\n", vcpu_switch(clock));
@@ -402,6 +421,7 @@ int guest_main(const struct pith_start *start)
     wrmsr(MSR_X2APIC_SVR, 0x1ff);
     measure(x2apic_ops, sizeof(x2apic_ops) / sizeof(x2apic_ops[0]), empty);
     pith_printf("bench tsc_deadline %lu\n", deadline());
+    (void)pith_ipc_call(ECHO, 1, 0, 0, 0);
     pith_printf("bench done\n");
     return 0;
 }

@@ -12,9 +12,11 @@
 
 static struct endpoint {
     struct spinlock lock;
+    bool open;
     u64 calls;
     struct vcpu *list[IPC_LISTS]; /* by enum ipc_state */
-} endpoints[MANIFEST_PARTITIONS];
+} __attribute__((aligned(64))) endpoints[MANIFEST_PARTITIONS];
+_Static_assert(sizeof(struct endpoint) <= 64, "a cache line each");
 
 static u32 state_of(const struct vcpu *v)
 {
@@ -165,54 +167,50 @@ static void hand_on(struct vcpu *v, struct vcpu *other)
         sched_ready(v->home, other);
 }
 
-static bool lives(const struct partition *p)
+/* The words go to the server at once. */
+static void call_here(struct endpoint *e, struct vcpu *v, struct vcpu *server)
 {
-    u32 state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
+    const struct x86_gprs *g = &v->arch.gpr;
+    const u64 word[3] = { g->rcx, g->rdx, g->rsi };
 
-    return state == PARTITION_RUNNING || state == PARTITION_PAUSED;
+    unlink_from(&e->list[IPC_SERVES], server);
+    server->ipc.state = IPC_NONE;
+    enter(e, v, IPC_TAKEN);
+    give(v, word, server);
 }
 
-/* Holds e->lock. The server that has it now, on this core; NULL: @v queues. */
-static struct vcpu *begin_call(struct endpoint *e, struct vcpu *v, const u64 word[3])
+static __attribute__((noinline)) void call_later(struct endpoint *e, struct vcpu *v)
 {
-    struct vcpu *s = server_here(e, v->home);
+    const struct x86_gprs *g = &v->arch.gpr;
 
-    v->ipc.client = ++e->calls << 16 | (v->part->index + 1) << 8 | v->index;
-    if (s) {
-        unlink_from(&e->list[IPC_SERVES], s);
-        s->ipc.state = IPC_NONE;
-        enter(e, v, IPC_TAKEN);
-        give(v, word, s);
-        return s;
-    }
-    for (u32 i = 0; i < 3; i++)
-        v->ipc.word[i] = word[i];
+    v->ipc.word[0] = g->rcx;
+    v->ipc.word[1] = g->rdx;
+    v->ipc.word[2] = g->rsi;
     queue(e, v);
     tell(e);
-    return NULL;
 }
 
 enum pith_status hc_ipc_call(struct vcpu *v, struct x86_gprs *g)
 {
-    const u64 word[3] = { g->rcx, g->rdx, g->rsi };
-    struct endpoint *e;
-    struct partition *p = NULL;
+    u64 number = g->rbx;
+    struct endpoint *e = &endpoints[(number - 1) % MANIFEST_PARTITIONS];
     struct vcpu *server;
-    enum pith_status st = reach(v, g->rbx, RIGHT_CALL, &p);
 
-    if (st != PITH_OK)
-        return st;
-    if (p == v->part)
+    if (number && !may_reach(v, number, RIGHT_CALL))
+        return rights_denied(v, number, RIGHT_CALL);
+    if (!number || number == v->part->index + 1)
         return PITH_E_ARG;
-    if (!p)
-        return PITH_E_GONE;
-    e = &endpoints[p->index];
     spin_lock(&e->lock);
-    if (!lives(p)) { /* asked with the lock: ipc_close() comes after the state has changed */
+    if (!e->open) {
         spin_unlock(&e->lock);
         return PITH_E_GONE;
     }
-    server = begin_call(e, v, word);
+    v->ipc.client = ++e->calls << 16 | (v->part->index + 1) << 8 | v->index;
+    server = server_here(e, v->home);
+    if (server)
+        call_here(e, v, server);
+    else
+        call_later(e, v);
     spin_unlock(&e->lock);
     vcpu_block(v, g->rdi, answered);
     if (server)
@@ -288,12 +286,22 @@ enum pith_status hc_ipc_reply_wait(struct vcpu *v, struct x86_gprs *g)
     return PITH_OK;
 }
 
+void ipc_open(const struct partition *p)
+{
+    struct endpoint *e = &endpoints[p->index];
+
+    spin_lock(&e->lock);
+    e->open = true;
+    spin_unlock(&e->lock);
+}
+
 void ipc_close(const struct partition *p)
 {
     static const struct x86_gprs nothing;
     struct endpoint *e = &endpoints[p->index];
 
     spin_lock(&e->lock);
+    e->open = false;
     for (u32 i = IPC_QUEUED; i <= IPC_TAKEN; i++)
         for (struct vcpu *next, *c = e->list[i]; c; c = next) {
             next = c->ipc.next;

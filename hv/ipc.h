@@ -28,5 +28,7 @@ struct ipc { /* of a vCPU; under the lock of the endpoint that it is at, until i
 
 /* Home core of v: whatever it was in the middle of is over. False: it was not, or was answered by now. */
 bool ipc_leave(struct vcpu *v);
-/* Any core, once the partition's state keeps others from calling it: whoever waits for it hears that it is gone. */
+/* It may be called. */
+void ipc_open(const struct partition *p);
+/* Any core: it may not any more, and whoever waits for it hears that it is gone. */
 void ipc_close(const struct partition *p);

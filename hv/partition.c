@@ -257,6 +257,7 @@ static void begin(struct partition *p)
     first_said = true;
     devices_start(p);
     trace_event(p, 0, PITH_TRACE_START, 0, 0);
+    ipc_open(p);
     set_state(p, PARTITION_RUNNING);
     for (u32 i = p->nr_vcpus; i-- > 0;) /* vCPU 0 last: only it does anything by itself, and it may end all of them again */
         vcpu_start(p->vcpus[i]);

@@ -369,14 +369,12 @@ static void deliver(struct vcpu *v)
 
 bool vcpu_interrupted(const struct vcpu *v)
 {
-    return vlapic_highest_irr(&v->lapic) >= 0 || v->nmi_pending || isa_wants(v, &v->part->isa) ||
+    return vlapic_any_irr(&v->lapic) || v->nmi_pending || isa_wants(v, &v->part->isa) ||
            v->arch.interrupted.valid; /* on its way in already: not in IRR any more */
 }
 
-void vcpu_block(struct vcpu *v, u64 deadline, vcpu_done_fn *done)
+void vcpu_set_deadline(struct vcpu *v, u64 deadline)
 {
-    v->arch.wait = WAIT_CALL;
-    v->done = done;
     v->wait_deadline = time_deadline(v->part, deadline);
     timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
 }
@@ -387,13 +385,6 @@ void vcpu_wake(struct vcpu *v)
         vcpu_post(v, VCPU_PEND_WAKE);
     else if (v->state == VCPU_BLOCKED)
         sched_ready(v->home, v);
-}
-
-void vcpu_unblock(struct vcpu *v)
-{
-    v->arch.wait = WAIT_NONE;
-    if (v->wait_timer.deadline != TIMER_NEVER)
-        timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
 }
 
 static void check_wait_call(struct vcpu *v)

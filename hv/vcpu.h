@@ -109,10 +109,23 @@ void vcpu_post(struct vcpu *v, u64 what);
 /* Of one that has left, core 0: drops what was posted before. It may run before this returns. */
 void vcpu_start(struct vcpu *v);
 void vcpu_post_irq(struct vcpu *v, u8 vector, bool level);
+void vcpu_set_deadline(struct vcpu *v, u64 deadline);   /* of its wait, as in vcpu_block() */
 /* Of the resident one, in a hypercall: it sleeps until @done says so. @deadline: ns since its partition started, 0: none. */
-void vcpu_block(struct vcpu *v, u64 deadline, vcpu_done_fn *done);
+static inline void vcpu_block(struct vcpu *v, u64 deadline, vcpu_done_fn *done)
+{
+    v->arch.wait = WAIT_CALL;
+    v->done = done;
+    v->wait_deadline = TIMER_NEVER;
+    if (deadline)
+        vcpu_set_deadline(v, deadline);
+}
 /* On its home core: what it waited for is in its registers. Whoever calls this makes it run. */
-void vcpu_unblock(struct vcpu *v);
+static inline void vcpu_unblock(struct vcpu *v)
+{
+    v->arch.wait = WAIT_NONE;
+    if (v->wait_timer.deadline != TIMER_NEVER)
+        timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
+}
 /* From any core: one that sleeps asks its done() again. */
 void vcpu_wake(struct vcpu *v);
 bool vcpu_interrupted(const struct vcpu *v); /* an interrupt is pending, deliverable or not */

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Turns on one core, by a simulated clock: vCPUs that lend each other their slices for ever, beside those that only run. What must
+ * hold: who is ready runs again before every other one has had a slice (and who lends has it with the one he lends it to), no
+ * matter who wakes, lends, gives way or sleeps; nobody is in two places; a slice that is lent is used at once.
+ * LINK: hv/timer.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/cpu.h"
+static struct cpu core;
+#define this_cpu() (&core)
+#include "hv/sched.c"
+
+#define KHZ    100ull
+#define SLICE  (SLICE_MS * KHZ)
+#define VCPUS  9u
+
+enum habit { SPINS, CALLS /* hands its slice to the next one and waits */, YIELDS, ANYTHING };
+struct actor {
+    enum habit habit;
+    u32 next;                 /* whom it calls */
+    u64 ran, turns, since;    /* ticks, times, and when it became ready */
+    bool called;
+    struct timer alarm;
+};
+
+static struct vcpu vcpus[VCPUS];
+static struct actor actors[VCPUS];
+static u32 nr;
+static u64 now, alarm_at, worst, seed;
+
+u64 arch_tsc(void) { return now; }
+u64 arch_tsc_khz(void) { return KHZ; }
+void arch_timer_set(u64 tsc) { alarm_at = tsc; }
+
+static u32 random_below(u32 n)
+{
+    seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (u32)(seed >> 33) % n;
+}
+
+static struct actor *of(const struct vcpu *v) { return &actors[v - vcpus]; }
+
+static void ready(struct vcpu *v)
+{
+    of(v)->since = now;
+    sched_ready(&core, v);
+}
+
+static void wakes(struct timer *t)
+{
+    struct actor *a = (struct actor *)(void *)((u8 *)t - offsetof(struct actor, alarm));
+    struct vcpu *v = &vcpus[a - actors];
+
+    if (v->state == VCPU_BLOCKED)
+        ready(v);
+}
+
+static u32 begin(u32 n)
+{
+    core = (struct cpu){ .self = &core };
+    memset(vcpus, 0, sizeof(vcpus));
+    memset(actors, 0, sizeof(actors));
+    nr = n;
+    now = 1000;
+    alarm_at = TIMER_NEVER;
+    worst = 0;
+    core.now = now;
+    sched_init(&core);
+    for (u32 i = 0; i < n; i++) {
+        vcpus[i].home = &core;
+        vcpus[i].state = VCPU_BLOCKED;
+        timer_init(&actors[i].alarm, wakes);
+    }
+    return n;
+}
+
+/* Each in one place, and that the right one. */
+static void check_places(void)
+{
+    u32 seen[VCPUS] = { 0 }, in_queue = 0;
+
+    for (const struct vcpu *v = core.ready_first; v; v = v->next_ready) {
+        seen[v - vcpus]++;
+        assert_true(++in_queue <= nr);
+        assert_true(v->next_ready || core.ready_last == v);
+    }
+    if (core.handoff)
+        seen[core.handoff - vcpus]++;
+    assert_true(core.lenders <= in_queue);
+    for (u32 i = 0; i < nr; i++)
+        assert_int_equal(seen[i], vcpus[i].state == VCPU_READY);
+}
+
+static void take_interrupts(void)
+{
+    if (alarm_at <= now)
+        timers_run(&core.timers, now);
+}
+
+static void hand_to(u32 i)
+{
+    if (vcpus[i].state != VCPU_BLOCKED)
+        return;
+    of(&vcpus[i])->since = now;
+    sched_handoff(&core, &vcpus[i]);
+}
+
+/* One thing that a guest does; true: and then it waits. */
+static bool act(u32 i)
+{
+    struct actor *a = &actors[i];
+
+    now += 1 + (a->habit == SPINS ? 20 : random_below(9));
+    take_interrupts();
+    switch (a->habit == ANYTHING ? random_below(6) : a->habit == CALLS ? 0u : a->habit == YIELDS ? 5u : 6u) {
+    case 0: /* a call, or the answer to one */
+        a->called = true;
+        hand_to(a->habit == CALLS ? a->next : random_below(nr));
+        return true;
+    case 1:
+        hand_to(random_below(nr));
+        return false;
+    case 2: {
+        u32 other = random_below(nr);
+
+        if (vcpus[other].state == VCPU_BLOCKED)
+            ready(&vcpus[other]);
+        return false;
+    }
+    case 3: /* sleeps */
+        timer_set(&core.timers, &a->alarm, now + random_below(3000));
+        return true;
+    case 5:
+        core.resched = true;
+        return false;
+    default:
+        return false;
+    }
+}
+
+/* As cpu_main() does, until @end. */
+static void run_until(u64 end)
+{
+    while (now < end) {
+        struct vcpu *lent, *v;
+        struct actor *a;
+        bool waits = false;
+        u64 from;
+
+        core.now = now;
+        take_interrupts();
+        lent = core.slice_end != TIMER_NEVER || !core.ready_first ? core.handoff : NULL; /* else the slice is over */
+        v = sched_next(&core);
+        if (!v) {
+            assert_true(alarm_at != TIMER_NEVER); /* else one that was ready is forgotten: somebody always wakes */
+            now = MAX(now, alarm_at);
+            continue;
+        }
+        a = of(v);
+        worst = MAX(worst, now - a->since);
+        assert_true(!lent || v == lent);
+        core.current = v;
+        a->turns++;
+        from = now;
+        while (!waits && !core.resched)
+            waits = act((u32)(v - vcpus));
+        a->ran += now - from;
+        if (waits) {
+            v->state = VCPU_BLOCKED;
+        } else {
+            a->since = now;
+            sched_give_way(&core, v);
+        }
+        core.current = NULL;
+        if (waits && a->habit == ANYTHING && a->alarm.deadline == TIMER_NEVER)
+            timer_set(&core.timers, &a->alarm, now + 5000); /* nobody sleeps for good */
+        check_places();
+    }
+}
+
+static void ring(u32 first, u32 n)
+{
+    for (u32 i = 0; i < n; i++)
+        actors[first + i] = (struct actor){ .habit = CALLS, .next = first + (i + 1) % n };
+    ready(&vcpus[first]);
+}
+
+static void spinners(u32 first, u32 n)
+{
+    for (u32 i = first; i < first + n; i++) {
+        actors[i].habit = SPINS;
+        ready(&vcpus[i]);
+    }
+}
+
+/* Rings of vCPUs that call on and on count as one each, however many are in them: everybody has his share of the time, to a tenth. */
+static void rings_and_spinners(void **state)
+{
+    (void)state;
+    for (u32 size = 2; size <= 3; size++)
+        for (u32 spin = 1; spin <= 3; spin++)
+            for (u32 rings = 1; rings <= 2; rings++) {
+                u64 calls = 0, share;
+
+                begin(rings * size + spin);
+                for (u32 r = 0; r < rings; r++)
+                    ring(r * size, size);
+                spinners(rings * size, spin);
+                run_until(1000 + 1000 * SLICE);
+                share = 1000 * SLICE / (rings + spin);
+                for (u32 i = 0; i < spin; i++)
+                    assert_in_range(actors[rings * size + i].ran, share * 9 / 10, share * 11 / 10);
+                for (u32 i = 0; i < rings * size; i++)
+                    calls += actors[i].turns;
+                assert_true(calls > 1000 * SLICE / 25); /* they do get on: a call takes 5 ticks, and has a quarter of the time or more */
+                assert_in_range(worst, 0, (rings + spin) * (SLICE + 30));
+            }
+}
+
+/* Alone on the core, two that call each other need no slice and no timer. */
+static void pair_alone(void **state)
+{
+    (void)state;
+    begin(2);
+    ring(0, 2);
+    run_until(1000 + 100 * SLICE);
+    assert_true(actors[0].turns > 50 * SLICE / 10 && actors[0].turns - actors[1].turns <= 1);
+    assert_int_equal(alarm_at, TIMER_NEVER);
+}
+
+/* One that lends its slice and goes on has the rest of it when the other is done: in the turn of both. */
+static void lender_goes_on(void **state)
+{
+    (void)state;
+    begin(3);
+    ready(&vcpus[0]);
+    ready(&vcpus[2]);
+    assert_ptr_equal(sched_next(&core), &vcpus[0]);
+    core.current = &vcpus[0];
+    now += 10;
+    sched_handoff(&core, &vcpus[1]);
+    assert_true(core.resched);
+    sched_give_way(&core, &vcpus[0]);
+    core.current = NULL;
+    assert_ptr_equal(sched_next(&core), &vcpus[1]);
+    vcpus[1].state = VCPU_BLOCKED;
+    assert_ptr_equal(sched_next(&core), &vcpus[0]);
+    assert_int_equal(core.slice_end, 1000 + SLICE);
+    vcpus[0].state = VCPU_BLOCKED;
+    assert_ptr_equal(sched_next(&core), &vcpus[2]);
+}
+
+/* A second one that is handed the same slice comes to the end of the queue. */
+static void one_at_a_time(void **state)
+{
+    (void)state;
+    begin(3);
+    ready(&vcpus[0]);
+    assert_ptr_equal(sched_next(&core), &vcpus[0]);
+    core.current = &vcpus[0];
+    sched_handoff(&core, &vcpus[1]);
+    sched_handoff(&core, &vcpus[2]);
+    check_places();
+    vcpus[0].state = VCPU_BLOCKED;
+    assert_ptr_equal(sched_next(&core), &vcpus[1]);
+    vcpus[1].state = VCPU_BLOCKED;
+    assert_ptr_equal(sched_next(&core), &vcpus[2]);
+}
+
+/* The slice is over between the call and the next turn: first those who wait. */
+static void slice_ends_at_the_call(void **state)
+{
+    (void)state;
+    begin(3);
+    ready(&vcpus[0]);
+    ready(&vcpus[2]);
+    assert_ptr_equal(sched_next(&core), &vcpus[0]);
+    core.current = &vcpus[0];
+    sched_handoff(&core, &vcpus[1]);
+    vcpus[0].state = VCPU_BLOCKED;
+    core.current = NULL;
+    now += SLICE;
+    take_interrupts();
+    assert_ptr_equal(sched_next(&core), &vcpus[2]);
+    vcpus[2].state = VCPU_BLOCKED;
+    assert_ptr_equal(sched_next(&core), &vcpus[1]);
+}
+
+/* Whatever they do: nobody who is ready waits for more than a slice of each of the others. */
+static void random_sequences(void **state)
+{
+    (void)state;
+    for (u32 run = 0; run < 300; run++) {
+        u32 n = 2 + run % (VCPUS - 1);
+
+        seed = run;
+        begin(n);
+        for (u32 i = 0; i < n; i++) {
+            actors[i].habit = i % 4 == 3 ? (run % 2 ? SPINS : YIELDS) : ANYTHING;
+            ready(&vcpus[i]);
+        }
+        run_until(1000 + 300 * SLICE);
+        assert_in_range(worst, 0, n * (SLICE + 30));
+        for (u32 i = 0; i < n; i++)
+            assert_true(actors[i].turns > 5);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rings_and_spinners), cmocka_unit_test(pair_alone), cmocka_unit_test(lender_goes_on),
+        cmocka_unit_test(one_at_a_time), cmocka_unit_test(slice_ends_at_the_call), cmocka_unit_test(random_sequences),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
