@@ -4,7 +4,7 @@
  * -icount, and on Bochs, a tick is one instruction: the hypervisor's and the guest's own together. The names are those of
  * tests/bench/budgets.tsv.
  */
-#include "guests/lib/pith.h"
+#include "guests/lib/event.h"
 #include "guests/lib/ring.h"
 
 #define ROUNDS 200
@@ -368,6 +368,50 @@ static int echo_partition(void)
     return 0;
 }
 
+enum { EVENT_FOR_NOBODY, EVENT_FOR_OTHER };
+
+static void do_event_send(void)
+{
+    (void)pith_event_send(0, EVENT_FOR_NOBODY);
+}
+
+static void x2apic_on(void)
+{
+    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 0xc00);
+    wrmsr(MSR_X2APIC_SVR, 0x1ff);
+}
+
+static void other_vcpu(uint64_t argument)
+{
+    (void)argument;
+    x2apic_on();
+    interrupts_on();
+    for (;;)
+        (void)pith_wait(0);
+}
+
+/* From a send to the handler of another vCPU that slept on this core. */
+static uint64_t event_to_handler(void)
+{
+    static uint8_t stack[4096] __attribute__((aligned(16)));
+    uint64_t best = ~0ull;
+
+    (void)pith_event_bind(EVENT_FOR_OTHER, 1, VECTOR_X2APIC);
+    (void)pith_vcpu_start(1, (uintptr_t)other_vcpu, (uintptr_t)stack + sizeof(stack) - 8, 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        uint64_t before, from, t;
+
+        (void)pith_wait(pith_now() + NS_PER_MS); /* it sleeps again */
+        before = bench_irqs;
+        from = pith_tsc();
+        (void)pith_event_send(0, EVENT_FOR_OTHER);
+        wait_irq(before);
+        t = bench_taken - from;
+        best = t < best ? t : best;
+    }
+    return best;
+}
+
 struct op { const char *name; void (*run)(void); };
 
 static const struct op xapic_ops[] = {
@@ -388,6 +432,7 @@ static const struct op xapic_ops[] = {
     { "fs_gs_base", do_fs_gs_base },
     { "dr_read", do_dr_read },
     { "ring_message", do_ring },
+    { "event_send", do_event_send },
     { "ipc_call_reply", do_call },
 };
 static const struct op x2apic_ops[] = {
@@ -412,16 +457,17 @@ int guest_main(const struct pith_start *start)
     clock = pith_tsc() - clock;
     pith_printf("bench vcpu_switch %lu\n", vcpu_switch(clock));
     interrupts_on();
+    (void)pith_event_bind(EVENT_FOR_NOBODY, 0, 0);
     ring_out = ring_open(ring_memory, 8, 32, true);
     ring_in = ring_open(ring_memory, 8, 32, false);
     *lapic(LAPIC_SVR) = 0x1ff;
     measure(xapic_ops, sizeof(xapic_ops) / sizeof(xapic_ops[0]), empty);
     pith_printf("bench uncached_exit %lu\n", uncached() - clock);
-    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 0xc00);
-    wrmsr(MSR_X2APIC_SVR, 0x1ff);
+    x2apic_on();
     measure(x2apic_ops, sizeof(x2apic_ops) / sizeof(x2apic_ops[0]), empty);
     pith_printf("bench tsc_deadline %lu\n", deadline());
     (void)pith_ipc_call(ECHO, 1, 0, 0, 0);
+    pith_printf("bench event_to_handler %lu\n", event_to_handler());
     pith_printf("bench done\n");
     return 0;
 }

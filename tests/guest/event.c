@@ -228,7 +228,7 @@ static uint64_t start_again(void (*fn)(uint64_t), uint64_t argument)
 
     do
         st = status(pith_vcpu_start(1, (uintptr_t)fn, (uintptr_t)stack + sizeof(stack) - 8, argument));
-    while (st == PITH_E_STATE && pith_now() < end);
+    while (st == PITH_E_STATE && pith_now() < end && pith_yield().status == PITH_OK);
     return st;
 }
 
