@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The boot tests: one table of machines, configurations, and the lines that Pith and its guests must print on them."""
 import dataclasses
+import pathlib
 import random
 
 QEMU, INTEL, AMD = 'qemu-amd', 'bochs-intel', 'bochs-amd'
@@ -401,7 +402,21 @@ def refused(name, config, line, words):
     return Case(f'config-{name}', QEMU, config, [said], [r'^\[hello\] '], ['--cpus', '1'], until=said, timeout=60)
 
 
+# guests/demo/NAME.conf, as people start them, and what their guests say
+EXAMPLES = {
+    'ipc': [r'^\[ping\] 1000 calls, the fastest took [0-9]+ ticks; the server counts 1000$', r'^\[pong\] answered 1000 calls$'],
+    'ring': [r'^\[producer\] 100000 messages, ', r'^\[consumer\] 100000 messages, their sum is right; '],
+}
+
+
+def example(name, machine):
+    config = (pathlib.Path(__file__).resolve().parents[2] / 'guests/demo' / f'{name}.conf').read_text()
+    return Case(f'{name}-{machine}', machine, config, EXAMPLES[name] + [r'^\[pith\] power off'], [r'exited with status [^0]', r'denied'],
+                ['--cpus', '2'], daily=machine != AMD)
+
+
 CASES = [
+    *(example(name, m) for name in EXAMPLES for m in (QEMU, INTEL, AMD)),
     *(Case(f'hello-{m}-{n}', m, HELLO, SAID_HELLO, args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
     *(Case(f'clock-{m}', m, CLOCK + QUIET, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
     *(Case(f'guests-{m}', m, GUESTS.replace('@WITHOUT@', f'without={excepted(m)}'), SAID_GUESTS, [r'^\[[a-z0-9-]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
