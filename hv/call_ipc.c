@@ -122,6 +122,10 @@ static void serve(struct endpoint *e, struct vcpu *v, u64 deadline)
 {
     if (take(e, v))
         return;
+    if (vcpu_interrupted(v)) {
+        v->arch.gpr.rbx = 0;
+        return;
+    }
     enter(e, v, IPC_SERVES);
     vcpu_block(v, deadline, served);
 }

@@ -127,7 +127,7 @@ static struct vcpu *go_on(struct cpu *cpu)
 
     if (!v && !cpu->lenders)
         return NULL;
-    if (!slice_runs(cpu)) {
+    if (!slice_runs(cpu) && cpu->ready_first) {
         end_loans(cpu);
         return NULL;
     }

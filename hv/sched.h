@@ -9,8 +9,9 @@
 void sched_init(struct cpu *cpu);
 void sched_ready(struct cpu *cpu, struct vcpu *v);   /* to the end of the queue */
 /*
- * The one that makes a call right now lends its slice to @v, which is blocked and lives here: @v runs next. The lender, should it
- * not block, runs on when @v has. Nobody else is kept waiting any longer than by one slice.
+ * The one that makes a call right now lends its slice to @v, which is blocked and lives here: @v runs next. The lender, should it not
+ * block, runs on when @v has; if it blocks, its done() is not asked before somebody wakes it. Nobody else is kept waiting any longer
+ * than by one slice.
  */
 void sched_handoff(struct cpu *cpu, struct vcpu *v);
 /* The current vCPU gives way, and is READY. */

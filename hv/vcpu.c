@@ -442,13 +442,20 @@ static bool wanted(const struct vcpu *v, const struct cpu *cpu)
     return __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || cpu->attention || v->arch.come_out || v->arch.interrupted.valid;
 }
 
+/* One that hands its slice on in a call that waits has found there that it must: nothing but the switch is left to do. */
+static inline bool lends(const struct vcpu *v, const struct cpu *cpu)
+{
+    return cpu->handoff && v->arch.wait == WAIT_CALL && !v->arch.irq_dirty && !v->arch.interrupted.valid && !cpu->attention &&
+           !__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE);
+}
+
 /* Before an entry: LEAVE_NOT, or why not. */
 static inline enum vcpu_leave look(struct vcpu *v, struct cpu *cpu)
 {
     /* SEQ_CST: before pending is read, vcpu_post(); after cpu->current was set and before the epoch is read, partition_flush() */
     (void)__atomic_exchange_n(&v->arch.look, false, __ATOMIC_SEQ_CST);
     if (wanted(v, cpu))
-        return attend(v, cpu);
+        return lends(v, cpu) ? LEAVE_BLOCK : attend(v, cpu);
     return cpu->resched ? LEAVE_YIELD : LEAVE_NOT;
 }
 
