@@ -56,6 +56,14 @@ static u32 binding_of(const struct partition *p, u64 event)
     return __atomic_load_n(&p->events[event], __ATOMIC_RELAXED);
 }
 
+void event_tell(struct partition *p, u32 event)
+{
+    u32 binding = binding_of(p, event);
+
+    if (partition_runs(p) && binding)
+        send_event(p, event, binding, false);
+}
+
 enum pith_status hc_event_bind(struct vcpu *v, struct x86_gprs *g)
 {
     u64 event = g->rbx, vcpu = g->rcx, vector = g->rdx;

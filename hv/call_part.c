@@ -55,3 +55,27 @@ REQUEST(stop, REQUEST_STOP)
 REQUEST(pause, REQUEST_PAUSE)
 REQUEST(resume, REQUEST_RESUME)
 REQUEST(restart, REQUEST_RESTART)
+
+enum pith_status hc_part_watch(struct vcpu *v, struct x86_gprs *g)
+{
+    u64 event = g->rbx;
+
+    if (event >= PITH_EVENTS && event != PITH_NO_EVENT)
+        return PITH_E_ARG;
+    __atomic_store_n(&v->part->watch, event == PITH_NO_EVENT ? 0 : (u32)event + 1, __ATOMIC_RELAXED);
+    return PITH_OK;
+}
+
+enum pith_status hc_part_report(struct vcpu *v, struct x86_gprs *g)
+{
+    struct partition *p;
+    enum pith_status st = reach(v, g->rbx, RIGHT_MANAGE, &p);
+    u64 n;
+
+    if (st != PITH_OK)
+        return st;
+    n = MIN(g->rdx, __atomic_load_n(&p->report_len, __ATOMIC_ACQUIRE));
+    st = arch_vm_write(&v->part->vm, g->rcx, p->report, n);
+    g->rbx = n;
+    return st;
+}

@@ -11,6 +11,7 @@
 #include "hv/lib/string.h"
 #include "hv/power.h"
 #include "hv/ram.h"
+#include "hv/time.h"
 #include "hv/trace.h"
 
 #define PROMPT "> "
@@ -58,12 +59,6 @@ static void focus_next(void)
         monitor_focus(partition_get(focus->index + 1)); /* NULL after the last: the monitor */
 }
 
-/* A sum, and the stretch that goes on since then (0: none). Other cores write both: off by one stretch at worst. */
-static u64 stretch(u64 sum, u64 since)
-{
-    return sum + (since ? arch_tsc() - since : 0);
-}
-
 static void list_one(const struct partition *p)
 {
     u64 exits = 0;
@@ -72,7 +67,7 @@ static void list_one(const struct partition *p)
     for (u32 i = 0; i < p->nr_vcpus; i++) {
         for (u32 k = 0; k < VM_EXIT_KINDS; k++)
             exits += p->vcpus[i]->exits[k];
-        ticks += stretch(p->vcpus[i]->run_tsc, p->vcpus[i]->run_since);
+        ticks += time_stretch(p->vcpus[i]->run_tsc, p->vcpus[i]->run_since);
     }
     say("%-15s %-9s core %-3u vcpus %-2u %5lu MiB  %8lu ms  %lu exits%s\n", p->name, partition_state_name(p),
         p->vcpus[0]->home->index, p->nr_vcpus, p->conf->memory >> 20, ticks / arch_tsc_khz(), exits,
@@ -93,7 +88,7 @@ static void list_core(const struct cpu *cpu)
     u64 total = arch_tsc() - cpu->since + 1;
 
     say("core %u: APIC ID %u, %lu %% idle%s, ", cpu->index, cpu->apic_id,
-        stretch(cpu->idle_tsc, cpu->idle_since) * 100 / total, cpu->dedicated ? ", dedicated" : "");
+        time_stretch(cpu->idle_tsc, cpu->idle_since) * 100 / total, cpu->dedicated ? ", dedicated" : "");
     if (now)
         say("runs %s/%u, ", now->part->name, now->index);
     say("home of %u:", cpu->nr_vcpus);

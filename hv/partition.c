@@ -4,6 +4,7 @@
 
 #include "hv/audit.h"
 #include "hv/devices.h"
+#include "hv/event.h"
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
@@ -63,6 +64,12 @@ static u32 state_of(const struct partition *p)
 static void changed(struct partition *p)
 {
     __atomic_fetch_add(&p->changes, 1, __ATOMIC_RELEASE);
+    for (u32 i = 0; i < nr_partitions; i++) {
+        u32 watch = __atomic_load_n(&partitions[i]->watch, __ATOMIC_RELAXED);
+
+        if (watch && (partitions[i]->may[RIGHT_MANAGE] & BIT(p->index)))
+            event_tell(partitions[i], watch - 1);
+    }
 }
 
 static void set_state(struct partition *p, enum partition_state state)
@@ -192,11 +199,15 @@ enum pith_status partition_request(struct partition *p, enum partition_request w
 
 static void serve_request(struct partition *p)
 {
-    u32 what = __atomic_exchange_n(&p->request, REQUEST_NONE, __ATOMIC_ACQ_REL);
+    u32 what = __atomic_load_n(&p->request, __ATOMIC_ACQUIRE);
 
+    if (!what)
+        return;
     /* Too late in the meantime: whoever asked sees what it is instead. */
-    if (what && (!(requests[what].states & BIT(state_of(p))) || requests[what].fn(p) != PITH_OK))
+    if (!(requests[what].states & BIT(state_of(p))) || requests[what].fn(p) != PITH_OK)
         log_debug("%s: a request came too late", p->name);
+    /* RELEASE: who can make the next request sees what became of this one. */
+    __atomic_store_n(&p->request, REQUEST_NONE, __ATOMIC_RELEASE);
 }
 
 void partition_vcpu_left(struct partition *p)
@@ -248,7 +259,8 @@ static void begin(struct partition *p)
     vuart_reset(&p->uart);
     vrtc_reset(&p->rtc);
     isa_reset(p);
-    p->in_count = 0;
+    p->in_count = p->report_len = p->watch = 0;
+    p->starts++;
     p->start_tsc = arch_tsc();
     pages_reset(p);
     p->live = p->nr_vcpus;

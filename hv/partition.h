@@ -45,6 +45,8 @@ struct partition {
     u32 state;                          /* enum partition_state; atomics: written by core 0, and by the last vCPU to leave */
     u32 live;                           /* vCPUs that have not left yet */
     u32 changes;                        /* of state, since the machine started; atomics */
+    u32 watch;                          /* event + 1 that tells it of changes of those it may manage; atomics */
+    u64 starts;                         /* since the machine started */
     u32 request;                        /* enum partition_request, that core 0 has not seen to yet; atomics */
     bool traced;                        /* core 0 writes it */
     struct spinlock map_lock;           /* partition_map_begin(), _wait() */
@@ -80,6 +82,9 @@ struct partition {
     struct random random;
     struct console_source console;
     u64 start_tsc;                      /* host TSC at start */
+    struct vcpu *reporter;              /* writes the next field; atomics */
+    u32 report_len;                     /* of its last life; atomics */
+    char report[PITH_REPORT_MAX];
     u64 empty_bus;                      /* accesses to memory or ports that nobody gave it */
     struct {                            /* LOADING: how far it is */
         u64 scrubbed, scrub_tsc;        /* bytes of RAM zeroed, and the ticks it took */

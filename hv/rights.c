@@ -24,6 +24,7 @@ void rights_init(struct partition *p)
                   PITH_FEATURE_IPC | (channel_member(p) ? PITH_FEATURE_CHANNEL : 0) | (grants_useful(p) ? PITH_FEATURE_GRANT : 0) |
                   (p->random.seeded ? PITH_FEATURE_RANDOM : 0);
     p->features |= p->may[RIGHT_MANAGE] ? PITH_FEATURE_CONTROL : 0;
+    p->features |= PITH_FEATURE_METER;
 }
 
 /* One line a second at most for each partition: its log is everybody's. */

@@ -2,12 +2,21 @@
 /* Host TSC and a partition's nanoseconds. */
 #include "hv/time.h"
 
-u64 time_ns(const struct partition *p)
+u64 time_ticks_ns(u64 ticks)
 {
-    u64 ticks = arch_tsc() - p->start_tsc;
     u64 khz = arch_tsc_khz();
 
     return ticks / khz * 1000000 + ticks % khz * 1000000 / khz;
+}
+
+u64 time_stretch(u64 sum, u64 since)
+{
+    return sum + (since ? arch_tsc() - since : 0);
+}
+
+u64 time_ns(const struct partition *p)
+{
+    return time_ticks_ns(arch_tsc() - p->start_tsc);
 }
 
 u64 time_deadline(const struct partition *p, u64 ns)

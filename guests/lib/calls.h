@@ -159,6 +159,30 @@ static inline struct pith_result pith_part_restart(uint64_t partition)
     return pith_hypercall(PITH_CALL_BASE + 24, partition, 0, 0, 0, 0);
 }
 
+/* RBX event (number) */
+static inline struct pith_result pith_part_watch(uint64_t event)
+{
+    return pith_hypercall(PITH_CALL_BASE + 27, event, 0, 0, 0, 0);
+}
+
+/* RBX partition (partition), RCX address (gpa), RDX length (bytes); results: RBX written (bytes) */
+static inline struct pith_result pith_part_report(uint64_t partition, uint64_t address, uint64_t length)
+{
+    return pith_hypercall(PITH_CALL_BASE + 28, partition, address, length, 0, 0);
+}
+
+/* RBX partition (partition), RCX vcpu (number), RDX item (number); results: RBX value (number) */
+static inline struct pith_result pith_meter(uint64_t partition, uint64_t vcpu, uint64_t item)
+{
+    return pith_hypercall(PITH_CALL_BASE + 29, partition, vcpu, item, 0, 0);
+}
+
+/* RBX core (number), RCX item (number); results: RBX value (number) */
+static inline struct pith_result pith_meter_core(uint64_t core, uint64_t item)
+{
+    return pith_hypercall(PITH_CALL_BASE + 30, core, item, 0, 0, 0);
+}
+
 /* RBX name_low (number), RCX name_high (number); results: RBX address (gpa), RCX size (bytes), RDX rights (bits) */
 static inline struct pith_result pith_channel(uint64_t name_low, uint64_t name_high)
 {

@@ -113,6 +113,12 @@ static void code_of_32_bits(void)
     test_equal(call_from_32(RAX(PITH_CALLS)), PITH_E_CALL, "call-after-last-from-32-bit");
 }
 
+/* Whoever may manage nobody has no business with it. */
+static void without_right(void)
+{
+    test_ok(pith_part_watch(1).status == PITH_E_PERM && pith_meter_core(0, 0).status == PITH_E_PERM, "no-right");
+}
+
 int guest_main(const struct pith_start *start)
 {
     (void)start;
@@ -120,5 +126,6 @@ int guest_main(const struct pith_start *start)
     registers();
     the_other_instruction();
     code_of_32_bits();
+    without_right();
     return test_end();
 }

@@ -4,6 +4,7 @@
  * status 7; 2: fails at once.
  */
 #include "guests/lib/test.h"
+#include "hv/abi/trace.h"
 
 #define MS   UINT64_C(1000000)
 #define LIFE (50 * MS)
@@ -171,6 +172,77 @@ static void in_a_row(void)
     test_ok(bring(mate, PITH_PART_STOPPED), "stop-at-last");
 }
 
+static uint64_t meter(uint64_t partition, uint64_t item)
+{
+    return pith_meter(partition, PITH_ALL_VCPUS, item).rbx;
+}
+
+static void meters(void)
+{
+    uint64_t calls = meter(0, PITH_METER_EXITS + PITH_TRACE_HYPERCALL), idle = pith_meter_core(0, PITH_CORE_IDLE_NS).rbx, busy;
+    uint64_t starts = meter(mate, PITH_METER_STARTS), denied = meter(0, PITH_METER_DENIED), ran = meter(mate, PITH_METER_RUN_NS);
+    uint64_t nothing = meter(0, PITH_METER_NOTHING);
+
+    (void)pith_part_state(4);
+    (void)*(volatile uint64_t *)(uintptr_t)0xd0000000;
+    test_ok(meter(0, PITH_METER_EXITS + PITH_TRACE_HYPERCALL) - calls == 7, "meter-exits");
+    test_equal(meter(0, PITH_METER_DENIED) - denied, 1, "meter-denied");
+    test_equal(meter(0, PITH_METER_NOTHING) - nothing, 1, "meter-nothing");
+    test_equal(meter(mate, PITH_METER_RAM), 4 << 20, "meter-ram");
+    test_ok(meter(mate, PITH_METER_FRAMES_USED) < meter(mate, PITH_METER_FRAMES) && meter(mate, PITH_METER_FRAMES_USED) > 8,
+            "meter-frames");
+    test_ok(bring(mate, PITH_PART_STOPPED) && bring(mate, PITH_PART_RUNNING) && bring(mate, PITH_PART_STOPPED), "meter-a-life");
+    test_equal(meter(mate, PITH_METER_STARTS) - starts, 1, "meter-starts");
+    test_ok(meter(mate, PITH_METER_RUN_NS) > ran && meter(mate, PITH_METER_RUN_NS) < pith_now(), "meter-run-time");
+    busy = meter(0, PITH_METER_RUN_NS);
+    test_ok(pith_meter(0, 0, PITH_METER_RUN_NS).rbx >= busy && busy, "meter-vcpu");
+    test_ok(pith_meter_core(0, PITH_CORE_IDLE_NS).rbx >= idle && pith_meter_core(1, PITH_CORE_BUSY_NS).rbx, "meter-core");
+    test_equal(pith_meter_core(0, PITH_CORE_VCPUS).rbx + pith_meter_core(1, PITH_CORE_VCPUS).rbx, 4, "meter-core-vcpus");
+    test_ok(pith_meter(4, 0, 0).status == PITH_E_PERM && pith_meter(~0ull, 0, 0).status == PITH_E_PERM, "meter-not-mine");
+    test_ok(pith_meter(0, 1, 0).status == PITH_E_ARG && pith_meter(0, 0, PITH_METER_RAM).status == PITH_E_ARG &&
+                pith_meter(0, ~0ull, 7).status == PITH_E_ARG && pith_meter(0, 0, 255).status == PITH_E_ARG &&
+                pith_meter(0, 0, 256 + 20).status == PITH_E_ARG && pith_meter(0, 0, ~0ull).status == PITH_E_ARG,
+            "meter-bad");
+    test_ok(pith_meter_core(2, 0).status == PITH_E_ARG && pith_meter_core(~0ull, 0).status == PITH_E_ARG &&
+                pith_meter_core(0, 3).status == PITH_E_ARG,
+            "meter-core-bad");
+}
+
+static void watching(void)
+{
+    struct pith_result r;
+
+    test_ok(pith_part_watch(64).status == PITH_E_ARG && pith_part_watch(~0ull - 1).status == PITH_E_ARG, "watch-bad-event");
+    test_ok(bring(mate, PITH_PART_STOPPED), "watch-stopped");
+    (void)pith_event_bind(5, 0, 0);
+    test_ok(pith_part_watch(5).status == PITH_OK && ask(pith_part_start, mate) == PITH_OK, "watch");
+    r = pith_event_wait(1 << 5, pith_now() + 10 * PITH_NS_PER_S);
+    test_ok(r.rbx == 1 << 5 && state(mate) != PITH_PART_STOPPED, "watch-sees-start");
+    do
+        r = pith_event_wait(1 << 5, pith_now() + 10 * PITH_NS_PER_S);
+    while (r.rbx && state(mate) != PITH_PART_STOPPED);
+    test_equal(state(mate), PITH_PART_STOPPED, "watch-sees-end");
+    (void)pith_event_wait(1 << 5, 1);
+    test_ok(pith_part_watch(PITH_NO_EVENT).status == PITH_OK && bring(mate, PITH_PART_RUNNING), "watch-no-more");
+    test_equal(pith_event_wait(1 << 5, 1).rbx, 0, "watch-is-over");
+}
+
+static void reports(void)
+{
+    static char text[PITH_REPORT_MAX + 8];
+    uint64_t at = (uintptr_t)text;
+    struct pith_result r = pith_part_report(fails, at, PITH_REPORT_MAX);
+
+    test_ok(r.status == PITH_OK && r.rbx > 500 && text[r.rbx - 1] == '\n' && text[r.rbx] == 0, "report-length");
+    test_ok(memcmp(text, "vCPU 0 failed: triple fault\n", 28) == 0, "report-text");
+    memset(text, 'x', 8);
+    test_ok(pith_part_report(fails, at, 4).rbx == 4 && memcmp(text, "vCPUxxxx", 8) == 0, "report-beginning");
+    test_equal(pith_part_report(mate, at, PITH_REPORT_MAX).rbx, 0, "report-of-nothing");
+    test_ok(pith_part_report(4, at, 8).status == PITH_E_PERM, "report-not-mine");
+    test_ok(pith_part_report(fails, (4 << 20) - 4, 8).status == PITH_E_ARG && pith_part_report(fails, ~0ull - 3, 8).status == PITH_E_ARG,
+            "report-outside");
+}
+
 static int life_of_a_mate(void)
 {
     while (pith_wait(LIFE).rbx < LIFE)
@@ -192,5 +264,8 @@ int guest_main(const struct pith_start *start)
     standing_still();
     failure();
     in_a_row();
+    meters();
+    watching();
+    reports();
     return test_end();
 }
