@@ -46,8 +46,10 @@ static void arrive(unsigned who, uint64_t step)
     __atomic_store_n(&board[who], step, __ATOMIC_RELEASE);
 }
 
+/* With interrupts on: not every emulator makes a guest leave that has them off, and its core would hear nothing meanwhile. */
 static void await(unsigned who, uint64_t step)
 {
+    __asm__ volatile("sti");
     while (__atomic_load_n(&board[who], __ATOMIC_ACQUIRE) < step)
         (void)pith_yield();
 }
