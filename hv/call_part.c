@@ -55,6 +55,8 @@ REQUEST(stop, REQUEST_STOP)
 REQUEST(pause, REQUEST_PAUSE)
 REQUEST(resume, REQUEST_RESUME)
 REQUEST(restart, REQUEST_RESTART)
+REQUEST(create, REQUEST_CREATE)
+REQUEST(destroy, REQUEST_DESTROY)
 
 enum pith_status hc_part_watch(struct vcpu *v, struct x86_gprs *g)
 {

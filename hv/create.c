@@ -56,45 +56,84 @@ static struct partition *make_pool(const struct manifest *m, u32 index, struct f
     return p;
 }
 
-static enum pith_status map_extent(struct partition *p, gpa_t gpa, hpa_t hpa, u64 size)
-{
-    if (p->nr_ram == PARTITION_EXTENTS)
-        return PITH_E_MEM;
-    p->ram[p->nr_ram++] = (struct extent){ gpa, hpa, size };
-    return arch_vm_map(&p->vm, gpa, hpa, size, S2_RWX, S2_WB);
-}
-
 /* One gap-free run of guest-physical RAM, from as few pieces of the machine's memory as there are. */
-static enum pith_status give_ram(struct partition *p, gpa_t gpa, u64 size)
+static enum pith_status take_ram(struct partition *p, gpa_t gpa, u64 size)
 {
     while (size) {
         u64 got = size;
-        hpa_t hpa = ram_take(ALIGN_UP(size, MIB(2)), MIB(2), ~0ull);
-        enum pith_status st;
+        hpa_t hpa = p->nr_ram == PARTITION_EXTENTS ? 0 : ram_take(ALIGN_UP(size, MIB(2)), MIB(2), ~0ull);
 
-        if (!hpa) {
+        if (!hpa && p->nr_ram < PARTITION_EXTENTS) {
             hpa = ram_take_most(size, &got);
             got = MIN(got, size);
         }
         if (!hpa)
             return PITH_E_MEM;
-        st = map_extent(p, gpa, hpa, got);
-        if (st != PITH_OK)
-            return st;
+        p->ram[p->nr_ram++] = (struct extent){ gpa, hpa, got };
         gpa += got;
         size -= got;
     }
     return PITH_OK;
 }
 
-static enum pith_status make_ram(struct partition *p)
+void partition_give_ram(struct partition *p)
+{
+    for (u32 i = 0; i < p->nr_ram; i++)
+        ram_give(p->ram[i].hpa, ALIGN_UP(p->ram[i].size, MIB(2)));
+    p->nr_ram = 0;
+}
+
+enum pith_status partition_take_ram(struct partition *p)
 {
     u64 low = MIN(p->conf->memory, LOW_RAM_MAX);
-    enum pith_status st = give_ram(p, 0, low);
+    enum pith_status st = take_ram(p, 0, low);
 
-    if (st != PITH_OK || low == p->conf->memory)
-        return st;
-    return give_ram(p, GIB(4), p->conf->memory - low);
+    if (st == PITH_OK && low < p->conf->memory)
+        st = take_ram(p, GIB(4), p->conf->memory - low);
+    if (st != PITH_OK)
+        partition_give_ram(p);
+    return st;
+}
+
+enum pith_status partition_map_step(struct partition *p, bool map)
+{
+    u64 skip = p->load.scrubbed;
+
+    for (u32 i = 0; i < p->nr_ram; i++) {
+        const struct extent *e = &p->ram[i];
+        u64 n = skip < e->size ? MIN(MIB(2), e->size - skip) : 0;
+        enum pith_status st = PITH_OK;
+
+        if (!n) {
+            skip -= e->size;
+            continue;
+        }
+        if (map)
+            st = arch_vm_map(&p->vm, e->gpa + skip, e->hpa + skip, n, S2_RWX, S2_WB);
+        else
+            arch_vm_unmap(&p->vm, e->gpa + skip, n);
+        p->load.scrubbed += n;
+        return st == PITH_OK ? PITH_E_BUSY : st;
+    }
+    return PITH_OK;
+}
+
+static enum pith_status make_ram(struct partition *p)
+{
+    enum pith_status st = partition_take_ram(p);
+
+    for (u32 i = 0; st == PITH_OK && i < p->nr_ram; i++)
+        st = arch_vm_map(&p->vm, p->ram[i].gpa, p->ram[i].hpa, p->ram[i].size, S2_RWX, S2_WB);
+    return st;
+}
+
+/* Everything but its RAM is there from the start. */
+static void make_absent(struct partition *p)
+{
+    for (u32 i = 0; i < p->nr_ram; i++)
+        arch_vm_unmap(&p->vm, p->ram[i].gpa, p->ram[i].size);
+    partition_give_ram(p);
+    p->state = PARTITION_ABSENT;
 }
 
 static void host_cpuid(u32 leaf, u32 sub, struct cpuid_regs *r)
@@ -228,6 +267,8 @@ static enum pith_status create(const struct manifest *m, u32 index, struct frame
                   c->name);
         return PITH_E_ARG;
     }
+    if (c->flags & MANIFEST_ON_REQUEST)
+        make_absent(p);
     p->frames_given = p->frames.nr_total - p->frames.nr_free;
     partition_register(p, index);
     return PITH_OK;
@@ -268,6 +309,6 @@ enum pith_status partitions_create(const struct manifest *m, struct frame_pool *
 void partitions_begin(void)
 {
     for (u32 i = 0; i < nr_partitions; i++)
-        if (partition_start(partition_get(i)) != PITH_OK)
+        if (partition_get(i)->state != PARTITION_ABSENT && partition_start(partition_get(i)) != PITH_OK)
             panic("partition %s cannot be started", partition_get(i)->name);
 }

@@ -144,7 +144,7 @@ static void cmd_regs(struct partition *p)
 static void cmd_start(struct partition *p)
 {
     if (partition_start(p) != PITH_OK)
-        say("%s is not stopped - stop it first\n", p->name);
+        say("%s is not stopped - stop it first, or it is absent\n", p->name);
 }
 
 static void cmd_log(struct partition *p)
@@ -194,7 +194,7 @@ static void list_memory(void)
 
     list_pool("hypervisor", audit_host_pool(), 0);
     for (u32 i = 0; i < nr_partitions; i++)
-        list_pool(partition_get(i)->name, &partition_get(i)->frames, partition_get(i)->conf->memory);
+        list_pool(partition_get(i)->name, &partition_get(i)->frames, partition_get(i)->nr_ram ? partition_get(i)->conf->memory : 0);
     for (u32 i = 0; (c = channel_get(i)); i++)
         say("%-15s %8lu KiB RAM, channel\n", c->conf->name, c->conf->size >> 10);
     say("RAM: %lu KiB, of them %lu free\n", ram_total_bytes() >> 10, ram_free_bytes() >> 10);
@@ -217,7 +217,7 @@ static void cmd_mem(struct partition *p)
                 channel_rights(c, p) == S2_R ? ", read-only" : "");
     if (!devices_isolated(p))
         say("NOT ISOLATED: its devices could read and write all memory\n");
-    list_pool(p->name, &p->frames, p->conf->memory);
+    list_pool(p->name, &p->frames, p->nr_ram ? p->conf->memory : 0);
 }
 
 static void cmd_trace(struct partition *p)

@@ -12,6 +12,7 @@
 #include "hv/main.h"
 #include "hv/pages.h"
 #include "hv/power.h"
+#include "hv/ram.h"
 #include "hv/trace.h"
 
 #define RESTART_FIRST_MS 100ull
@@ -86,7 +87,8 @@ static bool state_change(struct partition *p, u32 from, u32 to)
 
 const char *partition_state_name(const struct partition *p)
 {
-    static const char *const names[] = { "stopped", "loading", "running", "paused", "stopping", "restarts" };
+    static const char *const names[] = { "stopped", "loading", "running", "paused", "stopping", "restarts",
+                                        "absent", "creating", "destroying" };
     static const char *const ends[] = { "stopped", "exited", "failed", "stopped", "rebooting" };
 
     return state_of(p) == PARTITION_STOPPED ? ends[p->end] : names[state_of(p)];
@@ -134,6 +136,8 @@ enum pith_status partition_stop(struct partition *p, enum partition_end why)
 
 enum pith_status partition_end(struct partition *p, bool again)
 {
+    if (state_of(p) >= PARTITION_ABSENT)
+        return PITH_E_STATE;
     if (state_of(p) != PARTITION_STOPPED) {
         p->wish = again ? WISH_START : WISH_STOP;
         if (partition_stop(p, END_STOPPED) != PITH_OK || state_of(p) != PARTITION_STOPPED)
@@ -174,6 +178,52 @@ static enum pith_status end_and_start(struct partition *p)
     return partition_end(p, true);
 }
 
+static enum pith_status create(struct partition *p)
+{
+    enum pith_status st = partition_take_ram(p);
+
+    if (st != PITH_OK) {
+        log_warn("%s: not enough free memory to make it: %lu MiB wanted, %lu MiB free", p->name, p->conf->memory >> 20,
+                 ram_free_bytes() >> 20);
+        return st;
+    }
+    p->load.scrubbed = 0;
+    p->end = END_NONE;
+    set_state(p, PARTITION_CREATING);
+    house_call(partitions_house);
+    return PITH_OK;
+}
+
+static enum pith_status destroy(struct partition *p)
+{
+    p->load.scrubbed = 0;
+    set_state(p, PARTITION_DESTROYING);
+    house_call(partitions_house);
+    return PITH_OK;
+}
+
+/* The next chunk of making or destroying one. Nobody uses its memory: its vCPUs have left, and look at the epoch when they return. */
+static void work_on(struct partition *p)
+{
+    bool creating = state_of(p) == PARTITION_CREATING;
+    enum pith_status st = partition_map_step(p, creating);
+
+    house_call(partitions_house);
+    if (st == PITH_E_BUSY)
+        return;
+    if (creating && st != PITH_OK) {
+        log_error("%s: no frames for the tables of its memory", p->name);
+        p->load.scrubbed = 0;
+        set_state(p, PARTITION_DESTROYING);
+        return;
+    }
+    if (!creating)
+        partition_give_ram(p);
+    p->frames_given = p->frames.nr_total - p->frames.nr_free;
+    log_info("%s: %s", p->name, creating ? "made" : "destroyed");
+    set_state(p, creating ? PARTITION_STOPPED : PARTITION_ABSENT);
+}
+
 /* What may be asked for in which states. */
 static const struct { enum pith_status (*fn)(struct partition *p); u32 states; } requests[] = {
     [REQUEST_START] = { partition_start, BIT(PARTITION_STOPPED) },
@@ -183,6 +233,8 @@ static const struct { enum pith_status (*fn)(struct partition *p); u32 states; }
     [REQUEST_RESUME] = { partition_resume, BIT(PARTITION_PAUSED) },
     [REQUEST_RESTART] = { end_and_start, BIT(PARTITION_STOPPED) | BIT(PARTITION_LOADING) | BIT(PARTITION_RUNNING) |
                                          BIT(PARTITION_PAUSED) | BIT(PARTITION_STOPPING) | BIT(PARTITION_DELAYED) },
+    [REQUEST_CREATE] = { create, BIT(PARTITION_ABSENT) },
+    [REQUEST_DESTROY] = { destroy, BIT(PARTITION_STOPPED) },
 };
 
 enum pith_status partition_request(struct partition *p, enum partition_request what)
@@ -190,6 +242,8 @@ enum pith_status partition_request(struct partition *p, enum partition_request w
     u32 none = REQUEST_NONE;
 
     if (!(requests[what].states & BIT(state_of(p))))
+        return PITH_E_STATE;
+    if (what == REQUEST_DESTROY && !(p->conf->flags & MANIFEST_ON_REQUEST))
         return PITH_E_STATE;
     if (!__atomic_compare_exchange_n(&p->request, &none, what, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return PITH_E_BUSY;
@@ -220,7 +274,7 @@ void partition_vcpu_left(struct partition *p)
 bool partitions_all_ended(void)
 {
     for (u32 i = 0; i < nr_partitions; i++)
-        if (state_of(partitions[i]) != PARTITION_STOPPED || partitions[i]->live)
+        if ((state_of(partitions[i]) != PARTITION_STOPPED && state_of(partitions[i]) != PARTITION_ABSENT) || partitions[i]->live)
             return false;
     return true;
 }
@@ -392,6 +446,9 @@ void partitions_house(void)
         if (state_of(p) == PARTITION_STOPPING && !__atomic_load_n(&p->live, __ATOMIC_ACQUIRE))
             finish(p);
     }
+    for (u32 i = 0; i < nr_partitions; i++)
+        if (state_of(partitions[i]) == PARTITION_CREATING || state_of(partitions[i]) == PARTITION_DESTROYING)
+            work_on(partitions[i]);
     for (u32 i = 0; i < nr_partitions; i++)
         if (state_of(partitions[i]) == PARTITION_LOADING) {
             load_some(partitions[i]); /* one chunk of one partition: core 0 has other things to do too */

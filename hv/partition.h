@@ -26,13 +26,17 @@ enum partition_state {
     PARTITION_PAUSED = PITH_PART_PAUSED,     /* as RUNNING; its vCPUs were asked to stand still */
     PARTITION_STOPPING = PITH_PART_STOPPING, /* its vCPUs were asked to leave */
     PARTITION_DELAYED = PITH_PART_RESTARTS,  /* ended; starts again when its back-off is over */
+    PARTITION_ABSENT = PITH_PART_ABSENT,     /* has no RAM */
+    PARTITION_CREATING = PITH_PART_CREATING, PARTITION_DESTROYING = PITH_PART_DESTROYING, /* has it, mapped in part */
 };
 enum partition_wish { WISH_NONE, WISH_STOP, WISH_START }; /* of a person, against what its policy says */
 enum partition_end {
     END_NONE = PITH_END_NONE, END_EXIT = PITH_END_EXIT, END_FAULT = PITH_END_FAULT, END_STOPPED = PITH_END_STOPPED,
     END_RESET = PITH_END_RESET /* the guest wants to start afresh */
 };
-enum partition_request { REQUEST_NONE, REQUEST_START, REQUEST_STOP, REQUEST_PAUSE, REQUEST_RESUME, REQUEST_RESTART };
+enum partition_request {
+    REQUEST_NONE, REQUEST_START, REQUEST_STOP, REQUEST_PAUSE, REQUEST_RESUME, REQUEST_RESTART, REQUEST_CREATE, REQUEST_DESTROY
+};
 
 enum right { RIGHT_MANAGE, RIGHT_SIGNAL, RIGHT_CALL, RIGHT_SHARE, RIGHTS }; /* hv/rights.h */
 
@@ -114,6 +118,11 @@ const char *partition_state_name(const struct partition *p);
  * had (memory, cores) is an error naming its line. All are STOPPED afterwards. */
 enum pith_status partitions_create(const struct manifest *m, struct frame_pool *host) MUST_CHECK;
 u64 partitions_frames(const struct manifest *m); /* that it will take out of the host pool */
+/* Core 0, of one that is made on request. All of its RAM, or none: PITH_E_MEM. What was taken is given back as it is: loading scrubs. */
+enum pith_status partition_take_ram(struct partition *p) MUST_CHECK;
+void partition_give_ram(struct partition *p);
+/* The next chunk of its RAM, behind p->load.scrubbed: PITH_E_BUSY while there is more. */
+enum pith_status partition_map_step(struct partition *p, bool map) MUST_CHECK;
 void partitions_begin(void);                     /* starts all of them, once the cores run */
 
 /* Core 0. PITH_E_STATE when it is not stopped. It runs some house calls later. */

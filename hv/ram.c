@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Free memory as a sorted array of extents; given out at boot, by core 0, and never taken back. */
+/* Free memory as a sorted array of extents; given out and taken back by core 0. */
 #include "hv/ram.h"
 
 #include "hv/lib/log.h"
@@ -116,6 +116,28 @@ hpa_t ram_take_most(u64 size, u64 *got)
         cut(best, base, *got);
     }
     return base;
+}
+
+void ram_give(hpa_t base, u64 size)
+{
+    u32 i = 0;
+
+    while (i < nr_extents && extents[i].base < base)
+        i++;
+    free_bytes += size;
+    if (i && extents[i - 1].base + extents[i - 1].size == base) {
+        extents[--i].size += size;
+    } else if (nr_extents < RAM_EXTENTS) {
+        insert_at(i, base, size);
+    } else {
+        free_bytes -= size; /* as in cut() */
+        total_bytes -= size;
+        return;
+    }
+    if (i + 1 < nr_extents && extents[i].base + extents[i].size == extents[i + 1].base) {
+        extents[i].size += extents[i + 1].size;
+        remove_at(i + 1);
+    }
 }
 
 u64 ram_free_bytes(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who owns which RAM: the machine's free memory as extents, given out to partitions for good. */
+/* Who owns which RAM: the machine's free memory as extents, given out to partitions. Core 0. */
 #pragma once
 
 #include "hv/abi/handoff.h"
@@ -11,6 +11,7 @@ void ram_init(const struct handoff *h);
 hpa_t ram_take(u64 size, u64 align, hpa_t limit) MUST_CHECK;
 /* The largest block of at most @size bytes, in 2 MiB pieces; *got is its size (0: nothing left). */
 hpa_t ram_take_most(u64 size, u64 *got) MUST_CHECK;
+void ram_give(hpa_t base, u64 size); /* what was taken comes back, in whatever pieces */
 u64 ram_free_bytes(void);
 u64 ram_total_bytes(void);
 u64 ram_count(void); /* free bytes once more, extent by extent: for audits */

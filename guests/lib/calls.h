@@ -159,6 +159,18 @@ static inline struct pith_result pith_part_restart(uint64_t partition)
     return pith_hypercall(PITH_CALL_BASE + 24, partition, 0, 0, 0, 0);
 }
 
+/* RBX partition (partition) */
+static inline struct pith_result pith_part_create(uint64_t partition)
+{
+    return pith_hypercall(PITH_CALL_BASE + 25, partition, 0, 0, 0, 0);
+}
+
+/* RBX partition (partition) */
+static inline struct pith_result pith_part_destroy(uint64_t partition)
+{
+    return pith_hypercall(PITH_CALL_BASE + 26, partition, 0, 0, 0, 0);
+}
+
 /* RBX event (number) */
 static inline struct pith_result pith_part_watch(uint64_t event)
 {

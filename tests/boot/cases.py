@@ -139,9 +139,9 @@ memory = 4M
 for number, name in enumerate([*PEERS, 'fault']):
     PEERS_CONFIG = PEERS_CONFIG.replace(f'@{name}@', str(number + 1))
 # Who manages, and whom: tests/guest/control.c
-CONTROL = {'control': 'may-manage = mate, fails', 'mate': 'cmdline = role=1', 'fails': 'restart = on-failure\ncmdline = role=2'}
+CONTROL = {'control': 'may-manage = mate, fails, late', 'mate': 'cmdline = role=1', 'fails': 'restart = on-failure\ncmdline = role=2'}
 CONTROL_CONFIG = '[pith]\npoweroff = when-done\n' + ''.join(
-    f'[partition {name}]\nimage = control.elf\nmemory = 4M\n{line}\n' for name, line in {**CONTROL, 'stranger': 'cmdline = role=1'}.items())
+    f'[partition {name}]\nimage = control.elf\nmemory = 4M\n{line}\n' for name, line in {**CONTROL, 'stranger': 'cmdline = role=1', 'late': 'create = on-request\ncmdline = role=1'}.items())
 SPIN = CLOCK.replace('memory = 8M\n', 'memory = 8M\ncores = 0\n') + """
 [partition spin]
 image = spin.elf

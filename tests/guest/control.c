@@ -11,8 +11,10 @@
 
 typedef struct pith_result request_fn(uint64_t partition);
 
-static request_fn *const requests[] = { pith_part_start, pith_part_stop, pith_part_pause, pith_part_resume, pith_part_restart };
-static uint64_t mate, fails;
+static request_fn *const requests[] = {
+    pith_part_start, pith_part_stop, pith_part_pause, pith_part_resume, pith_part_restart, pith_part_create, pith_part_destroy,
+};
+static uint64_t mate, fails, late;
 
 static struct pith_result find(const char *name)
 {
@@ -82,15 +84,18 @@ static void finding(const struct pith_start *start)
     test_ok(find("stranger").status == PITH_E_PERM && find("nobody").status == PITH_E_PERM && find("").status == PITH_E_PERM &&
                 pith_part_find(~0ull, ~0ull).status == PITH_E_PERM,
             "find-out-of-reach");
-    test_equal(pith_part_next(0).rbx, mate < fails ? mate : fails, "next-first");
-    test_equal(pith_part_next(mate < fails ? mate : fails).rbx, mate < fails ? fails : mate, "next-second");
-    test_equal(pith_part_next(fails).rbx, mate < fails ? 0 : mate, "next-last");
+    late = find("late").rbx;
+    test_ok(mate == 2 && fails == 3 && late == 5, "find-in-order"); /* of tests/boot/cases.py */
+    test_equal(pith_part_next(0).rbx, mate, "next-first");
+    test_equal(pith_part_next(mate).rbx, fails, "next-second");
+    test_equal(pith_part_next(fails).rbx, late, "next-third");
+    test_equal(pith_part_next(late).rbx, 0, "next-last");
     test_ok(pith_part_next(17).rbx == 0 && pith_part_next(~0ull).rbx == 0, "next-behind-all");
 }
 
 static void out_of_reach(void)
 {
-    uint64_t others[] = { 4 /* stranger */, 5, 17, 64, 65, ~0ull };
+    uint64_t others[] = { 4 /* stranger */, 6, 17, 64, 65, ~0ull };
     bool all = true;
 
     for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -197,7 +202,7 @@ static void meters(void)
     busy = meter(0, PITH_METER_RUN_NS);
     test_ok(pith_meter(0, 0, PITH_METER_RUN_NS).rbx >= busy && busy, "meter-vcpu");
     test_ok(pith_meter_core(0, PITH_CORE_IDLE_NS).rbx >= idle && pith_meter_core(1, PITH_CORE_BUSY_NS).rbx, "meter-core");
-    test_equal(pith_meter_core(0, PITH_CORE_VCPUS).rbx + pith_meter_core(1, PITH_CORE_VCPUS).rbx, 4, "meter-core-vcpus");
+    test_equal(pith_meter_core(0, PITH_CORE_VCPUS).rbx + pith_meter_core(1, PITH_CORE_VCPUS).rbx, 5, "meter-core-vcpus");
     test_ok(pith_meter(4, 0, 0).status == PITH_E_PERM && pith_meter(~0ull, 0, 0).status == PITH_E_PERM, "meter-not-mine");
     test_ok(pith_meter(0, 1, 0).status == PITH_E_ARG && pith_meter(0, 0, PITH_METER_RAM).status == PITH_E_ARG &&
                 pith_meter(0, ~0ull, 7).status == PITH_E_ARG && pith_meter(0, 0, 255).status == PITH_E_ARG &&
@@ -243,6 +248,44 @@ static void reports(void)
             "report-outside");
 }
 
+/* Until the second comes before the first was done. */
+static bool busy_late(request_fn *what, request_fn *back, uint64_t from, uint64_t to)
+{
+    bool busy = false;
+
+    for (unsigned i = 0; i < 200 && !busy && reaches(late, from); i++) {
+        busy = ask(what, late) == PITH_OK && what(late).status == PITH_E_BUSY;
+        if (!reaches(late, to) || (!busy && ask(back, late) != PITH_OK))
+            return false;
+    }
+    return busy;
+}
+
+static void making(void)
+{
+    uint64_t lives = 0;
+
+    test_equal(state(late), PITH_PART_ABSENT, "absent");
+    test_equal(meter(late, PITH_METER_RAM), 0, "absent-has-no-memory");
+    test_ok(ask(pith_part_start, late) == PITH_E_STATE && ask(pith_part_stop, late) == PITH_E_STATE, "start-absent");
+    test_equal((uint64_t)ask(pith_part_restart, late), PITH_E_STATE, "restart-absent");
+    test_ok(ask(pith_part_destroy, late) == PITH_E_STATE && ask(pith_part_destroy, mate) == PITH_E_STATE, "destroy-in-wrong-state");
+    for (unsigned i = 0; i < 20; i++) {
+        if (ask(pith_part_create, late) != PITH_OK || !reaches(late, PITH_PART_STOPPED) || meter(late, PITH_METER_RAM) != 4 << 20)
+            break;
+        if (i == 0)
+            test_equal((uint64_t)ask(pith_part_create, late), PITH_E_STATE, "create-in-wrong-state");
+        if (ask(pith_part_start, late) != PITH_OK || !reaches(late, PITH_PART_RUNNING) || !reaches(late, PITH_PART_STOPPED))
+            break;
+        lives += pith_part_state(late).rcx == 7;
+        if (ask(pith_part_destroy, late) != PITH_OK || !reaches(late, PITH_PART_ABSENT))
+            break;
+    }
+    test_equal(lives, 20, "made, lived and destroyed");
+    test_ok(busy_late(pith_part_create, pith_part_destroy, PITH_PART_ABSENT, PITH_PART_STOPPED), "create-while-busy");
+    test_ok(busy_late(pith_part_destroy, pith_part_create, PITH_PART_STOPPED, PITH_PART_ABSENT), "destroy-while-busy");
+}
+
 static int life_of_a_mate(void)
 {
     while (pith_wait(LIFE).rbx < LIFE)
@@ -267,5 +310,6 @@ int guest_main(const struct pith_start *start)
     meters();
     watching();
     reports();
+    making();
     return test_end();
 }

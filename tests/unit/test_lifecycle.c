@@ -119,7 +119,7 @@ static bool interrupted(u32 a)
 
 static bool stopped(void)
 {
-    return parts[0].state == PARTITION_STOPPED && !parts[0].live;
+    return (parts[0].state == PARTITION_STOPPED || parts[0].state == PARTITION_ABSENT) && !parts[0].live;
 }
 
 static bool restarts(void)
@@ -143,7 +143,7 @@ static bool goes_on(void)
 
 static bool settled(void)
 {
-    return parts[0].state == PARTITION_RUNNING || parts[0].state == PARTITION_STOPPED;
+    return parts[0].state == PARTITION_RUNNING || parts[0].state == PARTITION_STOPPED || parts[0].state == PARTITION_ABSENT;
 }
 
 static bool can_go(u32 a)
@@ -675,6 +675,8 @@ static enum partition_request request_of(char c)
     case 'S': return REQUEST_STOP;
     case 'P': return REQUEST_PAUSE;
     case 'U': return REQUEST_RESUME;
+    case 'C': return REQUEST_CREATE;
+    case 'D': return REQUEST_DESTROY;
     default: return REQUEST_RESTART;
     }
 }
@@ -727,6 +729,16 @@ u64 vmsr_store_reset(u32 i) { (void)i; return 0; }
 void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; point(); }
 void console_end(struct console_source *s) { (void)s; point(); }
 const char *audit_check(void) { return NULL; }
+u64 ram_free_bytes(void) { return 0; }
+enum pith_status partition_take_ram(struct partition *p) { p->nr_ram = 2; return PITH_OK; }
+void partition_give_ram(struct partition *p) { p->nr_ram = 0; }
+enum pith_status partition_map_step(struct partition *p, bool map)
+{
+    (void)map;
+    if (p->live)
+        done("memory moves while a vCPU has it");
+    return p->load.scrubbed++ < 2 ? PITH_E_BUSY : PITH_OK;
+}
 bool power_off_wanted(void) { return false; }
 void power_off(void) { done("power off"); abort(); }
 void main_first_start(const struct partition *p) { (void)p; }
@@ -830,6 +842,7 @@ static void set_up_partition(struct partition *p, const char *name, u32 n, struc
     static const struct load_plan plan;
 
     confs[p - parts].restart = scene.restart;
+    confs[p - parts].flags = MANIFEST_ON_REQUEST;
     *p = (struct partition){ .conf = &confs[p - parts], .plan = &plan, .name = name, .nr_vcpus = n };
     p->restart.deadline = TIMER_NEVER;
     p->may[RIGHT_CALL] = 3;
@@ -985,6 +998,7 @@ static void close_calls(void **state)
         { "pukpkr", TICKS, 0 }, { "pupukr", ALARMS, 0 },
         { "pupsrpur", CALLS, 0 }, { "pupsrpur", SERVES, 0 }, { "rpuspu", SHARES, 0 }, { "kkk", SHARES, 0 }, { "pupur", EVENTS, 0 },
         { "PUPU", EXITS, 0 }, { "SBSB", SPINS, 0 }, { "RPUR", HALTS, 2 }, { "PUrSb", TICKS, 0 }, { "sBRS", FAILS, 2 },
+        { "SDCBSDC", SPINS, 0 }, { "DCBs", EXITS, 0 },
     };
 
     (void)state;
