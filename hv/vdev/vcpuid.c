@@ -229,11 +229,9 @@ void vcpuid(const struct vcpuid_env *env, u32 leaf, u32 sub, struct cpuid_regs *
 /* Leaf 1 shows a bit of CR4, leaf 0DH follows XCR0: the guest changes these. */
 void vcpuid_ask(const struct vcpuid_env *env, struct vcpuid_cache *cache, u32 leaf, u32 sub, struct cpuid_regs *out)
 {
-    u32 at = leaf % VCPUID_CACHED;
-
+    sub = leaf > VCPUID_LAST_SUB ? 0 : sub;
     vcpuid(env, leaf, sub, out);
     if (leaf == 0x1 || leaf == 0xd)
         return;
-    cache->entries[at].key = ~((u64)sub << 32 | leaf);
-    cache->entries[at].regs = *out;
+    cache->entries[vcpuid_slot(leaf, sub)] = (struct vcpuid_entry){ .key = vcpuid_key(leaf, sub), .regs = *out };
 }

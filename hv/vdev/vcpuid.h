@@ -22,17 +22,30 @@ void vcpuid(const struct vcpuid_env *env, u32 leaf, u32 sub, struct cpuid_regs *
 
 /*
  * Answers that never change, remembered: the policy table is some way to walk, and the host's CPUID an exit where the
- * hypervisor itself is a guest. A key of zero stands for leaf ffffffff, which reads as zero as an empty entry says.
+ * hypervisor itself is a guest. A key of zero is no leaf's.
  */
-#define VCPUID_CACHED 8u
-struct vcpuid_cache { struct { u64 key; struct cpuid_regs regs; } entries[VCPUID_CACHED]; };
+#define VCPUID_CACHED   32u
+#define VCPUID_LAST_SUB 0xdu /* in the leaves after it, ECX is whatever the program had there */
+struct vcpuid_cache { struct vcpuid_entry { u64 key; struct cpuid_regs regs; } entries[VCPUID_CACHED]; };
+
+/* Basic leaves have the lower half, extended ones the upper: a program asks for 0 and 80000000 by turns. */
+static inline u32 vcpuid_slot(u32 leaf, u32 sub)
+{
+    return (leaf ^ leaf >> 27 ^ sub << 3) % VCPUID_CACHED;
+}
+static inline u64 vcpuid_key(u32 leaf, u32 sub)
+{
+    return ~((u64)sub << 32 | leaf);
+}
 
 /* As vcpuid(), and remembers. */
 void vcpuid_ask(const struct vcpuid_env *env, struct vcpuid_cache *cache, u32 leaf, u32 sub, struct cpuid_regs *out);
 /* What is remembered of it, or NULL. */
 static inline const struct cpuid_regs *vcpuid_recall(const struct vcpuid_cache *cache, u32 leaf, u32 sub)
 {
-    u32 at = leaf % VCPUID_CACHED;
+    const struct vcpuid_entry *e;
 
-    return cache->entries[at].key == ~((u64)sub << 32 | leaf) ? &cache->entries[at].regs : NULL;
+    sub = leaf > VCPUID_LAST_SUB ? 0 : sub;
+    e = &cache->entries[vcpuid_slot(leaf, sub)];
+    return e->key == vcpuid_key(leaf, sub) ? &e->regs : NULL;
 }

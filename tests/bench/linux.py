@@ -15,7 +15,7 @@ TIMEOUT = 900
 # local APIC, I/O APIC, UART, RTC and nothing else; of the processor's features those that Pith shows too
 BARE = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
         '-machine', 'microvm,pit=off,pic=off,rtc=on,isa-serial=on,auto-kernel-cmdline=off',
-        '-cpu', 'max,-svm,-la57,-pku,-mpx,-monitor', '-m', f'{MEMORY}M', '-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off',
+        '-cpu', 'max,-svm,-la57,-pku,-mpx,-monitor,xlevel=0x80000008', '-m', f'{MEMORY}M', '-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off',
         '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-initrd', INITRD, '-append', CMDLINE]
 # What Linux waits on the bare machine to measure a local APIC timer without deadline mode (calibrate_APIC_clock(): a tenth of a
 # second): a guest does not wait, and would pass for faster than the machine.

@@ -341,24 +341,46 @@ static void test_cache(void **state)
 
             vcpuid_ask(&env, &cache, leaves[i], sub, &first);
             again = vcpuid_recall(&cache, leaves[i], sub);
-            ask(leaves[i], sub);
+            ask(leaves[i], leaves[i] > 0xd ? 0 : sub);
             assert_memory_equal(&first, &r, sizeof(r));
             if (leaves[i] == 1 || leaves[i] == 0xd)
                 assert_null(again);
             else
                 assert_memory_equal(again, &r, sizeof(r));
-            assert_null(vcpuid_recall(&cache, leaves[i], sub + 1));
+            if (leaves[i] <= 0xd)
+                assert_null(vcpuid_recall(&cache, leaves[i], sub + 1));
+            else
+                assert_ptr_equal(vcpuid_recall(&cache, leaves[i], 0x5678 + sub), again); /* no matter what ECX is */
         }
-    memset(&cache, 0, sizeof(cache)); /* what an empty entry says of the last leaf is true */
-    ask(~0u, ~0u);
-    assert_memory_equal(vcpuid_recall(&cache, ~0u, ~0u), &r, sizeof(r));
+    memset(&cache, 0, sizeof(cache));
+    assert_null(vcpuid_recall(&cache, ~0u, ~0u));
+    assert_null(vcpuid_recall(&cache, ~0u, 0));
+}
+
+/* What a C library asks for at the start of each program does not push one another out. */
+static void test_cache_of_a_program(void **state)
+{
+    static const struct { u32 leaf, sub; } asked[] = {
+        { 0, 0 }, { 7, 0 }, { 7, 1 }, { 4, 0 }, { 4, 1 }, { 4, 2 }, { 4, 3 }, { 0x80000000, 9 }, { 0x80000001, 9 },
+        { 0x80000005, 9 }, { 0x80000006, 9 }, { 0x80000007, 9 }, { 0x80000008, 9 }, { 0xb, 0 }, { 0xb, 1 },
+    };
+    static struct vcpuid_cache cache;
+    struct cpuid_regs first;
+
+    (void)state;
+    env.host = host_some;
+    memset(&cache, 0, sizeof(cache));
+    for (size_t i = 0; i < ARRAY_SIZE(asked); i++)
+        vcpuid_ask(&env, &cache, asked[i].leaf, asked[i].sub, &first);
+    for (size_t i = 0; i < ARRAY_SIZE(asked); i++)
+        assert_non_null(vcpuid_recall(&cache, asked[i].leaf, asked[i].sub));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(known_leaves_only), T(hidden_from_a_host_of_ones), T(offered_where_the_host_has_it),
-        T(host_of_zeros), T(identity), T(one_core), T(switches), T(xsave), T(cache),
+        T(host_of_zeros), T(identity), T(one_core), T(switches), T(xsave), T(cache), T(cache_of_a_program),
         T(leaves_above_the_hosts_highest), T(hypervisor_leaves),
         T(xsave_legacy_only), T(highest_leaves), T(address_sizes),
     };
