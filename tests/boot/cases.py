@@ -406,6 +406,9 @@ def refused(name, config, line, words):
 EXAMPLES = {
     'ipc': [r'^\[ping\] 1000 calls, the fastest took [0-9]+ ticks; the server counts 1000$', r'^\[pong\] answered 1000 calls$'],
     'ring': [r'^\[producer\] 100000 messages, ', r'^\[consumer\] 100000 messages, their sum is right; '],
+    'supervisor': [r'^\[worker\] job 3 of 3$', r'^\[supervisor\] the worker has failed 3 of 3 times$',
+                   r'^\[supervisor\] because of: vCPU 0 failed: triple fault$', r'^\[pith\] supervisor: exited with status 0$'],
+    'top': [r'^\[top\] --- 5 s$', r'^\[top\]  0    running +[0-9]+\.[0-9] % +[0-9]+ exits +4 MiB$', r'^\[ping\] 20000 calls, '],
 }
 
 
