@@ -166,7 +166,7 @@ static void hand_on(struct vcpu *v, struct vcpu *other)
     if (other->state != VCPU_BLOCKED || other->paused)
         return;
     if (v->arch.wait == WAIT_CALL)
-        sched_handoff(v->home, other);
+        sched_lend(v->home, other);
     else
         sched_ready(v->home, other);
 }

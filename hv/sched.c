@@ -2,8 +2,6 @@
 /* Round robin over the vCPUs whose home is this core. */
 #include "hv/sched.h"
 
-#include "hv/vcpu.h"
-
 /* Timers fire on their own core. */
 static void slice_alarm(struct timer *t)
 {
@@ -77,12 +75,7 @@ void sched_ready(struct cpu *cpu, struct vcpu *v)
 
 void sched_handoff(struct cpu *cpu, struct vcpu *v)
 {
-    if (cpu->handoff) {
-        sched_ready(cpu, v);
-        return;
-    }
-    cpu->handoff = v;
-    v->state = VCPU_READY;
+    sched_lend(cpu, v);
     cpu->resched = cpu->current->arch.look = true;
 }
 

@@ -2,7 +2,7 @@
 /* Who runs next on a core: round robin, 10 ms slices while somebody waits. Every function runs on the core it is about. */
 #pragma once
 
-#include "hv/cpu.h"
+#include "hv/vcpu.h"
 
 #define SLICE_MS 10u
 
@@ -14,6 +14,16 @@ void sched_ready(struct cpu *cpu, struct vcpu *v);   /* to the end of the queue 
  * than by one slice.
  */
 void sched_handoff(struct cpu *cpu, struct vcpu *v);
+/* The same of one that waits in its call now: it comes out anyway. */
+static inline void sched_lend(struct cpu *cpu, struct vcpu *v)
+{
+    if (cpu->handoff) {
+        sched_ready(cpu, v);
+        return;
+    }
+    cpu->handoff = v;
+    v->state = VCPU_READY;
+}
 /* The current vCPU gives way, and is READY. */
 void sched_give_way(struct cpu *cpu, struct vcpu *v);
 /* The current vCPU is BLOCKED, or READY when there was something for it meanwhile. */

@@ -369,8 +369,8 @@ static void deliver(struct vcpu *v)
 
 bool vcpu_interrupted(const struct vcpu *v)
 {
-    return vlapic_any_irr(&v->lapic) || v->nmi_pending || isa_wants(v, &v->part->isa) ||
-           v->arch.interrupted.valid; /* on its way in already: not in IRR any more */
+    /* the last one: on its way in already, not in IRR any more */
+    return vlapic_any_irr(&v->lapic) || v->nmi_pending || v->arch.interrupted.valid || isa_wants(v, &v->part->isa);
 }
 
 void vcpu_set_deadline(struct vcpu *v, u64 deadline)
@@ -428,7 +428,7 @@ static __attribute__((noinline)) enum vcpu_leave attend(struct vcpu *v, struct c
     if (v->arch.wait == WAIT_CALL && !v->paused)
         check_wait_call(v);
     why = v->arch.wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
-    if (why == LEAVE_BLOCK || cpu->resched || !v->trace == v->part->traced)
+    if (why == LEAVE_BLOCK || cpu->resched || cpu->handoff || !v->trace == v->part->traced)
         return why;
     if (v->trace && v->arch.interrupted.valid)
         trace_inject(v);
@@ -442,20 +442,13 @@ static bool wanted(const struct vcpu *v, const struct cpu *cpu)
     return __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || cpu->attention || v->arch.come_out || v->arch.interrupted.valid;
 }
 
-/* One that hands its slice on in a call that waits has found there that it must: nothing but the switch is left to do. */
-static inline bool lends(const struct vcpu *v, const struct cpu *cpu)
-{
-    return cpu->handoff && v->arch.wait == WAIT_CALL && !v->arch.irq_dirty && !v->arch.interrupted.valid && !cpu->attention &&
-           !__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE);
-}
-
 /* Before an entry: LEAVE_NOT, or why not. */
 static inline enum vcpu_leave look(struct vcpu *v, struct cpu *cpu)
 {
     /* SEQ_CST: before pending is read, vcpu_post(); after cpu->current was set and before the epoch is read, partition_flush() */
     (void)__atomic_exchange_n(&v->arch.look, false, __ATOMIC_SEQ_CST);
     if (wanted(v, cpu))
-        return lends(v, cpu) ? LEAVE_BLOCK : attend(v, cpu);
+        return attend(v, cpu);
     return cpu->resched ? LEAVE_YIELD : LEAVE_NOT;
 }
 
@@ -483,10 +476,8 @@ static inline bool switch_from(struct vcpu *v, struct cpu *cpu, enum vcpu_leave 
  * Two that talk to each other switch here, inside of arch_vcpu_run(), as long as nothing but calls comes between. NULL: cpu->left says
  * why the current one leaves.
  */
-static struct arch_vcpu *turn(struct arch_vcpu *arch)
+static __attribute__((noinline)) struct arch_vcpu *take_turns(struct vcpu *v, struct cpu *cpu)
 {
-    struct vcpu *v = vcpu_of(arch);
-    struct cpu *cpu = v->home;
     enum vcpu_leave why;
 
     while ((why = look(v, cpu)) != LEAVE_NOT) {
@@ -502,6 +493,43 @@ static struct arch_vcpu *turn(struct arch_vcpu *arch)
         v = cpu->current;
     }
     return &v->arch;
+}
+
+/*
+ * From one that waits in a call to the one that it hands its slice to, where neither has anything else to do: all that is between an
+ * exit and an entry otherwise. While somebody is ready, a slice runs, or cpu->resched is set. One that is paused has irq_dirty set.
+ * Where it is not that simple, nothing has happened yet.
+ */
+static __attribute__((noinline)) struct arch_vcpu *hand_over(struct vcpu *v, struct cpu *cpu, struct vcpu *to)
+{
+    u64 now = arch_tsc();
+
+    if (to->arch.come_out || to->arch.interrupted.valid || cpu->resched || cpu->attention || cpu->house ||
+        cpu->trace || __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) || timers_due(&cpu->timers, now) ||
+        __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || __atomic_load_n(&to->inbox.pending, __ATOMIC_ACQUIRE))
+        return take_turns(v, cpu);
+    cpu->now = now;
+    run_ends(v, cpu);
+    v->state = VCPU_BLOCKED;
+    to->state = VCPU_RUNNING;
+    to->run_since = now;
+    cpu->handoff = NULL;
+    /*
+     * SEQ_CST: to partition_flush(), what was done for the one before is done, and the epoch is read afterwards. Who posts to one of
+     * the two from now on rings, and finds v->arch.look as it left it.
+     */
+    (void)__atomic_exchange_n(&cpu->current, to, __ATOMIC_SEQ_CST);
+    arch_vcpu_load(&to->arch, &cpu->arch);
+    return &to->arch;
+}
+
+static struct arch_vcpu *turn(struct arch_vcpu *arch)
+{
+    struct vcpu *v = vcpu_of(arch);
+    struct cpu *cpu = v->home;
+    struct vcpu *to = cpu->handoff;
+
+    return to && v->arch.come_out == WAIT_CALL ? hand_over(v, cpu, to) : take_turns(v, cpu);
 }
 
 static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
