@@ -56,6 +56,6 @@ bool smp_start(uint32_t apic_id, void (*fn)(void), void *stack)
     smp_icr(apic_id, SMP_SIPI);
     smp_icr(apic_id, SMP_SIPI);
     while (!entered && pith_now() < end)
-        __asm__ volatile("pause");
+        (void)pith_wait(pith_now() + 100000); /* it may need the very core that waits here */
     return entered;
 }
