@@ -584,7 +584,7 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
     v = vcpu_of(cpu->arch.loaded);
     cpu->now = arch_tsc();
     if (v->trace)
-        trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave, cpu->now - v->run_since);
+        trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave - LEAVE_YIELD, cpu->now - v->run_since);
     run_ends(v, cpu);
     if (leave == LEAVE_STOP)
         has_stopped(v, cpu);
