@@ -265,7 +265,14 @@ static bool registers(void)
     return true;
 }
 
-/* WAIT returns at once: an interrupt is pending, and IF is clear. EXIT would be true to its word. */
+/* These would be true to their word. */
+static bool ends_me(uint64_t nr, uint64_t partition_or_vcpu)
+{
+    return !partition_or_vcpu && (nr == PITH_CALL_VCPU_STOP || nr == PITH_CALL_PART_STOP || nr == PITH_CALL_PART_PAUSE ||
+                                  nr == PITH_CALL_PART_RESTART);
+}
+
+/* WAIT and its like return at once: an interrupt is pending, and IF is clear. */
 static bool calls(void)
 {
     static const uint64_t edges[] = {
@@ -279,6 +286,8 @@ static bool calls(void)
         if (nr == PITH_CALL_EXIT)
             continue;
         for (unsigned i = 0; i < COUNT(edges); i++) {
+            if (ends_me(nr, edges[i]))
+                continue;
             (void)pith_hypercall(RAX(nr), edges[i], 0, 0, 0, 0);
             for (unsigned j = 0; j < COUNT(edges); j++)
                 (void)pith_hypercall(RAX(nr), edges[i], edges[j], 0, 0, 0);
