@@ -40,6 +40,7 @@ static struct cpu *here; /* the core that runs now */
 #include "hv/isa.c"
 #include "hv/vcpu.c"
 #include "hv/partition.c"
+#include "hv/partition_io.c"
 #define state_of ipc_state_of
 #include "hv/call_ipc.c"
 #undef state_of
