@@ -39,6 +39,7 @@ static struct cpu *here; /* the core that runs now */
 #include "hv/sched.c"
 #include "hv/isa.c"
 #include "hv/vcpu.c"
+#include "hv/vcpu_boot.c"
 #include "hv/partition.c"
 #include "hv/partition_io.c"
 #define state_of ipc_state_of

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
- * LINK: hv/vcpu.c hv/isa.c hv/trace_none.c hv/sched.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vpic.c hv/vdev/vpit.c
+ * LINK: hv/vcpu.c hv/vcpu_boot.c hv/isa.c hv/trace_none.c hv/sched.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vpic.c
+ * LINK: hv/vdev/vpit.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
