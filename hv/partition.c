@@ -6,7 +6,6 @@
 #include "hv/devices.h"
 #include "hv/event.h"
 #include "hv/lib/log.h"
-#include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/load.h"
 #include "hv/main.h"
@@ -94,18 +93,23 @@ const char *partition_state_name(const struct partition *p)
     return state_of(p) == PARTITION_STOPPED ? ends[p->end] : names[state_of(p)];
 }
 
-enum pith_status partition_start(struct partition *p)
+/* Core 0, and only from @state: who starts again is never seen STOPPED in between. */
+static bool load_from(struct partition *p, enum partition_state state)
 {
-    if (state_of(p) != PARTITION_STOPPED || p->live || power_off_wanted())
-        return PITH_E_STATE;
-
+    if (p->live || power_off_wanted() || !state_change(p, state, PARTITION_LOADING))
+        return false;
     memset(&p->load, 0, sizeof(p->load));
     p->exit_status = 0;
     p->end = END_NONE;
     p->wish = WISH_NONE;
-    set_state(p, PARTITION_LOADING);
+    changed(p);
     house_call(partitions_house);
-    return PITH_OK;
+    return true;
+}
+
+enum pith_status partition_start(struct partition *p)
+{
+    return load_from(p, PARTITION_STOPPED) ? PITH_OK : PITH_E_STATE;
 }
 
 static void post_all(struct partition *p, u64 what)
@@ -138,6 +142,8 @@ enum pith_status partition_end(struct partition *p, bool again)
 {
     if (state_of(p) >= PARTITION_ABSENT)
         return PITH_E_STATE;
+    if (again && (load_from(p, PARTITION_LOADING) || load_from(p, PARTITION_DELAYED)))
+        return PITH_OK;
     if (state_of(p) != PARTITION_STOPPED) {
         p->wish = again ? WISH_START : WISH_STOP;
         if (partition_stop(p, END_STOPPED) != PITH_OK || state_of(p) != PARTITION_STOPPED)
@@ -391,8 +397,7 @@ static void restart_due(struct timer *t)
 {
     struct partition *p = (struct partition *)((u8 *)t - offsetof(struct partition, restart));
 
-    if (state_change(p, PARTITION_DELAYED, PARTITION_STOPPED) && partition_start(p) != PITH_OK)
-        panic("%s: stopped, and cannot be started", p->name);
+    (void)load_from(p, PARTITION_DELAYED); /* else it was stopped meanwhile */
 }
 
 /* At once after a minute of life, else after a pause that doubles: one that fails at every start costs the others little. */

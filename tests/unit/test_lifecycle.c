@@ -77,7 +77,7 @@ static u64 now;
 static const char *wrong;
 static struct scene scene;
 static char key, asked; /* typed, and what the neighbour's guest shall ask for */
-static bool quiet, was_stopped;
+static bool quiet, was_stopped, may_stop;
 static u32 stalled, stall_end; /* an actor that gets nothing for a while, as one in an SMI */
 /* The schedule: in the one place where it differs from the plain one, or at random. */
 static u32 differ_at, differ_to, odds;
@@ -213,6 +213,8 @@ static void point(void)
     if (!points)
         return; /* setting up */
     now++;
+    if (scene.program == RESETS && parts[0].state == PARTITION_STOPPED && !may_stop)
+        done("one that starts again was stopped for a moment");
     if (++points > ENOUGH)
         done("does not come to rest");
     if (points == differ_at)
@@ -765,9 +767,9 @@ static void command(char c)
     for (u32 i = 0; i < p->nr_vcpus && (c == 's' || c == 'r'); i++)
         guests[i].left |= p->state == PARTITION_PAUSED && vcpus[i].paused;
     switch (c) {
-    case 's': st = partition_end(p, false); break;
-    case 'r': st = partition_end(p, true); break;
-    case 'b': loads_left = 2; st = partition_start(p); break;
+    case 's': may_stop = true; st = partition_end(p, false); break;
+    case 'r': st = partition_end(p, true); may_stop &= st != PITH_OK; break;
+    case 'b': loads_left = 2; st = partition_start(p); may_stop &= st != PITH_OK; break;
     case 'p': st = partition_pause(p); break;
     case 'u': st = partition_resume(p); break;
     case 'k': partition_input(p, 'x'); break;
@@ -872,7 +874,7 @@ static void set_up(void)
     key = asked = 0;
     house_last = 0;
     house_timer = (struct timer){ .deadline = TIMER_NEVER, .expired = house_due };
-    quiet = was_stopped = false;
+    quiet = was_stopped = may_stop = false;
     stall_end = 0;
     now = 1000;
     loads_left = 4;
@@ -997,6 +999,7 @@ static void close_calls(void **state)
 {
     static const struct { const char *script; enum program program; u8 restart; } plays[] = {
         { "pupupu", EXITS, 0 }, { "pupupu", FAILS, 0 }, { "pupupups", SPINS, 0 }, { "pupr", HALTS, 0 }, { "srsr", RESETS, 1 },
+        { "rprrr", RESETS, 1 },
         { "pukpkr", TICKS, 0 }, { "pupukr", ALARMS, 0 },
         { "pupsrpur", CALLS, 0 }, { "pupsrpur", SERVES, 0 }, { "rpuspu", SHARES, 0 }, { "kkk", SHARES, 0 }, { "pupur", EVENTS, 0 },
         { "PUPU", EXITS, 0 }, { "SBSB", SPINS, 0 }, { "RPUR", HALTS, 2 }, { "PUrSb", TICKS, 0 }, { "sBRS", FAILS, 2 },
