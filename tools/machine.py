@@ -197,6 +197,21 @@ class Qemu(Machine):
         stop(self.process)
 
 
+def own_triple_fault(shown):
+    r"""From what Bochs' debugger shows: a guest's triple fault ends at the instruction after VMRUN, Pith's own stays where it happened. What
+    is not written yet tells nothing.
+
+    >>> stop = '(1).[7] [0x00001000] 0008:1000 (unk. ctxt): ud2\nNext at t=7\n(0) [0x2000] 0008:2000: hlt\n'
+    >>> own_triple_fault(stop), own_triple_fault(stop + '(1) [0x3000] 0008:3000: vmsave\n')
+    (False, False)
+    >>> own_triple_fault(stop + '(1) [0x1000] 0008:1000: ud2\n')
+    True
+    """
+    stops = re.findall(r'^\((\d+)\)\.\[.*\nNext at .*\n((?:\(\d+\) .*\n)+)', shown, re.M)
+    mine = [re.search(rf'^\({core}\) .*', where, re.M) for core, where in stops]
+    return any(line and ': vmsave' not in line[0] for line in mine)
+
+
 class Bochs(Machine):
     FIRMWARE = '/usr/share/ovmf/OVMF.fd'
     MODELS = {'bochs-intel': 'corei7_skylake_x', 'bochs-amd': 'ryzen'}
@@ -277,12 +292,11 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
         return f'Bochs ended by itself:\n{log}'
 
     def panicked(self, log):
-        """A triple fault makes Bochs panic, under AMD-V a guest's too. Its debugger then stops and shows where each core goes on: a guest's
-        ends at the instruction after VMRUN, Pith's own stays where it happened. Drawing on X, Bochs waits at a dialog box instead."""
+        """A triple fault makes Bochs panic, under AMD-V a guest's too. Its debugger then stops and shows where each core goes on. Drawing on X,
+        Bochs waits at a dialog box instead."""
         if self.opt.machine != 'bochs-amd' or 'soft power off' in log:
             return '>>PANIC<<' in log
-        stops = re.findall(r'^\((\d+)\)\.\[.*\nNext at .*\n((?:\(\d+\) .*\n)+)', (self.tmp / 'stdout').read_text('latin-1'), re.M)
-        return any(not re.search(rf'^\({core}\) .*: vmsave', where, re.M) for core, where in stops)
+        return own_triple_fault(pathlib.Path(self.opt.debugcon or self.tmp / 'stdout').read_text('latin-1'))
 
     def hung(self):
         """Every core's last word in the log is that it halts with interrupts off, and nothing has been said for long: Bochs writes the same
