@@ -10,7 +10,10 @@
 #define PTE_USER      4ull
 #define PTE_LEAF      0x80ull
 #define PTE_ADDRESS   0x000ffffffffff000ull
+#define MSR_APIC_BASE  0x1bu
+#define APIC_X2APIC    0xc00u /* enabled, in x2APIC mode */
 #define MSR_X2APIC_EOI 0x80bu
+#define MSR_X2APIC_SVR 0x80fu
 
 struct gate { uint16_t low, selector; uint8_t ist, attr; uint16_t mid; uint32_t high, zero; };
 struct __attribute__((packed)) tss { uint32_t zero; uint64_t rsp[3]; uint8_t rest[74]; uint16_t io_map; };
@@ -40,6 +43,15 @@ void trap_enter_user(uint64_t call);
 int trap_entered(const struct trap_frame *f);
 
 uint64_t trap_resume;
+
+void trap_lapic_on(void)
+{
+    uint32_t lo, hi;
+
+    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(MSR_APIC_BASE));
+    __asm__ volatile("wrmsr" : : "c"(MSR_APIC_BASE), "a"(lo | APIC_X2APIC), "d"(hi) : "memory");
+    __asm__ volatile("wrmsr" : : "c"(MSR_X2APIC_SVR), "a"(0x1ff), "d"(0) : "memory");
+}
 
 /* The vector, to leave trap_try() with it; negative: go on where it was interrupted. */
 int trap_entered(const struct trap_frame *f)

@@ -28,6 +28,8 @@ extern void (*trap_on_irq)(void);       /* called for each of them, before it is
 /* GDT with user segments (0x18, 0x20), TSS and 32-bit code (0x38), and an IDT.
  * An exception outside trap_try() is reported and ends the guest. */
 void trap_init(void);
+/* The local APIC on, as x2APIC: interrupts at TRAP_IRQ come once IF is set, and are ended there. */
+void trap_lapic_on(void);
 /* Calls fn(arg); TRAP_NONE, or the vector of the exception that ended it. Not nested. */
 int trap_try(void (*fn)(uint64_t arg), uint64_t arg);
 /* The same at CPL 3, after trap_open_user(); fn ends with trap_user_done(). */

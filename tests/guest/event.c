@@ -4,9 +4,6 @@
 #include "guests/lib/test.h"
 #include "guests/lib/trap.h"
 
-#define MSR_APIC_BASE 0x1bu
-#define APIC_X2APIC   0xc00u
-#define X2APIC_SVR    0x80fu
 #define NS_PER_MS     UINT64_C(1000000)
 #define ROUNDS        300u
 #define BIT(n)        (1ull << (n))
@@ -15,20 +12,6 @@ enum { POLLED = 3, IRQ = 63, PING = 10, PONG, OTHERS_IRQ, UNBOUND = 40 };
 
 static uint64_t at_start;
 static volatile uint32_t others_rounds;
-
-static void wrmsr(uint32_t msr, uint64_t value)
-{
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
-}
-
-static void enable_lapic(void)
-{
-    uint32_t lo, hi;
-
-    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(MSR_APIC_BASE));
-    wrmsr(MSR_APIC_BASE, (lo | (uint64_t)hi << 32) | APIC_X2APIC);
-    wrmsr(X2APIC_SVR, 0x1ff);
-}
 
 /* What is pending is taken here, and not before. */
 static uint64_t irqs_now(void)
@@ -260,7 +243,7 @@ static void starts_and_stops(const struct pith_start *start)
 static void other(uint64_t argument)
 {
     (void)argument;
-    enable_lapic();
+    trap_lapic_on();
     for (;;) {
         uint64_t taken = pith_event_wait(BIT(PING), 0).rbx;
 
@@ -293,7 +276,7 @@ int guest_main(const struct pith_start *start)
 {
     at_start = PITH_PAGE->pending | PITH_PAGE->mask;
     trap_init();
-    enable_lapic();
+    trap_lapic_on();
     pages(start);
     clock_by_page();
     complaints(start);

@@ -12,8 +12,6 @@
 
 enum op { ECHO, COUNTS, SLEEP, HOLD, RELEASE, VANISH, BYE };
 
-#define MSR_APIC_BASE 0x1bu
-#define X2APIC_SVR    0x80fu
 #define X2APIC_TIMER  0x832u
 #define X2APIC_COUNT  0x838u
 
@@ -26,18 +24,9 @@ static void wrmsr(uint32_t msr, uint64_t value)
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
 
-static uint64_t rdmsr(uint32_t msr)
-{
-    uint32_t lo, hi;
-
-    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-    return lo | (uint64_t)hi << 32;
-}
-
 static void timer(uint32_t count)
 {
-    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 0xc00);
-    wrmsr(X2APIC_SVR, 0x1ff);
+    trap_lapic_on();
     wrmsr(X2APIC_TIMER, TRAP_IRQ);
     wrmsr(X2APIC_COUNT, count);
 }

@@ -4,29 +4,12 @@
 #include "guests/lib/test.h"
 #include "guests/lib/trap.h"
 
-#define MSR_APIC_BASE 0x1bu
-#define APIC_X2APIC   0xc00u
-#define X2APIC_SVR    0x80fu
 #define ROUNDS        300u
 #define BY_WAIT       1ull
 #define BY_IRQ        2ull
 #define LONG          (120 * PITH_NS_PER_S) /* cores may be shared by many */
 
 static uint64_t peer, sent, irqs;
-
-static void wrmsr(uint32_t msr, uint64_t value)
-{
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
-}
-
-static void enable_lapic(void)
-{
-    uint32_t lo, hi;
-
-    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(MSR_APIC_BASE));
-    wrmsr(MSR_APIC_BASE, (lo | (uint64_t)hi << 32) | APIC_X2APIC);
-    wrmsr(X2APIC_SVR, 0x1ff);
-}
 
 /* The other one may not have come that far yet. */
 static void send(uint64_t event)
@@ -79,7 +62,7 @@ int guest_main(const struct pith_start *start)
 
     peer = pith_option(start, "peer", 0);
     trap_init();
-    enable_lapic();
+    trap_lapic_on();
     (void)pith_event_bind(0, 0, 0);
     while (rounds < ROUNDS && wait_round(first))
         rounds++;
