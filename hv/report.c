@@ -80,8 +80,8 @@ static void pending(struct vcpu *v)
     static const char *const waits[] = { "none", "HLT", "WAIT", "SIPI" };
     const struct x86_event *ev = &v->arch.interrupted;
 
-    tell(v, "  waits for %s, delivery %s%x, highest interrupt %d, NMI %u, asked for %lx%s", waits[v->arch.wait],
-         ev->valid ? "of vector " : "none ", ev->valid ? ev->vector : 0, vlapic_highest_irr(&v->lapic), v->nmi_pending,
+    tell(v, "  waits for %s, delivery %s%x error %x, highest interrupt %d, NMI %u, asked for %lx%s", waits[v->arch.wait],
+         ev->valid ? "of vector " : "none ", ev->valid ? ev->vector : 0, ev->valid ? ev->error : 0, vlapic_highest_irr(&v->lapic), v->nmi_pending,
          __atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED), v->paused ? ", paused" : "");
 }
 
