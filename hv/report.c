@@ -81,8 +81,8 @@ static void pending(struct vcpu *v)
     const struct x86_event *ev = &v->arch.interrupted;
 
     tell(v, "  waits for %s, delivery %s%x error %x, highest interrupt %d, NMI %u, asked for %lx%s", waits[v->arch.wait],
-         ev->valid ? "of vector " : "none ", ev->valid ? ev->vector : 0, ev->valid ? ev->error : 0, vlapic_highest_irr(&v->lapic), v->nmi_pending,
-         __atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED), v->paused ? ", paused" : "");
+         ev->valid ? "of vector " : "none ", ev->valid ? ev->vector : 0, ev->valid ? ev->error : 0,
+         vlapic_highest_irr(&v->lapic), v->nmi_pending, __atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED), v->paused ? ", paused" : "");
 }
 
 void report_registers(struct vcpu *v)
