@@ -423,8 +423,7 @@ CASES = [
     *(Case(f'hello-{m}-{n}', m, HELLO, SAID_HELLO, args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
     *(Case(f'clock-{m}', m, CLOCK + QUIET, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
     *(Case(f'guests-{m}', m, GUESTS.replace('@WITHOUT@', f'without={excepted(m)}'), SAID_GUESTS, [r'^\[[a-z0-9-]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
-    *(Case(f'peers-{m}', m, PEERS_CONFIG, SAID_PEERS, [r'^\[[a-z0-9-]*\] not ok ', r'audit:'], ['--cpus', '2', *GUEST_FILES],
-           daily=m != AMD) for m in (QEMU, INTEL, AMD)), # on Bochs AMD-V it has not come to its end yet: README, "Where things stand"
+    *(Case(f'peers-{m}', m, PEERS_CONFIG, SAID_PEERS, [r'^\[[a-z0-9-]*\] not ok ', r'audit:'], ['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
     *(Case(f'share-again-{m}', m, '[pith]\npoweroff = when-done\n' + AGAIN, [
         r'^\[share-reader\] ok borrowed$', r'^\[share\] ok lent$', r'^\[monitor\] board +2052 KiB RAM, channel$', r'^\[monitor\] audit: every frame has its owner$',
         r'^\[pith\] share: restart 1 in 0 ms$', r'^\[pith\] share-reader: stopped$'], [r'^\[[a-z0-9-]*\] not ok ', r'audit: (?!every)', r'failed:'],

@@ -44,6 +44,13 @@ static void sleep_ms(uint64_t ms)
         continue;
 }
 
+/* Asleep: who waits with interrupts off in a loop has its core to itself where no interrupt ends a guest's run, and others live there. */
+static void wait_for(const volatile bool *what)
+{
+    while (!*what)
+        sleep_ms(1);
+}
+
 /* --- the server */
 
 /* What the next IPC_REPLY_WAIT answers, in the registers that it is called with. */
@@ -199,15 +206,14 @@ static void interrupt(uint64_t target)
 
 static volatile struct pith_result second;
 static volatile uint64_t second_target, second_op;
-static volatile bool second_done;
+static volatile bool second_shall, second_done;
 
 static void second_vcpu(void)
 {
     for (;;) {
-        while (!second_op)
-            __asm__ volatile("pause");
+        wait_for(&second_shall);
         second = pith_ipc_call(second_target, second_op, 60, 0, 0);
-        second_op = 0;
+        second_shall = false;
         second_done = true;
     }
 }
@@ -217,33 +223,35 @@ static void second_calls(uint64_t target, uint64_t op)
     second_done = false;
     second_target = target;
     second_op = op;
+    second_shall = true;
+}
+
+static void wait_until_held(void)
+{
+    while (counts(near).rdx != (pith_self().rbx << 8 | 1))
+        sleep_ms(1);
 }
 
 static void two_at_once(void)
 {
     test_ok(smp_start(1, second_vcpu, stack + sizeof(stack)), "second-vcpu");
     second_calls(near, HOLD);
-    while (counts(near).rdx != (pith_self().rbx << 8 | 1))
-        continue;
+    wait_until_held();
     test_ok(!second_done, "call-held");
     test_equal((uint64_t)pith_ipc_call(near, RELEASE, 77, 78, 0).status, PITH_OK, "call-releases-other");
-    while (!second_done)
-        continue;
+    wait_for(&second_done);
     test_ok(second.status == PITH_OK && second.rbx == 77 && second.rcx == 78, "call-released");
 
     second_calls(far, SLEEP);
     sleep_ms(20);
     test_ok(echoes(far, 5) && !second_done, "call-other-server");
-    while (!second_done)
-        continue;
+    wait_for(&second_done);
     test_ok(second.status == PITH_OK && second.rbx == 61, "call-slow-server");
 
     second_calls(near, HOLD);
-    while (counts(near).rdx != (pith_self().rbx << 8 | 1))
-        continue;
+    wait_until_held();
     test_equal((uint64_t)pith_ipc_call(near, VANISH, 0, 0, 0).status, PITH_E_GONE, "call-gone-beside-other");
-    while (!second_done)
-        continue;
+    wait_for(&second_done);
     test_equal((uint64_t)second.status, PITH_E_GONE, "call-gone-while-held");
     wait_until_there(near);
 }
