@@ -41,7 +41,7 @@ def budgets():
 
 
 def operations(machine, traced=False):
-    """What guests/bench.c and Pith itself say, in instructions."""
+    """What guests/bench/ and Pith itself say, in instructions."""
     with tempfile.NamedTemporaryFile('r') as serial, tempfile.NamedTemporaryFile('w') as conf:
         conf.write((ROOT / 'tests/bench/pith.conf').read_text().replace('[pith]', '[pith]\ntrace = yes' if traced else '[pith]'))
         conf.flush()

@@ -4,19 +4,15 @@
  * -icount, and on Bochs, a tick is one instruction: the hypervisor's and the guest's own together. The names are those of
  * tests/bench/budgets.tsv.
  */
-#include "guests/lib/event.h"
+#include "guests/bench/bench.h"
 #include "guests/lib/ring.h"
 
-#define ROUNDS 200
-#define NS_PER_MS 1000000ul
 #define OTHER_MS 300 /* how long the other partition stays; its start takes a third of that */
 
 #define MSR_X2APIC_EOI   0x80bu
-#define MSR_X2APIC_SVR   0x80fu
 #define MSR_X2APIC_LVT   0x832u
 #define MSR_X2APIC_SELF  0x83fu
 #define MSR_TSC_DEADLINE 0x6e0u
-#define MSR_APIC_BASE    0x1bu
 #define MSR_MISC_ENABLE  0x1a0u
 #define MSR_FS_BASE      0xc0000100u
 #define MSR_GS_BASE      0xc0000101u
@@ -30,83 +26,9 @@
 #define PM1_STATUS       0x600u
 #define RTC_DATA         0x71u
 
-#define VECTOR_X2APIC 0x40u
-#define VECTOR_XAPIC  0x41u
-
-static uint64_t rdmsr(uint32_t msr)
-{
-    uint32_t lo, hi;
-
-    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-    return lo | (uint64_t)hi << 32;
-}
-
-static void wrmsr(uint32_t msr, uint64_t val)
-{
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)val), "d"((uint32_t)(val >> 32)) : "memory");
-}
-
 static volatile uint32_t *lapic(uint32_t reg)
 {
     return (volatile uint32_t *)(uintptr_t)(LAPIC + reg);
-}
-
-/* --- interrupts: the shortest handlers there can be, which note the time and end the interrupt */
-struct gate { uint16_t low, selector; uint8_t ist, attr; uint16_t mid; uint32_t high, zero; };
-struct __attribute__((packed)) table { uint16_t limit; uint64_t base; };
-
-static struct gate idt[VECTOR_XAPIC + 1];
-volatile uint64_t bench_irqs, bench_taken; /* how many, and the TSC when the last one began */
-void bench_on_x2apic(void);
-void bench_on_xapic(void);
-
-__asm__(".text\n"
-        ".macro took_one\n"
-        "    push %rax\n"
-        "    push %rdx\n"
-        "    rdtsc\n"
-        "    mov %eax, bench_taken(%rip)\n"
-        "    mov %edx, bench_taken + 4(%rip)\n"
-        "    incq bench_irqs(%rip)\n"
-        ".endm\n"
-        ".globl bench_on_x2apic, bench_on_xapic\n"
-        "bench_on_x2apic:\n"
-        "    took_one\n"
-        "    push %rcx\n"
-        "    mov $0x80b, %ecx\n"
-        "    xor %eax, %eax\n"
-        "    xor %edx, %edx\n"
-        "    wrmsr\n"
-        "    pop %rcx\n"
-        "    pop %rdx\n"
-        "    pop %rax\n"
-        "    iretq\n"
-        "bench_on_xapic:\n"
-        "    took_one\n"
-        "    mov $0xfee000b0, %eax\n"
-        "    movl $0, (%rax)\n"
-        "    pop %rdx\n"
-        "    pop %rax\n"
-        "    iretq\n");
-
-static void set_gate(unsigned vector, void (*handler)(void))
-{
-    uint64_t address = (uintptr_t)handler;
-    uint16_t cs;
-
-    __asm__("mov %%cs, %0" : "=r"(cs));
-    idt[vector] = (struct gate){
-        .low = (uint16_t)address, .selector = cs, .attr = 0x8e, .mid = (uint16_t)(address >> 16), .high = (uint32_t)(address >> 32),
-    };
-}
-
-static void interrupts_on(void)
-{
-    struct table idtr = { sizeof(idt) - 1, (uintptr_t)idt };
-
-    set_gate(VECTOR_X2APIC, bench_on_x2apic);
-    set_gate(VECTOR_XAPIC, bench_on_xapic);
-    __asm__ volatile("lidt %0; sti" : : "m"(idtr));
 }
 
 static void wait_irq(uint64_t before)
@@ -359,13 +281,13 @@ static void do_call(void)
     (void)pith_ipc_call(ECHO, 0, 0, 0, 0);
 }
 
-static int echo_partition(void)
+static void echo_partition(void)
 {
     struct pith_result call = pith_ipc_wait(0);
 
     while (!call.rcx)
         call = pith_ipc_reply_wait(call.rbx, 0, 0, 0, 0);
-    return 0;
+    (void)pith_ipc_reply_wait(call.rbx, 0, 0, 0, pith_now()); /* nobody calls any more */
 }
 
 enum { EVENT_FOR_NOBODY, EVENT_FOR_OTHER };
@@ -373,12 +295,6 @@ enum { EVENT_FOR_NOBODY, EVENT_FOR_OTHER };
 static void do_event_send(void)
 {
     (void)pith_event_send(0, EVENT_FOR_NOBODY);
-}
-
-static void x2apic_on(void)
-{
-    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 0xc00);
-    wrmsr(MSR_X2APIC_SVR, 0x1ff);
 }
 
 static void other_vcpu(uint64_t argument)
@@ -446,15 +362,10 @@ static void measure(const struct op *ops, unsigned n, uint64_t empty)
         pith_printf("bench %s %lu\n", ops[i].name, cheapest(ops[i].run) - empty);
 }
 
-int guest_main(const struct pith_start *start)
+static void measure_all(void)
 {
-    const char *cmdline = (const char *)(uintptr_t)start->cmdline;
-    uint64_t empty = cheapest(nothing), clock;
+    uint64_t empty = cheapest(nothing), clock = tsc_takes();
 
-    if (*cmdline)
-        return *cmdline == 'e' ? echo_partition() : other_partition();
-    clock = pith_tsc();
-    clock = pith_tsc() - clock;
     pith_printf("bench vcpu_switch %lu\n", vcpu_switch(clock));
     interrupts_on();
     (void)pith_event_bind(EVENT_FOR_NOBODY, 0, 0);
@@ -468,6 +379,27 @@ int guest_main(const struct pith_start *start)
     pith_printf("bench tsc_deadline %lu\n", deadline());
     (void)pith_ipc_call(ECHO, 1, 0, 0, 0);
     pith_printf("bench event_to_handler %lu\n", event_to_handler());
+}
+
+/* The command line says which part a partition has. */
+int guest_main(const struct pith_start *start)
+{
+    char part = *(const char *)(uintptr_t)start->cmdline;
+
+    if (part == 'o')
+        return other_partition();
+    if (part == 'e')
+        echo_partition();
+    if (!part) {
+        measure_all();
+    } else {
+        x2apic_on();
+        interrupts_on();
+    }
+    if (part == 'e' || part == 'p')
+        events_answer(1, part == 'p');
+    else
+        events_measure(part ? 2 : ECHO, part);
     pith_printf("bench done\n");
     return 0;
 }
