@@ -3,6 +3,8 @@
 #include "arch/x86/cpu/insn.h"
 #include "hv/partition.h"
 
+#define PATIENCE_US 100u
+
 enum pith_status partition_map_begin(struct partition *p)
 {
     return spin_try(&p->map_lock) ? PITH_OK : PITH_E_BUSY;
@@ -36,6 +38,23 @@ static bool is_out(const struct vcpu *v)
            __atomic_load_n(&home->quiet, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * The ring ends a guest's run; where a processor holds interrupts back from some guests, an NMI does. One that comes while its core is
+ * on its way in is spent, hence again and again.
+ */
+static void wait_out(const struct vcpu *v)
+{
+    u64 patience = PATIENCE_US * arch_tsc_khz() / 1000, end = arch_tsc() + patience;
+
+    while (!is_out(v)) {
+        if (arch_tsc() > end) {
+            arch_nmi(v->home->apic_id);
+            end += patience;
+        }
+        cpu_relax();
+    }
+}
+
 void partition_flush(struct partition *p)
 {
     struct cpu *cpu = this_cpu();
@@ -46,7 +65,6 @@ void partition_flush(struct partition *p)
         if (!is_out(p->vcpus[i]))
             cpu_ring(p->vcpus[i]->home);
     for (u32 i = 0; i < p->nr_vcpus; i++)
-        while (!is_out(p->vcpus[i]))
-            cpu_relax();
+        wait_out(p->vcpus[i]);
     __atomic_store_n(&cpu->quiet, false, __ATOMIC_SEQ_CST);
 }

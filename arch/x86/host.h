@@ -65,6 +65,7 @@ void arch_set_irq_handler(void (*fn)(u8 vector));
 void arch_irq_window(void);               /* takes every pending interrupt: STI, NOP, CLI */
 void arch_idle(void);                     /* STI; HLT; CLI: returns after the next interrupt */
 void arch_ipi(u32 apic_id, u8 vector);    /* fixed, edge; returns when it was accepted for sending */
+void arch_nmi(u32 apic_id);
 void arch_nmi_others(void);               /* all cores but this one */
 /* Routes a legacy ISA interrupt (0-15) to @vector on the boot core through the I/O APIC found by ACPI or at fec00000. */
 enum pith_status arch_isa_irq(u8 irq, u8 vector) MUST_CHECK;

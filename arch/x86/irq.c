@@ -40,6 +40,11 @@ void arch_ipi(u32 apic_id, u8 vector)
     lapic_send(apic_id, LAPIC_FIXED | vector);
 }
 
+void arch_nmi(u32 apic_id)
+{
+    lapic_send(apic_id, LAPIC_NMI);
+}
+
 /* One by one: the "all but self" shorthand would also reach cores that are not ours and have no NMI handler. */
 void arch_nmi_others(void)
 {
@@ -48,7 +53,7 @@ void arch_nmi_others(void)
 
     for (u32 i = 0; i < HOST_MAX_CORES; i++)
         if (i != self && smp_running(i, &apic_id))
-            lapic_send(apic_id, LAPIC_NMI);
+            arch_nmi(apic_id);
 }
 
 u32 arch_cpu_apic_id(void)

@@ -36,7 +36,7 @@ enum {
     STACK = 32 << 10, TAGS = 8, ENOUGH = 20000
 };
 
-struct core { struct cpu cpu; void *sp; bool ipi; u32 waits_since; };
+struct core { struct cpu cpu; void *sp; bool ipi, nmi, in_guest; u32 waits_since; };
 
 static struct core cores[CORES];
 static char stacks[CORES][STACK] __attribute__((aligned(64)));
@@ -105,7 +105,10 @@ static void spin(void)
 }
 
 void arch_ipi(u32 apic_id, u8 vector) { (void)vector; point(); cores[apic_id].ipi = true; }
+void arch_nmi(u32 apic_id) { point(); cores[apic_id].nmi = cores[apic_id].in_guest; } /* else the hypervisor's handler has it */
 void cpu_ring(struct cpu *cpu) { arch_ipi(cpu->apic_id, 0); }
+u64 arch_tsc(void) { return points; }
+u64 arch_tsc_khz(void) { return 100; }
 
 static void use(u32 part, u32 frame)
 {
@@ -281,10 +284,11 @@ static void enter(struct vcpu *v)
         }
     }
     entries++;
-    /* It leaves for an interrupt, or by itself, some never. */
-    for (bool stays = pick(8) == 0; !cores[me].ipi && (stays || pick(6));)
+    cores[me].in_guest = true;
+    /* It leaves for an interrupt, but where processors hold those back; or by itself, some never. */
+    for (bool stays = pick(8) == 0, deaf = pick(4) == 0; !cores[me].nmi && !(cores[me].ipi && !deaf) && (stays || pick(6));)
         access_memory(v);
-    cores[me].ipi = false;
+    cores[me].ipi = cores[me].nmi = cores[me].in_guest = false;
     point();
 }
 
