@@ -24,16 +24,6 @@ static bool adds_up(struct frame_pool *pool)
     return frames_count(pool) == pool->nr_total - pool->nr_free;
 }
 
-/* RAM is given out in pieces of 2 MiB. */
-static u64 ram_given(const struct partition *p)
-{
-    u64 bytes = 0;
-
-    for (u32 i = 0; i < p->nr_ram; i++)
-        bytes += ALIGN_UP(p->ram[i].size, MIB(2));
-    return bytes;
-}
-
 const char *audit_check(void)
 {
     u64 given = host_bytes + channels_bytes();
@@ -47,7 +37,7 @@ const char *audit_check(void)
 
         if (!adds_up(&p->frames) || (!moves && p->frames.nr_total - p->frames.nr_free != p->frames_given))
             return p->name;
-        given += ram_given(p);
+        given += partition_ram_taken(p) + (p->balloon.hpa ? PITH_BALLOON_SIZE : 0);
     }
     if (ram_count() != ram_free_bytes() || ram_free_bytes() + given != ram_total_bytes())
         return "RAM that was given and RAM that is free are not all of it";

@@ -12,12 +12,8 @@ static u64 of_vcpu(const struct vcpu *v, u64 item)
 
 static enum pith_status of_partition(struct partition *p, u64 item, u64 *value)
 {
-    u64 ram = 0;
-
-    for (u32 i = 0; i < p->nr_ram; i++)
-        ram += p->ram[i].size;
     switch (item) {
-    case PITH_METER_RAM: *value = ram; return PITH_OK;
+    case PITH_METER_RAM: *value = partition_memory(p); return PITH_OK;
     case PITH_METER_FRAMES_USED: *value = p->frames.nr_total - p->frames.nr_free; return PITH_OK;
     case PITH_METER_FRAMES: *value = p->frames.nr_total; return PITH_OK;
     case PITH_METER_STARTS: *value = p->starts; return PITH_OK;

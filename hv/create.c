@@ -15,7 +15,6 @@
 #include "hv/ram.h"
 #include "hv/rights.h"
 
-#define LOW_RAM_MAX GIB(3)
 #define PAGES(bytes) (ALIGN_UP((u64)(bytes), PAGE_SIZE) / PAGE_SIZE)
 
 /* Tables in the worst case (4 KiB leaves), bitmaps, shared pages, the structures themselves, and room per vCPU for VMCS and XSAVE. */
@@ -81,6 +80,15 @@ void partition_give_ram(struct partition *p)
     for (u32 i = 0; i < p->nr_ram; i++)
         ram_give(p->ram[i].hpa, ALIGN_UP(p->ram[i].size, MIB(2)));
     p->nr_ram = 0;
+}
+
+u64 partition_ram_taken(const struct partition *p)
+{
+    u64 bytes = 0;
+
+    for (u32 i = 0; i < p->nr_ram; i++)
+        bytes += ALIGN_UP(p->ram[i].size, MIB(2));
+    return bytes;
 }
 
 enum pith_status partition_take_ram(struct partition *p)

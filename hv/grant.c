@@ -84,7 +84,7 @@ bool grant_overlaps(struct partition *p, gpa_t gpa, u64 size)
 
     spin_lock(&p->grants.lock);
     for (const struct grant *g = p->grants.slot; g < p->grants.slot + GRANTS_MAX; g++)
-        overlaps |= gpa < g->gpa + g->size && g->gpa < gpa + size;
+        overlaps |= g->size && gpa < g->gpa + g->size && g->gpa < gpa + size;
     spin_unlock(&p->grants.lock);
     return overlaps;
 }
@@ -94,10 +94,10 @@ bool grant_overlaps(struct partition *p, gpa_t gpa, u64 size)
 /* Not what it shares with others or with Pith, and not devices. */
 static bool own_ram(const struct partition *p, gpa_t gpa, u64 size)
 {
-    u64 low = MIN(p->conf->memory, GIB(3)), n;
     hpa_t hpa;
+    u64 n;
 
-    if (gpa + size > low && (gpa < GIB(4) || gpa + size > GIB(4) + p->conf->memory - low))
+    if (!partition_has(p, gpa, size))
         return false;
     for (; size; gpa += n, size -= n) {
         n = arch_vm_extent(&p->vm, gpa, size, S2_RW, &hpa);

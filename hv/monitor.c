@@ -70,7 +70,7 @@ static void list_one(const struct partition *p)
         ticks += time_stretch(p->vcpus[i]->run_tsc, p->vcpus[i]->run_since);
     }
     say("%-15s %-9s core %-3u vcpus %-2u %5lu MiB  %8lu ms  %lu exits%s\n", p->name, partition_state_name(p),
-        p->vcpus[0]->home->index, p->nr_vcpus, p->conf->memory >> 20, ticks / arch_tsc_khz(), exits,
+        p->vcpus[0]->home->index, p->nr_vcpus, partition_memory(p) >> 20, ticks / arch_tsc_khz(), exits,
         devices_isolated(p) ? "" : "  NOT ISOLATED");
 }
 
@@ -194,7 +194,7 @@ static void list_memory(void)
 
     list_pool("hypervisor", audit_host_pool(), 0);
     for (u32 i = 0; i < nr_partitions; i++)
-        list_pool(partition_get(i)->name, &partition_get(i)->frames, partition_get(i)->nr_ram ? partition_get(i)->conf->memory : 0);
+        list_pool(partition_get(i)->name, &partition_get(i)->frames, partition_memory(partition_get(i)));
     for (u32 i = 0; (c = channel_get(i)); i++)
         say("%-15s %8lu KiB RAM, channel\n", c->conf->name, c->conf->size >> 10);
     say("RAM: %lu KiB, of them %lu free\n", ram_total_bytes() >> 10, ram_free_bytes() >> 10);
@@ -217,7 +217,7 @@ static void cmd_mem(struct partition *p)
                 channel_rights(c, p) == S2_R ? ", read-only" : "");
     if (!devices_isolated(p))
         say("NOT ISOLATED: its devices could read and write all memory\n");
-    list_pool(p->name, &p->frames, p->nr_ram ? p->conf->memory : 0);
+    list_pool(p->name, &p->frames, partition_memory(p));
 }
 
 static void cmd_trace(struct partition *p)

@@ -193,7 +193,7 @@ static enum pith_status create(struct partition *p)
                  ram_free_bytes() >> 20);
         return st;
     }
-    p->load.scrubbed = 0;
+    p->load.scrubbed = p->balloon.out = 0;
     p->end = END_NONE;
     set_state(p, PARTITION_CREATING);
     house_call(partitions_house);
@@ -368,7 +368,9 @@ static enum pith_status load_steps(struct partition *p)
     enum pith_status st;
 
     do {
-        st = load_step(p);
+        st = balloon_refill_step(p);
+        if (st == PITH_OK)
+            st = load_step(p);
         arch_irq_window();
     } while (st == PITH_E_BUSY && !cpu->ready_first && !cpu->attention);
     return st;
@@ -387,7 +389,13 @@ static void load_some(struct partition *p)
         house_call(partitions_house); /* for the next that is LOADING */
         return;
     }
-    log_error("pith.conf:%u: partition %s cannot start: its memory cannot be written", p->conf->line, p->name);
+    if (st == PITH_E_MEM)
+        log_error("pith.conf:%u: partition %s cannot start: others have memory that it gave out (%lu MiB wanted, %lu MiB "
+                  "there) - destroy one of them first",
+                  p->conf->line, p->name, p->conf->memory >> 20,
+                  (partition_ram_taken(p) + ram_free_pieces()) >> 20);
+    else
+        log_error("pith.conf:%u: partition %s cannot start: its memory cannot be written", p->conf->line, p->name);
     p->end = END_FAULT;
     set_state(p, PARTITION_STOPPED);
     house_call(partitions_house);
@@ -448,6 +456,7 @@ void partitions_house(void)
         struct partition *p = partitions[i];
 
         serve_request(p);
+        balloon_serve(p);
         if (state_of(p) == PARTITION_STOPPING && !__atomic_load_n(&p->live, __ATOMIC_ACQUIRE))
             finish(p);
     }

@@ -7,6 +7,7 @@
 #include "hv/abi/manifest.h"
 #include "hv/abi/pages.h"
 #include "hv/abi/plan.h"
+#include "hv/balloon.h"
 #include "hv/console.h"
 #include "hv/grant.h"
 #include "hv/isa.h"
@@ -18,6 +19,7 @@
 
 #define PARTITION_EXTENTS 32u
 #define PARTITION_INPUT   256u
+#define LOW_RAM_MAX       GIB(3) /* the rest of its RAM is at 4 GiB */
 
 enum partition_state {
     PARTITION_STOPPED = PITH_PART_STOPPED,   /* not running: never started, ended, or stopped */
@@ -83,6 +85,7 @@ struct partition {
     u32 in_head, in_count;
 
     struct grants grants;
+    struct balloon balloon;
     struct random random;
     struct console_source console;
     u64 start_tsc;                      /* host TSC at start */
@@ -94,10 +97,25 @@ struct partition {
         u64 scrubbed, scrub_tsc;        /* bytes of RAM zeroed, and the ticks it took */
         u64 copied;                     /* bytes of copy number @copy */
         u32 copy;
+        bool refills;                   /* balloon_refill_step() */
     } load;
     u32 restarts;                       /* since it last ran for a minute */
     struct timer restart;
 };
+
+/* What it has of its memory now. */
+static inline u64 partition_memory(const struct partition *p)
+{
+    return p->nr_ram ? p->conf->memory - __atomic_load_n(&p->balloon.out, __ATOMIC_RELAXED) : 0;
+}
+
+/* Whether all of that is its memory by pith.conf. */
+static inline bool partition_has(const struct partition *p, gpa_t gpa, u64 size)
+{
+    u64 low = MIN(p->conf->memory, LOW_RAM_MAX), high = p->conf->memory - low;
+
+    return gpa < GIB(4) ? size <= low && gpa <= low - size : size <= high && gpa - GIB(4) <= high - size;
+}
 
 static inline bool partition_runs(const struct partition *p)
 {
@@ -121,6 +139,7 @@ u64 partitions_frames(const struct manifest *m); /* that it will take out of the
 /* Core 0, of one that is made on request. All of its RAM, or none: PITH_E_MEM. What was taken is given back as it is: loading scrubs. */
 enum pith_status partition_take_ram(struct partition *p) MUST_CHECK;
 void partition_give_ram(struct partition *p);
+u64 partition_ram_taken(const struct partition *p); /* of the machine's RAM: whole pieces of 2 MiB */
 /* The next chunk of its RAM, behind p->load.scrubbed: PITH_E_BUSY while there is more. */
 enum pith_status partition_map_step(struct partition *p, bool map) MUST_CHECK;
 void partitions_begin(void);                     /* starts all of them, once the cores run */

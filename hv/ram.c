@@ -94,28 +94,64 @@ hpa_t ram_take(u64 size, u64 align, hpa_t limit)
     return found;
 }
 
-hpa_t ram_take_most(u64 size, u64 *got)
+/* The 2 MiB pieces of extent i, in bytes. */
+static u64 pieces(u32 i, hpa_t *first)
 {
-    u64 best_size = 0;
+    hpa_t end = ALIGN_DOWN(extents[i].base + extents[i].size, MIB(2));
+
+    *first = ALIGN_UP(extents[i].base, MIB(2));
+    return end > *first ? end - *first : 0;
+}
+
+/* The extent with most of these; none at all: *size is 0. */
+static u32 largest(hpa_t *first, u64 *size)
+{
     u32 best = 0;
-    hpa_t base = 0;
 
-    *got = 0;
+    *first = *size = 0;
     for (u32 i = 0; i < nr_extents; i++) {
-        hpa_t first = ALIGN_UP(extents[i].base, MIB(2));
-        hpa_t end = ALIGN_DOWN(extents[i].base + extents[i].size, MIB(2));
+        hpa_t at;
+        u64 n = pieces(i, &at);
 
-        if (end > first && end - first > best_size) {
-            best_size = end - first;
+        if (n > *size) {
+            *size = n;
+            *first = at;
             best = i;
         }
     }
-    if (best_size) {
-        *got = MIN(best_size, ALIGN_UP(size, MIB(2)));
-        base = ALIGN_DOWN(extents[best].base + extents[best].size, MIB(2)) - *got;
-        cut(best, base, *got);
-    }
+    return best;
+}
+
+hpa_t ram_take_most(u64 size, u64 *got)
+{
+    hpa_t first, base;
+    u64 most;
+    u32 i = largest(&first, &most);
+
+    *got = MIN(most, ALIGN_UP(size, MIB(2)));
+    base = first + most - *got;
+    if (*got)
+        cut(i, base, *got);
     return base;
+}
+
+hpa_t ram_take_piece(hpa_t best)
+{
+    hpa_t first;
+    u64 size;
+    u32 i;
+
+    for (i = 0; i < nr_extents; i++) {
+        size = pieces(i, &first);
+        if (best - first < size) {
+            cut(i, best, MIB(2));
+            return best;
+        }
+    }
+    i = largest(&first, &size);
+    if (size)
+        cut(i, first, MIB(2));
+    return first;
 }
 
 void ram_give(hpa_t base, u64 size)
@@ -143,6 +179,16 @@ void ram_give(hpa_t base, u64 size)
 u64 ram_free_bytes(void)
 {
     return free_bytes;
+}
+
+u64 ram_free_pieces(void)
+{
+    u64 bytes = 0;
+    hpa_t first;
+
+    for (u32 i = 0; i < nr_extents; i++)
+        bytes += pieces(i, &first);
+    return bytes;
 }
 
 u64 ram_total_bytes(void)

@@ -4,6 +4,7 @@
 
 #include "hv/abi/hypercall.h"
 #include "hv/channel.h"
+#include "hv/devices.h"
 #include "hv/lib/log.h"
 
 _Static_assert(PITH_CAP_SHARE == BIT(RIGHT_SHARE) && PITH_CAP_MANAGE == BIT(RIGHT_MANAGE), "a capability is a right that reaches anybody");
@@ -24,7 +25,7 @@ void rights_init(struct partition *p)
                   PITH_FEATURE_IPC | (channel_member(p) ? PITH_FEATURE_CHANNEL : 0) | (grants_useful(p) ? PITH_FEATURE_GRANT : 0) |
                   (p->random.seeded ? PITH_FEATURE_RANDOM : 0);
     p->features |= p->may[RIGHT_MANAGE] ? PITH_FEATURE_CONTROL : 0;
-    p->features |= PITH_FEATURE_METER;
+    p->features |= PITH_FEATURE_METER | (devices_isolated(p) ? PITH_FEATURE_BALLOON : 0); /* devices may use all memory at any time */
 }
 
 /* One line a second at most for each partition: its log is everybody's. */

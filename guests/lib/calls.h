@@ -225,6 +225,18 @@ static inline struct pith_result pith_grant_revoke(uint64_t grant)
     return pith_hypercall(PITH_CALL_BASE + 35, grant, 0, 0, 0, 0);
 }
 
+/* RBX address (gpa) */
+static inline struct pith_result pith_balloon_out(uint64_t address)
+{
+    return pith_hypercall(PITH_CALL_BASE + 36, address, 0, 0, 0, 0);
+}
+
+/* RBX address (gpa) */
+static inline struct pith_result pith_balloon_in(uint64_t address)
+{
+    return pith_hypercall(PITH_CALL_BASE + 37, address, 0, 0, 0, 0);
+}
+
 /* results: RBX word_0 (bits), RCX word_1 (bits), RDX word_2 (bits), RSI word_3 (bits) */
 static inline struct pith_result pith_random(void)
 {

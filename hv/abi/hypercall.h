@@ -7,7 +7,7 @@
 #include "hv/abi/status.h"
 
 #define PITH_ABI_MAJOR 0u        /* changes break guests; 0: still moving */
-#define PITH_ABI_MINOR 11u        /* changes only add */
+#define PITH_ABI_MINOR 12u        /* changes only add */
 
 #define PITH_CPUID_BASE 0x40000000u  /* EAX: highest leaf; EBX ECX EDX: "PithPithPith" */
 #define PITH_CPUID_ABI  0x40000001u  /* EAX: ABI version; EBX: features; ECX: hypercall instruction, 1 vmcall, 2 vmmcall */
@@ -19,7 +19,7 @@ enum pith_cap { PITH_CAP_NONE = 0, PITH_CAP_MANAGE = 1, PITH_CAP_SIGNAL = 2, PIT
 enum pith_feature {
     PITH_FEATURE_CONSOLE = 1, PITH_FEATURE_TIME = 2, PITH_FEATURE_WAIT = 4, PITH_FEATURE_EVENT = 8, PITH_FEATURE_VCPU = 16,
     PITH_FEATURE_IPC = 32, PITH_FEATURE_CHANNEL = 256, PITH_FEATURE_GRANT = 512, PITH_FEATURE_RANDOM = 1024,
-    PITH_FEATURE_CONTROL = 2048, PITH_FEATURE_METER = 4096
+    PITH_FEATURE_CONTROL = 2048, PITH_FEATURE_METER = 4096, PITH_FEATURE_BALLOON = 8192
 };
 
 /* What PART_STATE tells. */
@@ -42,6 +42,7 @@ enum pith_meter_core { PITH_CORE_BUSY_NS = 0, PITH_CORE_IDLE_NS = 1, PITH_CORE_V
 #define PITH_CALL_BASE 0x50490000u   /* RAX = base + number: apart from the numbers that KVM's guests use */
 #define PITH_CONSOLE_MAX 4096u       /* bytes a CONSOLE_WRITE takes at most */
 #define PITH_GRANT_MAX 0x100000u     /* bytes of a GRANT at most */
+#define PITH_BALLOON_SIZE 0x200000u  /* bytes that BALLOON_OUT and _IN move, and what their address is a multiple of */
 #define PITH_CALL_UNKNOWN (-1000l)   /* RAX of a call outside Pith's range, as KVM's guests expect */
 
 enum pith_call {

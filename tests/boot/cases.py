@@ -83,7 +83,7 @@ cmdline = @WITHOUT@ code=@console_write@ data=@ops@
 '''
 # Partitions that deal with each other, in a boot of their own: who they are, of which image, and what their sections say beside it.
 # @NAME@: its number.
-PEER_TESTS = ['share', 'ipc', 'event', 'pair', 'control']
+PEER_TESTS = ['share', 'ipc', 'event', 'pair', 'control', 'balloon']
 PEERS = {
     'share': 'cores = 0\nmay-share = share-reader', 'share-reader': 'cores = 1', 'share-stranger': '', 'share-strict': 'strict = yes',
     'ipc': 'may-call = ipc-near, ipc-far\ncores = 0-1\nvcpus = 2\ncmdline = near=@ipc-near@ far=@ipc-far@ stranger=@ipc-alone@',
@@ -142,6 +142,30 @@ for number, name in enumerate([*PEERS, 'fault']):
 CONTROL = {'control': 'may-manage = mate, fails, late', 'mate': 'cmdline = role=1', 'fails': 'restart = on-failure\ncmdline = role=2'}
 CONTROL_CONFIG = '[pith]\npoweroff = when-done\n' + ''.join(
     f'[partition {name}]\nimage = control.elf\nmemory = 4M\n{line}\n' for name, line in {**CONTROL, 'stranger': 'cmdline = role=1', 'late': 'create = on-request\ncmdline = role=1'}.items())
+# Numbers as in tests/guest/balloon.c; the others take what is free of 512 MiB, whatever that is, but for less than the smallest of them has.
+HOGS = ''.join(f'[partition hog-{n}]\nimage = hello.elf\nmemory = {size}M\ncreate = on-request\n' for n, size in enumerate((128, 128, 64, 32, 16, 8, 4)))
+BALLOON_CONFIG = """
+[pith]
+poweroff = when-done
+[partition balloon]
+image = balloon.elf
+memory = 4M
+may-manage = *
+may-signal = giver
+[partition giver]
+image = balloon.elf
+memory = 136M
+vcpus = 2
+cores = 0-1
+may-share = balloon
+may-signal = balloon
+cmdline = role=1
+[partition taker]
+image = balloon.elf
+memory = 8M
+create = on-request
+cmdline = role=2
+""" + HOGS
 SPIN = CLOCK.replace('memory = 8M\n', 'memory = 8M\ncores = 0\n') + """
 [partition spin]
 image = spin.elf
@@ -432,6 +456,10 @@ CASES = [
          ['--cpus', '2', '--cpu', 'max,+svm,-rdrand', *GUEST_FILES]),
     *(Case(f'control-{m}', m, CONTROL_CONFIG, [r'^\[control\] [1-9][0-9]* passed, 0 failed$', r'^\[pith\] control: exited with status 0$'],
            [r'^\[control\] not ok ', r'audit:'], ['--cpus', '2', *GUEST_FILES], timeout=120) for m in (QEMU, INTEL, AMD)),
+    *(Case(f'balloon-{m}', m, BALLOON_CONFIG, [
+        *(line for name in ('balloon', 'giver', 'taker') for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
+        r'^\[pith\] pith\.conf:[0-9]+: partition giver cannot start: others have memory that it gave out \(136 MiB wanted, ', r'^\[giver\] ok whole-again$'],
+        [r'^\[[a-z0-9-]*\] not ok ', r'audit:'], ['--cpus', '2', '--memory', '512', *GUEST_FILES], timeout=180) for m in (QEMU, INTEL, AMD)),
     *(Case(f'lapic-{m}', m, HELLO.replace('hello', 'lapic') + LAPIC.replace('5', '1') + '\n', [r'^\[lapic\] [1-9][0-9]* passed, 0 failed$'],
            [r'^\[lapic\] not ok '], GUEST_FILES, daily=False) for m in (QEMU, INTEL, AMD)),
     *(Case(f'spin-{m}', m, SPIN, SAID_HELLO + SAID_CLOCK, args=['--cpus', '1', *GUEST_FILES], until=SAID_CLOCK[2]) for m in (QEMU, INTEL)),

@@ -47,6 +47,11 @@ static struct cpu *here; /* the core that runs now */
 #undef state_of
 #include "hv/pages.c"
 #include "hv/call_event.c"
+#define step balloon_step
+#define ask balloon_ask
+#include "hv/balloon.c"
+#undef ask
+#undef step
 #define start cpu_start_one
 #include "hv/cpu.c"
 #undef start
@@ -65,7 +70,7 @@ struct actor {
     u64 timer;
     enum { GOES, IDLES, WAITS_CONSUMED, WAITS_SERVED, WAITS_SETTLED, WAITS_PROGRESS, WAITS_STOPPED, WAITS_QUIET } does;
 };
-enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, CALLS, SERVES, SHARES, EVENTS, PROGRAMS };
+enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, EVENTS, BALLOONS, CALLS, SERVES, SHARES, PROGRAMS };
 struct guest { u32 step, taken; u64 word; bool up, left, asked; };
 struct scene { const char *script; enum program program; const u8 *homes; u8 restart; };
 
@@ -287,11 +292,40 @@ void arch_cpu_disable(struct arch_cpu *c) { (void)c; }
 u32 arch_cpu_apic_id(void) { return 0; }
 void arch_cpu_stop(u32 i) { (void)i; }
 enum pith_status arch_cpu_start(u32 i, u32 a, void *s, void (*e)(u32)) { (void)i, (void)a, (void)s, (void)e; return PITH_E_HW; }
+
+/* Memory that comes and goes: a piece for each vCPU of the one that is tried. */
+static bool mapped[2];
+static u32 free_pieces, busy_maps;
+
+#define RAM     GIB(1)
+#define RAM_LEN MIB(8)
+static bool *piece_at(gpa_t gpa)
+{
+    ASSERT(gpa == MIB(2) || gpa == MIB(4));
+    return &mapped[gpa / MIB(2) - 1];
+}
 enum pith_status arch_vm_map(struct arch_vm *vm, gpa_t gpa, hpa_t hpa, u64 size, enum s2_prot prot, enum s2_type type)
 {
-    (void)vm, (void)gpa, (void)hpa, (void)size, (void)prot, (void)type;
+    (void)vm, (void)hpa, (void)size, (void)prot, (void)type;
+    *piece_at(gpa) = true;
     return PITH_OK;
 }
+void arch_vm_unmap(struct arch_vm *vm, gpa_t gpa, u64 size) { (void)vm, (void)size; *piece_at(gpa) = false; }
+bool arch_vm_translate(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, hpa_t *hpa)
+{
+    (void)vm, (void)need;
+    *hpa = RAM + gpa;
+    return *piece_at(gpa);
+}
+hpa_t ram_take_piece(hpa_t best) { return free_pieces && free_pieces-- ? best : 0; }
+void ram_give(hpa_t base, u64 size) { (void)base, (void)size; free_pieces++; }
+u64 ram_free_pieces(void) { return free_pieces * MIB(2); }
+u64 partition_ram_taken(const struct partition *p) { return p->conf->memory - p->balloon.out; }
+void host_zero(hpa_t hpa, u64 size) { (void)hpa, (void)size; point(); }
+bool grant_overlaps(struct partition *p, gpa_t gpa, u64 size) { (void)p, (void)gpa, (void)size; return false; }
+enum pith_status partition_map_begin(struct partition *p) { (void)p; return ++busy_maps % 5 ? PITH_OK : PITH_E_BUSY; }
+void partition_map_end(struct partition *p) { (void)p; }
+void partition_flush(struct partition *p) { (void)p; point(); }
 hpa_t frames_alloc(struct frame_pool *p, u64 n, u64 align) { (void)p, (void)n, (void)align; return 0; }
 
 void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *c)
@@ -654,6 +688,29 @@ static enum exit_action talk(struct vcpu *v, struct guest *g)
     return serve_call(v, g);
 }
 
+/* --- each vCPU's piece of memory goes and comes, while the second one is reset again and again; an answer is to its own question */
+
+static enum exit_action give_and_take(struct vcpu *v, struct guest *g)
+{
+    struct x86_gprs *r = &v->arch.gpr;
+    gpa_t gpa = MIB(2) + v->index * MIB(2);
+    bool in = g->step % 2;
+
+    if (g->asked && r->rax != PITH_OK && r->rax != PITH_E_BUSY && r->rax != PITH_E_STATE)
+        done("memory that cannot be given or taken");
+    if (g->asked && r->rax == PITH_OK) {
+        progress[0]++;
+        if (*piece_at(gpa) != in)
+            done("the answer to another question");
+    }
+    g->step += g->asked && r->rax != PITH_E_BUSY;
+    g->asked = true;
+    disturb(v, g);
+    r->rbx = gpa;
+    r->rax = g->step % 2 ? hc_balloon_in(v, r) : hc_balloon_out(v, r);
+    return EXIT_SKIP;
+}
+
 static enum exit_action second_vcpu(struct vcpu *v, struct guest *g)
 {
     if (scene.program == STORMS)
@@ -697,6 +754,8 @@ static enum exit_action act(struct vcpu *v)
             asked = 0;
         return EXIT_SKIP;
     }
+    if (scene.program == BALLOONS)
+        return give_and_take(v, g);
     if (v == &vcpus[1])
         return second_vcpu(v, g);
     switch (scene.program) {
@@ -734,7 +793,14 @@ void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)f
 void console_end(struct console_source *s) { (void)s; point(); }
 const char *audit_check(void) { return NULL; }
 u64 ram_free_bytes(void) { return 0; }
-enum pith_status partition_take_ram(struct partition *p) { p->nr_ram = 2; return PITH_OK; }
+enum pith_status partition_take_ram(struct partition *p)
+{
+    p->ram[0] = (struct extent){ 0, RAM, RAM_LEN };
+    p->nr_ram = 1;
+    mapped[0] = mapped[1] = true;
+    free_pieces = 0;
+    return PITH_OK;
+}
 void partition_give_ram(struct partition *p) { p->nr_ram = 0; }
 enum pith_status partition_map_step(struct partition *p, bool map)
 {
@@ -750,6 +816,8 @@ enum pith_status load_step(struct partition *p)
 {
     for (u32 i = 0; i < p->nr_vcpus; i++)
         *guest_of(p->vcpus[i]) = (struct guest){ 0 };
+    if (p == &parts[0] && (!mapped[0] || !mapped[1]))
+        done("loaded where memory is missing");
     if (!loads_left)
         return PITH_OK;
     loads_left--;
@@ -827,6 +895,8 @@ static void settle(void)
     for (u32 i = 0; i < 2 * IPC_LISTS; i++)
         if (endpoints[i / IPC_LISTS].list[i % IPC_LISTS])
             done("an endpoint remembers one that is gone");
+    if (parts[0].balloon.state != BALLOON_FREE || parts[0].balloon.hpa || mapped[0] + mapped[1] + free_pieces != 2)
+        done("memory without an owner");
     if (!stopped() || parts[1].live)
         done("it is not stopped any more");
 }
@@ -847,8 +917,12 @@ static void set_up_partition(struct partition *p, const char *name, u32 n, struc
 
     confs[p - parts].restart = scene.restart;
     confs[p - parts].flags = MANIFEST_ON_REQUEST;
+    confs[p - parts].memory = RAM_LEN;
     *p = (struct partition){ .conf = &confs[p - parts], .plan = &plan, .name = name, .nr_vcpus = n };
     p->restart.deadline = TIMER_NEVER;
+    p->features = PITH_FEATURE_BALLOON;
+    p->frames.nr_free = p->frames.nr_total = 1;
+    assert_int_equal(partition_take_ram(p), PITH_OK);
     p->may[RIGHT_CALL] = 3;
     p->page_ro = (void *)pages[p - parts][0];
     p->page = (void *)pages[p - parts][1];
@@ -878,6 +952,7 @@ static void set_up(void)
     stall_end = 0;
     now = 1000;
     loads_left = 4;
+    busy_maps = 0;
     nr_cpus = CORES;
     for (u32 i = 0; i < ACTORS; i++) {
         actors[i].cpu = (struct cpu){ .self = &actors[i].cpu, .index = i, .apic_id = i };
@@ -963,7 +1038,7 @@ static void one_preemption(void **state)
         { "ps", HALTS, 0 }, { "pus", HALTS, 0 }, { "rp", TICKS, 0 }, { "pus", ALARMS, 0 },
         { "psb", WAITS, 0 }, { "pr", SPINS, 1 }, { "p", EXITS, 0 },
         { "s", FAILS, 2 },       { "pus", CALLS, 0 }, { "pur", SERVES, 0 }, { "r", SHARES, 0 },
-        { "pus", EVENTS, 0 }, { "r", EVENTS, 0 }, { "pus", EVENTS, 0 },
+        { "pus", EVENTS, 0 }, { "r", EVENTS, 0 }, { "pus", EVENTS, 0 }, { "r", BALLOONS, 0 }, { "pus", BALLOONS, 0 },
     };
 
     (void)state;
@@ -1002,6 +1077,7 @@ static void close_calls(void **state)
         { "rprrr", RESETS, 1 },
         { "pukpkr", TICKS, 0 }, { "pupukr", ALARMS, 0 },
         { "pupsrpur", CALLS, 0 }, { "pupsrpur", SERVES, 0 }, { "rpuspu", SHARES, 0 }, { "kkk", SHARES, 0 }, { "pupur", EVENTS, 0 },
+        { "rpurps", BALLOONS, 0 }, { "psbr", BALLOONS, 0 },
         { "PUPU", EXITS, 0 }, { "SBSB", SPINS, 0 }, { "RPUR", HALTS, 2 }, { "PUrSb", TICKS, 0 }, { "sBRS", FAILS, 2 },
         { "SDCBSDC", SPINS, 0 }, { "DCBs", EXITS, 0 },
     };
