@@ -227,7 +227,8 @@ static void halt(void)
 {
     wrmsr(X2APIC + 8, 0);
     trap_init();
-    wrmsr(0x1b, 0xfee00900); /* forgets what is pending */
+    wrmsr(0x1b, 0xfee00100); /* off: forgets what is pending */
+    wrmsr(0x1b, 0xfee00900);
     wrmsr(0x1b, 0xfee00d00);
     wrmsr(X2APIC_SVR, 0x1ff);
     wrmsr(X2APIC_TIMER, TRAP_IRQ | TIMER_PERIODIC);
