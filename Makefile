@@ -42,7 +42,7 @@ GUEST := $(FREE) $(WARN) -fvisibility=hidden -mcmodel=small -fno-omit-frame-poin
 HV := $(FREE) $(WARN) -fvisibility=hidden -mcmodel=small -fno-omit-frame-pointer -fpie -DDEBUG=$(DEBUG)
 LOADER := $(FREE) $(WARN) -fpic -fshort-wchar -DGNU_EFI_USE_MS_ABI $(if $(filter gcc%,$(notdir $(CC))),-maccumulate-outgoing-args) \
           -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
-HOSTED := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -I. -Wall -Wextra -Werror -MMD -MP $(UNIT_EXTRA)
+HOSTED := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Itests/unit/fake -I. -Wall -Wextra -Werror -MMD -MP $(UNIT_EXTRA)
 LINK := ld -nostdlib -static -z noexecstack -z max-page-size=4096 --build-id=none
 
 # A file for each choice that no source file shows; it is only written when the choice changes.
@@ -55,8 +55,10 @@ $(SETTINGS): FORCE
 HV_SRC := $(sort $(foreach d,hv hv/lib hv/vdev arch/x86 arch/x86/vmx arch/x86/svm drivers,$(wildcard $(d)/*.c $(d)/*.S)))
 # A choice is another file: without DEBUG there is no trace.
 HV_SRC := $(filter-out $(if $(filter 0,$(DEBUG)),hv/trace.c hv/trace_dump.c,hv/trace_none.c),$(HV_SRC))
-# Five instructions of every record; RBP stays what it is, for reports.
-$(BUILD)/obj/hv/hv/trace.c.o: HV += $(if $(filter gcc%,$(notdir $(CC))),-fomit-frame-pointer -ffixed-rbp)
+# What every call between partitions runs through: no frames there. RBP stays what it is; reports of a panic miss these functions' callers.
+HOT := hv/call_event hv/call_ipc hv/exit hv/hypercall hv/sched hv/trace hv/vcpu hv/vdev/vlapic arch/x86/fpu arch/x86/vm \
+       $(addprefix arch/x86/,svm/svm_events svm/svm_vcpu vmx/vmx_events vmx/vmx_run vmx/vmx_vcpu)
+$(HOT:%=$(BUILD)/obj/hv/%.c.o): HV += $(if $(filter gcc%,$(notdir $(CC))),-fomit-frame-pointer -ffixed-rbp)
 HV_OBJ := $(HV_SRC:%=$(BUILD)/obj/hv/%.o)
 
 $(BUILD)/obj/hv/%.c.o: %.c $(SETTINGS)

@@ -18,6 +18,14 @@ static struct endpoint {
 } __attribute__((aligned(64))) endpoints[MANIFEST_PARTITIONS];
 _Static_assert(sizeof(struct endpoint) <= 64, "a cache line each");
 
+static inline struct endpoint *endpoint_of(u64 index)
+{
+    struct endpoint *e = &endpoints[index];
+
+    __asm__("" : "+r"(e)); /* one address: it is not to be computed again for every field */
+    return e;
+}
+
 static u32 state_of(const struct vcpu *v)
 {
     /* ACQUIRE: pairs with the RELEASE in answer(); the words are visible. */
@@ -118,7 +126,7 @@ static bool served(struct vcpu *v, bool late)
     return true;
 }
 
-static void serve(struct endpoint *e, struct vcpu *v, u64 deadline)
+static inline void serve(struct endpoint *e, struct vcpu *v, u64 deadline)
 {
     if (take(e, v))
         return;
@@ -159,13 +167,13 @@ static struct vcpu *server_here(const struct endpoint *e, const struct cpu *cpu)
     return s;
 }
 
-/* What it waits for is in its registers, and it lives here. It runs next, in the slice of @v, if that waits. */
-static void hand_on(struct vcpu *v, struct vcpu *other)
+/* What it waits for is in its registers, and it lives here. It runs next, in the slice of @v, if that @waits. */
+static inline void hand_on(struct vcpu *v, struct vcpu *other, bool waits)
 {
     vcpu_unblock(other);
     if (other->state != VCPU_BLOCKED || other->paused)
         return;
-    if (v->arch.wait == WAIT_CALL)
+    if (waits)
         sched_lend(v->home, other);
     else
         sched_ready(v->home, other);
@@ -197,7 +205,7 @@ static __attribute__((noinline)) void call_later(struct endpoint *e, struct vcpu
 enum pith_status hc_ipc_call(struct vcpu *v, struct x86_gprs *g)
 {
     u64 number = g->rbx;
-    struct endpoint *e = &endpoints[(number - 1) % MANIFEST_PARTITIONS];
+    struct endpoint *e = endpoint_of((number - 1) % MANIFEST_PARTITIONS);
     struct vcpu *server;
 
     if (number && !may_reach(v, number, RIGHT_CALL))
@@ -218,13 +226,13 @@ enum pith_status hc_ipc_call(struct vcpu *v, struct x86_gprs *g)
     spin_unlock(&e->lock);
     vcpu_block(v, g->rdi, answered);
     if (server)
-        hand_on(v, server);
+        hand_on(v, server, true);
     return PITH_OK;
 }
 
 enum pith_status hc_ipc_wait(struct vcpu *v, struct x86_gprs *g)
 {
-    struct endpoint *e = &endpoints[v->part->index];
+    struct endpoint *e = endpoint_of(v->part->index);
 
     spin_lock(&e->lock);
     serve(e, v, g->rbx);
@@ -271,7 +279,7 @@ static struct vcpu *reply(struct vcpu *v, struct vcpu *c)
 
 enum pith_status hc_ipc_reply_wait(struct vcpu *v, struct x86_gprs *g)
 {
-    struct endpoint *e = &endpoints[v->part->index];
+    struct endpoint *e = endpoint_of(v->part->index);
     struct vcpu *c = NULL;
 
     spin_lock(&e->lock);
@@ -286,13 +294,13 @@ enum pith_status hc_ipc_reply_wait(struct vcpu *v, struct x86_gprs *g)
     serve(e, v, g->rdi);
     spin_unlock(&e->lock);
     if (c)
-        hand_on(v, c);
+        hand_on(v, c, v->arch.wait == WAIT_CALL);
     return PITH_OK;
 }
 
 void ipc_open(const struct partition *p)
 {
-    struct endpoint *e = &endpoints[p->index];
+    struct endpoint *e = endpoint_of(p->index);
 
     spin_lock(&e->lock);
     e->open = true;
@@ -302,7 +310,7 @@ void ipc_open(const struct partition *p)
 void ipc_close(const struct partition *p)
 {
     static const struct x86_gprs nothing;
-    struct endpoint *e = &endpoints[p->index];
+    struct endpoint *e = endpoint_of(p->index);
 
     spin_lock(&e->lock);
     e->open = false;

@@ -124,6 +124,13 @@ static inline bool partition_runs(const struct partition *p)
     return state == PARTITION_RUNNING || state == PARTITION_PAUSED;
 }
 
+/* An interrupt is pending, deliverable or not. */
+static inline bool vcpu_interrupted(const struct vcpu *v)
+{
+    /* interrupted: on its way in already, not in IRR any more */
+    return vlapic_any_irr(&v->lapic) || v->nmi_pending || v->arch.interrupted.valid || isa_wants(v, &v->part->isa);
+}
+
 extern u32 nr_partitions;
 void partition_register(struct partition *p, u32 index);
 void partitions_set_poweroff(bool when_done);

@@ -264,12 +264,6 @@ static void deliver(struct vcpu *v)
     }
 }
 
-bool vcpu_interrupted(const struct vcpu *v)
-{
-    /* the last one: on its way in already, not in IRR any more */
-    return vlapic_any_irr(&v->lapic) || v->nmi_pending || v->arch.interrupted.valid || isa_wants(v, &v->part->isa);
-}
-
 void vcpu_set_deadline(struct vcpu *v, u64 deadline)
 {
     v->wait_deadline = time_deadline(v->part, deadline);
@@ -395,15 +389,21 @@ static __attribute__((noinline)) struct arch_vcpu *take_turns(struct vcpu *v, st
 /*
  * From one that waits in a call to the one that it hands its slice to, where neither has anything else to do: all that is between an
  * exit and an entry otherwise. While somebody is ready, a slice runs, or cpu->resched is set. One that is paused has irq_dirty set.
+ * What is posted to @to from now on rings, and finds its look as it left it; an event that is on its way into it already goes in.
  * Where it is not that simple, nothing has happened yet.
  */
-static __attribute__((noinline)) struct arch_vcpu *hand_over(struct vcpu *v, struct cpu *cpu, struct vcpu *to)
+static struct arch_vcpu *turn(struct arch_vcpu *arch)
 {
-    u64 now = arch_tsc();
+    struct vcpu *v = vcpu_of(arch);
+    struct cpu *cpu = v->home;
+    struct vcpu *to = cpu->handoff;
+    u64 now;
 
-    if (to->arch.come_out || to->arch.interrupted.valid || cpu->resched || cpu->attention || cpu->house ||
-        cpu->trace || __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) || timers_due(&cpu->timers, now) ||
-        __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || __atomic_load_n(&to->inbox.pending, __ATOMIC_ACQUIRE))
+    if (!to || v->arch.come_out != WAIT_CALL || to->arch.come_out || cpu->resched || cpu->attention || cpu->house || cpu->trace)
+        return take_turns(v, cpu);
+    now = arch_tsc();
+    if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) || timers_due(&cpu->timers, now) ||
+        __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE))
         return take_turns(v, cpu);
     cpu->now = now;
     run_ends(v, cpu);
@@ -411,22 +411,10 @@ static __attribute__((noinline)) struct arch_vcpu *hand_over(struct vcpu *v, str
     to->state = VCPU_RUNNING;
     to->run_since = now;
     cpu->handoff = NULL;
-    /*
-     * SEQ_CST: to partition_flush(), what was done for the one before is done, and the epoch is read afterwards. Who posts to one of
-     * the two from now on rings, and finds v->arch.look as it left it.
-     */
+    /* SEQ_CST: to partition_flush(), what was done for the one before is done, and the epoch is read afterwards. */
     (void)__atomic_exchange_n(&cpu->current, to, __ATOMIC_SEQ_CST);
     arch_vcpu_load(&to->arch, &cpu->arch);
     return &to->arch;
-}
-
-static struct arch_vcpu *turn(struct arch_vcpu *arch)
-{
-    struct vcpu *v = vcpu_of(arch);
-    struct cpu *cpu = v->home;
-    struct vcpu *to = cpu->handoff;
-
-    return to && v->arch.come_out == WAIT_CALL ? hand_over(v, cpu, to) : take_turns(v, cpu);
 }
 
 static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)

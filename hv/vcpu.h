@@ -128,7 +128,6 @@ static inline void vcpu_unblock(struct vcpu *v)
 }
 /* From any core: one that sleeps asks its done() again. */
 void vcpu_wake(struct vcpu *v);
-bool vcpu_interrupted(const struct vcpu *v); /* an interrupt is pending, deliverable or not */
 /* On the home core: after changes of the vLAPIC timer. */
 void vcpu_arm_timer(struct vcpu *v);
 void vcpu_set_backstop(struct vcpu *v);   /* resident: an exit after a slice's time in the guest, whatever it does */

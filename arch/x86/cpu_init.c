@@ -45,8 +45,8 @@ static void cr4_set(void)
 }
 
 /*
- * Guests get any subset of what the hardware has; XSAVE and XRSTOR act on what XCR0 enables at the time. No supervisor state,
- * and no component that faults: they run on the two MSRs as they are here.
+ * Guests get any subset of what the hardware has; XSAVE and XRSTOR act on what XCR0 enables at the time. Nothing of the upper half
+ * (LWP), no supervisor state, and no component that faults: they run on the two MSRs as they are here.
  */
 static void xcr0_set(void)
 {
@@ -55,7 +55,7 @@ static void xcr0_set(void)
     if (!(read_cr4() & CR4_OSXSAVE))
         return;
     cpuid(0xd, 0, &a, &b, &c, &d);
-    xsetbv(0, a | (u64)d << 32);
+    xsetbv(a);
     cpuid(0xd, 1, &a, &b, &c, &d);
     if (a & BIT(3)) /* XSAVES */
         wrmsr(MSR_XSS, 0);

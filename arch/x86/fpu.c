@@ -29,16 +29,14 @@ u32 fpu_area_size(void)
     return c;
 }
 
-static u64 host_xcr0; /* by the first fpu_reset(), before anything is loaded; every core has the same */
+static u32 host_xcr0; /* by the first fpu_reset(), before anything is loaded; every core has the same */
 
-u64 fpu_host_xcr0(void)
+u32 fpu_host_xcr0(void)
 {
-    u32 a, b, c, d;
+    u32 b, c, d;
 
-    if (!host_xcr0) {
-        cpuid(0xd, 0, &a, &b, &c, &d);
-        host_xcr0 = a | (u64)d << 32;
-    }
+    if (!host_xcr0)
+        cpuid(0xd, 0, &host_xcr0, &b, &c, &d);
     return host_xcr0;
 }
 
@@ -49,7 +47,7 @@ static bool all_or_none(u64 val, u64 group)
 
 bool fpu_xcr0_valid(u64 val)
 {
-    return (val & XCR0_X87) && !(val & ~fpu_host_xcr0()) && all_or_none(val, XCR0_MPX) &&
+    return (val & XCR0_X87) && !(val & ~(u64)fpu_host_xcr0()) && all_or_none(val, XCR0_MPX) &&
            all_or_none(val, XCR0_AVX512) && all_or_none(val, XCR0_AMX) &&
            (!(val & XCR0_AVX) || (val & XCR0_SSE)) && (!(val & XCR0_AVX512) || (val & XCR0_AVX));
 }
@@ -72,58 +70,55 @@ void fpu_reset(struct arch_vcpu *v)
     v->xcr0 = XCR0_X87;
 }
 
+static const u32 nothing;
+
 /*
  * AMD processors before XSAVEERPTR neither save nor restore the last x87 instruction's pointers unless an exception is pending:
  * APM 2, "FXSAVE and FXRSTOR Instructions". One of ours takes the place of the previous guest's.
  */
-static void forget_last_x87(void)
-{
-    static const u32 nothing;
+#define FORGET_LAST_X87 "fnclex; emms; fildl %[nothing];"
 
-    __asm__ volatile("fnclex; emms; fildl %0" : : "m"(nothing));
+static inline void put(struct arch_vcpu *v)
+{
+    __asm__ volatile(FORGET_LAST_X87 "xrstor64 (%[area])" : : [area] "r"(v->xsave), [nothing] "m"(nothing), "a"(~0u), "d"(~0u) : "memory");
 }
 
 /* XSETBV costs more than to ask. */
-static inline void set_xcr0(u64 now, u64 val)
+static inline void set_xcr0(u32 now, u32 val)
 {
     if (now != val)
-        xsetbv(0, val);
+        xsetbv(val);
 }
 
-static inline void put(struct arch_vcpu *v, u64 all)
+/* To what saves and restores everything. */
+static inline void widen_xcr0(struct arch_vcpu *v, u32 all)
 {
-    forget_last_x87();
-    xrstor64(v->xsave);
-    set_xcr0(all, v->xcr0);
-}
-
-static inline void take(struct arch_vcpu *v, u64 all)
-{
-    v->xcr0 = xgetbv(0);
+    v->xcr0 = xgetbv();
     set_xcr0(v->xcr0, all);
-    xsave64(v->xsave);
 }
 
 void fpu_load(struct arch_vcpu *v)
 {
-    xsetbv(0, host_xcr0);
-    put(v, host_xcr0);
+    xsetbv(host_xcr0);
+    put(v);
+    set_xcr0(host_xcr0, v->xcr0);
 }
 
 void fpu_unload(struct arch_vcpu *v)
 {
-    take(v, host_xcr0);
+    widen_xcr0(v, host_xcr0);
+    xsave64(v->xsave);
 }
 
 void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to)
 {
-    u64 all = host_xcr0;
+    u32 all = host_xcr0;
 
-    if (from)
-        take(from, all);
-    else
-        xsetbv(0, all);
-    put(to, all);
+    widen_xcr0(from, all);
+    /* As xsave64() and put(), but with one load of the mask. */
+    __asm__ volatile("xsave64 (%[from]);" FORGET_LAST_X87 "xrstor64 (%[to])"
+                     : : [from] "r"(from->xsave), [to] "r"(to->xsave), [nothing] "m"(nothing), "a"(~0u), "d"(~0u) : "memory");
+    set_xcr0(all, to->xcr0);
 }
 
 /* Where component @n, of @size bytes a register, keeps register @reg; NULL: the processor has no such component. */

@@ -6,9 +6,9 @@
 
 /* Bytes of the area that holds every component the hardware has (CPUID.0DH.ECX), and the XCR0 that enables them all. */
 u32 fpu_area_size(void);
-u64 fpu_host_xcr0(void);
+u32 fpu_host_xcr0(void);
 void fpu_reset(struct arch_vcpu *v);   /* area and XCR0 to power-on state; not while loaded */
 void fpu_load(struct arch_vcpu *v);
 void fpu_unload(struct arch_vcpu *v);  /* also picks up an XCR0 that the guest changed without an exit */
-void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to); /* both in one; from may be NULL */
+void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to); /* both in one */
 bool fpu_xcr0_valid(u64 val);          /* would XSETBV take it here? */

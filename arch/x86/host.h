@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "arch/x86/tsc.h"
 #include "hv/abi/handoff.h"
 #include "hv/abi/status.h"
 #include "hv/lib/frames.h"
@@ -75,7 +76,6 @@ bool arch_gsi_level(u32 gsi);             /* level-triggered on this machine, el
 enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id) MUST_CHECK;
 void arch_gsi_mask(u32 gsi, bool masked); /* of one that was routed; any core, in interrupt handlers too */
 
-u64 arch_tsc(void);
 u64 arch_tsc_khz(void);                   /* never 0; a guess before arch_timers_init() */
 void arch_timers_init(const struct handoff *h); /* boot core, after arch_host_init */
 void arch_timer_set(u64 tsc);             /* one HOST_VEC_TIMER on this core at or after that TSC value; replaces the last; ~0: none */

@@ -24,11 +24,6 @@ static struct {
     u64 deadline;
 } __attribute__((aligned(64))) armed[HOST_MAX_CORES];
 
-u64 arch_tsc(void)
-{
-    return rdtsc();
-}
-
 u64 arch_tsc_khz(void)
 {
     return tsc_khz;

@@ -175,29 +175,6 @@ static void vcpu_reset(struct arch_vcpu *v, bool init_only)
     ops->set_reg(v, X86_CR2, 0);
 }
 
-void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
-{
-    struct arch_vcpu *before = cpu->loaded;
-
-    if (before == v)
-        return;
-    ASSERT(!v->cpu);
-    v->cpu = cpu;
-    cpu->loaded = v;
-    if (v->tag_cpu != cpu || v->tag_epoch != cpu->tag_epoch) /* else what was plain when it went still is */
-        v->plain_epoch = 0;
-    v->fetch.rip = FETCH_NOWHERE; /* the windows have shown others' pages since */
-    v->fetch.epoch = 0;
-    ops->vcpu_load(v, cpu, before);
-    if (before)
-        before->cpu = NULL;
-    if (v->fresh) {
-        v->fresh = false;
-        vcpu_reset(v, false);
-    }
-    fpu_switch(before, v);
-}
-
 void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     ASSERT(v->cpu == cpu && cpu->loaded == v);
@@ -207,6 +184,41 @@ void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
     v->plain_epoch = 0;
     cpu->loaded = NULL;
     v->cpu = NULL;
+}
+
+/* For the first time, or where nobody is. */
+static __attribute__((noinline)) void load_alone(struct arch_vcpu *v, struct arch_cpu *cpu)
+{
+    if (cpu->loaded)
+        arch_vcpu_unload(cpu->loaded, cpu);
+    cpu->loaded = v;
+    ops->vcpu_load(v, cpu, NULL);
+    if (v->fresh) {
+        v->fresh = false;
+        vcpu_reset(v, false);
+    }
+    fpu_load(v);
+}
+
+void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
+{
+    struct arch_vcpu *before = cpu->loaded;
+
+    if (before == v)
+        return;
+    ASSERT(!v->cpu);
+    v->cpu = cpu;
+    if (v->tag_cpu != cpu || v->tag_epoch != cpu->tag_epoch) /* else what was plain when it went still is */
+        v->plain_epoch = 0;
+    v->fetch.rip = FETCH_NOWHERE; /* the windows have shown others' pages since */
+    v->fetch.epoch = 0;
+    if (!before || v->fresh) {
+        load_alone(v, cpu);
+        return;
+    }
+    before->cpu = NULL;
+    cpu->loaded = v;
+    ops->vcpu_load(v, cpu, before);
 }
 
 void arch_vcpu_reset(struct arch_vcpu *v, bool init_only)
@@ -259,7 +271,7 @@ u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg)
 {
     ASSERT_RESIDENT(v);
     if (reg == X86_XCR0) /* a resident vCPU runs, and the hypervisor with it, on its own XCR0 */
-        return xgetbv(0);
+        return xgetbv();
     return ops->reg(v, reg);
 }
 
@@ -269,7 +281,7 @@ void arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)
     if (reg != X86_XCR0)
         ops->set_reg(v, reg, val);
     else if (fpu_xcr0_valid(val)) /* policy above has asked already; its mistake must not fault here */
-        xsetbv(0, val);
+        xsetbv((u32)val);
 }
 
 void arch_vcpu_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out)

@@ -101,7 +101,8 @@ struct arch_vcpu {             /* one virtual processor */
     u32 tag;
     struct x86_event interrupted; /* the event of the next entry: a delivery that the last exit cut short, or a new one */
     void *xsave;               /* all components of the hardware, CPUID.0DH.ECX bytes, not only those offered */
-    u64 xcr0, dr[4], tsc_aux;
+    u32 xcr0;
+    u64 dr[4], tsc_aux;
     u64 dr6, dr7;              /* as the guest wrote them; SVM: DR6 is in the VMCB */
     u64 star, lstar, cstar, fmask, kernel_gs_base; /* VMX: switched by software at load and unload */
     u64 cr0_shadow;            /* VMX: bits the guest believes it wrote */

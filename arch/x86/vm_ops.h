@@ -16,7 +16,7 @@ struct vm_ops {
     void (*cpu_disable)(struct arch_cpu *cpu);
 
     enum pith_status (*vcpu_init)(struct arch_vcpu *v);       /* vm.c has done xsave; memory only */
-    /* In place of @before, which it saves, or NULL. vm.c sets cpu->loaded and v->cpu, and calls fpu_switch. */
+    /* In place of @before, which it saves; the last thing is fpu_switch(). Or @before is NULL, and vm.c does that. It sets cpu->loaded and v->cpu before. */
     void (*vcpu_load)(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before);
     void (*vcpu_save)(struct arch_vcpu *v);
     void (*vcpu_release)(struct arch_vcpu *v);                /* after that: the core forgets it */

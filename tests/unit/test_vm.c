@@ -70,8 +70,9 @@ static int loads, saves, releases;
 static void load(struct arch_vcpu *c, struct arch_cpu *on, struct arch_vcpu *before)
 {
     assert_ptr_equal(on->loaded, c);
+    assert_true(!before || !before->cpu);
     loads++;
-    saves += before && before->cpu;
+    saves += before != NULL;
 }
 static void save(struct arch_vcpu *c) { assert_non_null(c->cpu); saves++; }
 static void release(struct arch_vcpu *c) { assert_non_null(c->cpu); releases++; }
@@ -90,7 +91,6 @@ bool fpu_xcr0_valid(u64 val) { return val == 7; }
 void fpu_reset(struct arch_vcpu *c) { (void)c; }
 void fpu_load(struct arch_vcpu *c) { (void)c; }
 void fpu_unload(struct arch_vcpu *c) { (void)c; }
-void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to) { assert_ptr_equal(from, &v); assert_ptr_equal(to, cpu.loaded); }
 
 bool arch_vcpu_fetch(struct arch_vcpu *c, u8 insn[15], u8 *len, enum insn_mode *mode, struct x86_event *fault)
 {

@@ -45,17 +45,18 @@ static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
     __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(sub));
 }
 
-static inline u64 xgetbv(u32 index)
+/* XCR0, of which nobody has the upper half: cpu_init.c. */
+static inline u32 xgetbv(void)
 {
     u32 lo, hi;
 
-    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(index));
-    return lo | (u64)hi << 32;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return lo;
 }
 
-static inline void xsetbv(u32 index, u64 val)
+static inline void xsetbv(u32 val)
 {
-    __asm__ volatile("xsetbv" : : "c"(index), "a"((u32)val), "d"((u32)(val >> 32)) : "memory");
+    __asm__ volatile("xsetbv" : : "c"(0), "a"(val), "d"(0) : "memory");
 }
 
 /* Save and restore all that XCR0 enables; @area is 64-byte aligned. The compiler uses none of these registers. */

@@ -3,6 +3,7 @@
 #include "arch/x86/breakpoints.h"
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
+#include "arch/x86/fpu.h"
 #include "arch/x86/gprs.h"
 #include "arch/x86/host.h"
 #include "arch/x86/svm/svm.h"
@@ -82,12 +83,13 @@ static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch
 {
     struct vmcb *vmcb = v->hw;
 
-    (void)before;
     v->host_vmcb = cpu->host_vmcb;
     if (v->msrs || cpu->msrs)
         svm_load_tsc_aux(v);
     write_cr2(vmcb->cr2);
     vmcb->intercept_dr = INTERCEPT_DR_ALL; /* DR0-3 may be another vCPU's */
+    if (before)
+        fpu_switch(before, v);
 }
 
 /* DR6 and DR7 are the VMCB's at every entry. */

@@ -2,6 +2,7 @@
 /* Life of a virtual processor on VT-x: its VMCS, what the host needs in it, its state after reset. */
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
+#include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/host_desc.h"
 #include "arch/x86/vmx/vmx.h"
@@ -180,6 +181,8 @@ static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch
     if (!before || before->kernel_gs_base != v->kernel_gs_base)
         wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
     write_cr2(v->cr2); /* the hypervisor has no page faults: it stays there until the unload */
+    if (before)
+        fpu_switch(before, v);
 }
 
 /* Until here its VMCS stayed active on this core, and launched, whichever was current. */
