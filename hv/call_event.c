@@ -15,7 +15,7 @@
 #define BOUND 0x8000u
 
 /* @lend: in a call, whose maker gives its slice to one that lives here. */
-static void wake_up(struct vcpu *v, bool lend)
+static inline void wake_up(struct vcpu *v, bool lend)
 {
     if (lend && v->home == this_cpu() && v->state == VCPU_BLOCKED)
         sched_handoff(v->home, v);
@@ -23,7 +23,7 @@ static void wake_up(struct vcpu *v, bool lend)
         vcpu_wake(v);
 }
 
-static void interrupt_vcpu(struct vcpu *v, u8 vector, bool lend)
+static inline void interrupt_vcpu(struct vcpu *v, u8 vector, bool lend)
 {
     if (v->home != this_cpu()) {
         vcpu_post_irq(v, vector, false);
@@ -34,7 +34,17 @@ static void interrupt_vcpu(struct vcpu *v, u8 vector, bool lend)
     wake_up(v, lend);
 }
 
-static void send_event(struct partition *p, u32 event, u32 binding, bool lend)
+static __attribute__((noinline)) void wake_waiters(const struct partition *p, u64 bit, u32 waiters, bool lend)
+{
+    for (; waiters; waiters &= waiters - 1) {
+        struct vcpu *v = p->vcpus[__builtin_ctz(waiters)];
+
+        if (__atomic_load_n(&v->event_set, __ATOMIC_RELAXED) & bit)
+            wake_up(v, lend);
+    }
+}
+
+static inline __attribute__((always_inline)) void send_event(struct partition *p, u32 event, u32 binding, bool lend)
 {
     u64 bit = BIT(event);
     u32 waiters;
@@ -43,12 +53,8 @@ static void send_event(struct partition *p, u32 event, u32 binding, bool lend)
     if ((u8)binding && !(__atomic_load_n(&p->page->mask, __ATOMIC_SEQ_CST) & bit))
         interrupt_vcpu(p->vcpus[binding >> 8 & 0xf], (u8)binding, lend);
     waiters = __atomic_load_n(&p->event_waiters, __ATOMIC_SEQ_CST);
-    for (; waiters; waiters &= waiters - 1) {
-        struct vcpu *v = p->vcpus[__builtin_ctz(waiters)];
-
-        if (__atomic_load_n(&v->event_set, __ATOMIC_RELAXED) & bit)
-            wake_up(v, lend);
-    }
+    if (waiters)
+        wake_waiters(p, bit, waiters, lend);
 }
 
 static u32 binding_of(const struct partition *p, u64 event)

@@ -32,7 +32,7 @@ static inline void spoil(const struct vcpu *v, struct x86_gprs *g, const char *r
 
     for (; keep && *results; results++)
         keep += *results == ',';
-    for (u32 i = keep; i < ARRAY_SIZE(arguments) && v->arch.wait == WAIT_NONE; i++)
+    for (u32 i = keep; i < ARRAY_SIZE(arguments) && v->arch.wait != WAIT_CALL; i++)
         *arguments[i] = 0x5049544853504f49ull + i;
 }
 

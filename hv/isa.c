@@ -45,14 +45,14 @@ void isa_set_irq(struct partition *p, u32 irq, bool high)
 bool isa_deliver(struct vcpu *v)
 {
     struct partition *p = v->part;
-    struct x86_event ev = { .type = X86_EV_EXTINT, .valid = true, .any_tpr = true };
     struct vpic after;
     bool taken;
+    u8 vector;
 
     spin_lock(&p->lock);
     after = p->isa.pic;
-    ev.vector = vpic_ack(&after);
-    taken = p->isa.intr && arch_vcpu_inject(&v->arch, &ev);
+    vector = vpic_ack(&after);
+    taken = p->isa.intr && arch_vcpu_interrupt(&v->arch, vector);
     if (taken) {
         p->isa.pic = after;
         pic_changed(p);

@@ -19,7 +19,7 @@
 #define RESTART_CALM_S   60u
 
 u32 nr_partitions;
-static struct partition *partitions[MANIFEST_PARTITIONS];
+struct partition *partitions[MANIFEST_PARTITIONS];
 static bool power_off_when_done;
 static u64 boot_seconds, boot_tsc; /* the machine's clock at some host TSC */
 

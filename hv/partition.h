@@ -135,6 +135,7 @@ extern u32 nr_partitions;
 void partition_register(struct partition *p, u32 index);
 void partitions_set_poweroff(bool when_done);
 void partitions_set_clock(u64 seconds); /* since 1970, now */
+extern struct partition *partitions[MANIFEST_PARTITIONS]; /* the same, for those who know that there is one */
 struct partition *partition_get(u32 index);
 struct partition *partition_find(const char *name);
 const char *partition_state_name(const struct partition *p);

@@ -77,7 +77,7 @@ static void segments(struct vcpu *v)
 
 static void pending(struct vcpu *v)
 {
-    static const char *const waits[] = { "none", "HLT", "WAIT", "SIPI" };
+    static const char *const waits[] = { "none", "HLT", "WAIT", "SIPI", "turn" };
     const struct x86_event *ev = &v->arch.interrupted;
 
     tell(v, "  waits for %s, delivery %s%x error %x, highest interrupt %d, NMI %u, asked for %lx%s", waits[v->arch.wait],

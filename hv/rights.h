@@ -27,6 +27,6 @@ static inline enum pith_status MUST_CHECK reach(struct vcpu *v, u64 number, enum
         (void)rights_denied(v, number, right);
         return PITH_E_PERM;
     }
-    *p = partition_get((u32)number - 1);
+    *p = partitions[number - 1];
     return PITH_OK;
 }

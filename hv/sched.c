@@ -73,12 +73,6 @@ void sched_ready(struct cpu *cpu, struct vcpu *v)
         start_slice_now(cpu);
 }
 
-void sched_handoff(struct cpu *cpu, struct vcpu *v)
-{
-    sched_lend(cpu, v);
-    cpu->resched = cpu->current->arch.look = true;
-}
-
 void sched_give_way(struct cpu *cpu, struct vcpu *v)
 {
     if (!cpu->handoff) {

@@ -9,12 +9,9 @@
 void sched_init(struct cpu *cpu);
 void sched_ready(struct cpu *cpu, struct vcpu *v);   /* to the end of the queue */
 /*
- * The one that makes a call right now lends its slice to @v, which is blocked and lives here: @v runs next. The lender, should it not
- * block, runs on when @v has; if it blocks, its done() is not asked before somebody wakes it. Nobody else is kept waiting any longer
- * than by one slice.
+ * The one that makes a call right now, and waits in it, lends its slice to @v, which is blocked and lives here: @v runs next. The
+ * lender's done() is not asked before somebody wakes it. Nobody else is kept waiting any longer than by one slice.
  */
-void sched_handoff(struct cpu *cpu, struct vcpu *v);
-/* The same of one that waits in its call now: it comes out anyway. */
 static inline void sched_lend(struct cpu *cpu, struct vcpu *v)
 {
     if (cpu->handoff) {
@@ -23,6 +20,13 @@ static inline void sched_lend(struct cpu *cpu, struct vcpu *v)
     }
     cpu->handoff = v;
     v->state = VCPU_READY;
+}
+/* The same of one that does not wait, but runs on when @v has. */
+static inline void sched_handoff(struct cpu *cpu, struct vcpu *v)
+{
+    sched_lend(cpu, v);
+    if (cpu->current->arch.wait == WAIT_NONE)
+        cpu->current->arch.wait = WAIT_TURN;
 }
 /* The current vCPU gives way, and is READY. */
 void sched_give_way(struct cpu *cpu, struct vcpu *v);

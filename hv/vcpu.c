@@ -12,6 +12,7 @@
 #include "hv/time.h"
 #include "hv/trace.h"
 #include "hv/vcpu_boot.h"
+#include "hv/vcpu_irq.h"
 
 static void lapic_timer_due(struct timer *t)
 {
@@ -111,39 +112,6 @@ void vcpu_start(struct vcpu *v)
     notify(v);
 }
 
-void vcpu_post_irq(struct vcpu *v, u8 vector, bool level)
-{
-    u32 bit = 1u << (vector & 31);
-
-    if (v->home == this_cpu()) {
-        vlapic_post(&v->lapic, vector, level);
-        v->arch.irq_dirty = true;
-        if (v->state == VCPU_BLOCKED)
-            sched_ready(v->home, v);
-        return;
-    }
-    if (level)
-        __atomic_fetch_or(&v->inbox.level[vector / 32], bit, __ATOMIC_RELAXED);
-    __atomic_fetch_or(&v->inbox.irr[vector / 32], bit, __ATOMIC_RELEASE);
-    vcpu_post(v, VCPU_PEND_IRQ);
-}
-
-static void take_vectors(struct vcpu *v)
-{
-    for (u32 i = 0; i < 8; i++) {
-        /* ACQUIRE: pairs with the RELEASE in vcpu_post_irq(); the level bit is visible with the vector. */
-        u32 irr = __atomic_exchange_n(&v->inbox.irr[i], 0, __ATOMIC_ACQUIRE);
-        u32 level = irr ? __atomic_fetch_and(&v->inbox.level[i], ~irr, __ATOMIC_RELAXED) : 0;
-
-        for (; irr; irr &= irr - 1) {
-            u32 bit = (u32)__builtin_ctz(irr);
-
-            vlapic_post(&v->lapic, (u8)(i * 32 + bit), level & (1u << bit));
-        }
-    }
-    v->arch.irq_dirty = true;
-}
-
 static void stop_timers(struct vcpu *v)
 {
     timer_set(&v->home->timers, &v->lapic_timer, TIMER_NEVER);
@@ -197,7 +165,7 @@ static bool take_pending(struct vcpu *v)
     if (what & VCPU_PEND_NMI)
         v->nmi_pending = v->arch.irq_dirty = true;
     if (what & VCPU_PEND_IRQ)
-        take_vectors(v);
+        vcpu_take_vectors(v);
     if (what & VCPU_PEND_STATE)
         look_at_state(v);
     if (what & VCPU_PEND_REGS)
@@ -205,63 +173,6 @@ static bool take_pending(struct vcpu *v)
     if (what & VCPU_PEND_ISA)
         isa_attend(v);
     return true;
-}
-
-static void end_halt(struct vcpu *v)
-{
-    if (v->arch.wait == WAIT_HLT)
-        v->arch.wait = WAIT_NONE;
-}
-
-static bool deliver_nmi(struct vcpu *v)
-{
-    struct x86_event ev = { .vector = X86_NMI, .type = X86_EV_NMI, .valid = true };
-
-    if (!arch_vcpu_inject(&v->arch, &ev))
-        return false;
-    v->nmi_pending = false;
-    end_halt(v);
-    return true;
-}
-
-/* The task priority lives in the processor while the guest runs (CR8). */
-static void sync_tpr(struct vcpu *v)
-{
-    u32 cr8 = (u32)arch_vcpu_reg(&v->arch, X86_CR8);
-
-    if (v->lapic.tpr >> 4 != cr8)
-        v->lapic.tpr = cr8 << 4;
-}
-
-/* The highest interrupt that may be taken now goes into the next entry; a refused one comes again with a window. */
-static void deliver(struct vcpu *v)
-{
-    struct x86_event ev = { .type = X86_EV_EXTINT, .valid = true, .any_tpr = true /* the vLAPIC asks */ };
-    int vector;
-
-    v->arch.irq_dirty = false;
-    if (v->nmi_pending && !deliver_nmi(v))
-        v->arch.irq_dirty = true;                         /* not every processor has a window for NMIs: offered again at the next exit */
-    while (isa_wants(v, &v->part->isa) && isa_deliver(v)) /* again: a refusal arms the window for the next */
-        end_halt(v);
-    if (!vlapic_any_irr(&v->lapic))
-        return;
-    sync_tpr(v);
-    vector = vlapic_pending(&v->lapic);
-    if (vector < 0) {
-        arch_vcpu_tpr_window(&v->arch, (u8)(vlapic_highest_irr(&v->lapic) >> 4));
-        v->tpr_armed = true;
-        return;
-    }
-    if (v->tpr_armed) {
-        arch_vcpu_tpr_window(&v->arch, 0);
-        v->tpr_armed = false;
-    }
-    ev.vector = (u8)vector;
-    if (arch_vcpu_inject(&v->arch, &ev)) {
-        vlapic_ack(&v->lapic, (u8)vector);
-        end_halt(v);
-    }
 }
 
 void vcpu_set_deadline(struct vcpu *v, u64 deadline)
@@ -301,7 +212,7 @@ static bool look_around(struct vcpu *v, struct cpu *cpu)
     if (__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) && !take_pending(v))
         return false;
     if (v->arch.irq_dirty && !v->paused)
-        deliver(v);
+        vcpu_deliver(v);
     return true;
 }
 
@@ -310,12 +221,14 @@ static __attribute__((noinline)) enum vcpu_leave attend(struct vcpu *v, struct c
     enum vcpu_leave why;
 
     if (v->arch.interrupted.valid) {
-        end_halt(v);
+        vcpu_end_halt(v);
         /* A delivery that exits every time would keep physical interrupts from ever being seen. */
         arch_irq_window();
     }
     if (!look_around(v, cpu))
         return LEAVE_STOP;
+    if (v->arch.wait == WAIT_TURN) /* there is a handoff, then */
+        v->arch.wait = WAIT_NONE;
     if (v->arch.wait == WAIT_CALL && !v->paused)
         check_wait_call(v);
     why = v->arch.wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
@@ -386,11 +299,47 @@ static __attribute__((noinline)) struct arch_vcpu *take_turns(struct vcpu *v, st
     return &v->arch;
 }
 
+/* What it waited for may have come: true when that is all, and it goes on. */
+static inline bool settles(struct vcpu *v)
+{
+    if (v->arch.look || v->paused)
+        return false;
+    if (v->arch.irq_dirty)
+        vcpu_deliver(v);
+    if (v->arch.wait == WAIT_CALL)
+        check_wait_call(v);
+    return !v->arch.come_out;
+}
+
+/* @to becomes the current one, in the slice that goes on. */
+static inline struct arch_vcpu *pass_to(struct vcpu *to, struct cpu *cpu)
+{
+    to->state = VCPU_RUNNING;
+    to->run_since = cpu->now;
+    cpu->handoff = NULL;
+    /* SEQ_CST: to partition_flush(), what was done for the one before is done, and the epoch is read afterwards. */
+    (void)__atomic_exchange_n(&cpu->current, to, __ATOMIC_SEQ_CST);
+    return arch_vcpu_load(&to->arch, &cpu->arch);
+}
+
+/* It lends its slice, or what it wakes has an interrupt to take first. */
+static __attribute__((noinline)) struct arch_vcpu *wake_and_pass(struct vcpu *v, struct cpu *cpu, struct vcpu *to)
+{
+    if (v->arch.wait == WAIT_CALL) {
+        v->state = VCPU_BLOCKED;
+    } else {
+        v->arch.wait = WAIT_NONE;
+        sched_give_way(cpu, v);
+    }
+    (void)pass_to(to, cpu);
+    return !to->arch.come_out || settles(to) ? &to->arch : take_turns(to, cpu);
+}
+
 /*
- * From one that waits in a call to the one that it hands its slice to, where neither has anything else to do: all that is between an
- * exit and an entry otherwise. While somebody is ready, a slice runs, or cpu->resched is set. One that is paused has irq_dirty set.
- * What is posted to @to from now on rings, and finds its look as it left it; an event that is on its way into it already goes in.
- * Where it is not that simple, nothing has happened yet.
+ * From one that makes a call to the one that it hands its slice to, where there is nothing else to do: all that is between an exit
+ * and an entry otherwise. While somebody is ready, a slice runs, or cpu->resched is set. What is posted to one of the two from now on
+ * rings, and finds its look as it left it; an event that is on its way into it already goes in. Where it is not that simple, nothing
+ * has happened yet.
  */
 static struct arch_vcpu *turn(struct arch_vcpu *arch)
 {
@@ -399,22 +348,17 @@ static struct arch_vcpu *turn(struct arch_vcpu *arch)
     struct vcpu *to = cpu->handoff;
     u64 now;
 
-    if (!to || v->arch.come_out != WAIT_CALL || to->arch.come_out || cpu->resched || cpu->attention || cpu->house || cpu->trace)
+    if (!to || cpu->resched || cpu->attention || cpu->house || cpu->trace || (arch->come_out != WAIT_CALL && arch->come_out != WAIT_TURN))
         return take_turns(v, cpu);
     now = arch_tsc();
-    if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) || timers_due(&cpu->timers, now) ||
-        __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE))
+    if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) || timers_due(&cpu->timers, now))
         return take_turns(v, cpu);
     cpu->now = now;
     run_ends(v, cpu);
+    if (to->arch.come_out || arch->wait == WAIT_TURN)
+        return wake_and_pass(v, cpu, to);
     v->state = VCPU_BLOCKED;
-    to->state = VCPU_RUNNING;
-    to->run_since = now;
-    cpu->handoff = NULL;
-    /* SEQ_CST: to partition_flush(), what was done for the one before is done, and the epoch is read afterwards. */
-    (void)__atomic_exchange_n(&cpu->current, to, __ATOMIC_SEQ_CST);
-    arch_vcpu_load(&to->arch, &cpu->arch);
-    return &to->arch;
+    return pass_to(to, cpu);
 }
 
 static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)

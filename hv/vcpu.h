@@ -27,7 +27,7 @@ enum vcpu_pending {
     VCPU_PEND_ISA = 512, /* vCPU 0: the 8259s' output was asserted, or the 8254's next edge has moved */
 };
 /* Why a vCPU does not run although its partition does. */
-enum vcpu_wait { WAIT_NONE, WAIT_HLT, WAIT_CALL /* in a hypercall, until done() */, WAIT_SIPI };
+enum vcpu_wait { WAIT_NONE, WAIT_HLT, WAIT_CALL /* in a hypercall, until done() */, WAIT_SIPI, WAIT_TURN /* it lends its slice */ };
 
 /* VCPU_START's: who turns WAITS into FILLED writes the arguments. Home makes it RUNS, and WAITS again at an INIT. */
 enum vcpu_boot { BOOT_RUNS, BOOT_WAITS, BOOT_FILLED, BOOT_POSTED };

@@ -110,7 +110,7 @@ void fpu_unload(struct arch_vcpu *v)
     xsave64(v->xsave);
 }
 
-void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to)
+struct arch_vcpu *fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to)
 {
     u32 all = host_xcr0;
 
@@ -119,6 +119,7 @@ void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to)
     __asm__ volatile("xsave64 (%[from]);" FORGET_LAST_X87 "xrstor64 (%[to])"
                      : : [from] "r"(from->xsave), [to] "r"(to->xsave), [nothing] "m"(nothing), "a"(~0u), "d"(~0u) : "memory");
     set_xcr0(all, to->xcr0);
+    return to;
 }
 
 /* Where component @n, of @size bytes a register, keeps register @reg; NULL: the processor has no such component. */

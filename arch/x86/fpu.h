@@ -10,5 +10,5 @@ u32 fpu_host_xcr0(void);
 void fpu_reset(struct arch_vcpu *v);   /* area and XCR0 to power-on state; not while loaded */
 void fpu_load(struct arch_vcpu *v);
 void fpu_unload(struct arch_vcpu *v);  /* also picks up an XCR0 that the guest changed without an exit */
-void fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to); /* both in one */
+struct arch_vcpu *fpu_switch(struct arch_vcpu *from, struct arch_vcpu *to); /* both in one; @to */
 bool fpu_xcr0_valid(u64 val);          /* would XSETBV take it here? */

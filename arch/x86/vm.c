@@ -187,38 +187,37 @@ void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
 }
 
 /* For the first time, or where nobody is. */
-static __attribute__((noinline)) void load_alone(struct arch_vcpu *v, struct arch_cpu *cpu)
+static __attribute__((noinline)) struct arch_vcpu *load_alone(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     if (cpu->loaded)
         arch_vcpu_unload(cpu->loaded, cpu);
     cpu->loaded = v;
-    ops->vcpu_load(v, cpu, NULL);
+    (void)ops->vcpu_load(v, cpu, NULL);
     if (v->fresh) {
         v->fresh = false;
         vcpu_reset(v, false);
     }
     fpu_load(v);
+    return v;
 }
 
-void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
+struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     struct arch_vcpu *before = cpu->loaded;
 
     if (before == v)
-        return;
+        return v;
     ASSERT(!v->cpu);
     v->cpu = cpu;
     if (v->tag_cpu != cpu || v->tag_epoch != cpu->tag_epoch) /* else what was plain when it went still is */
         v->plain_epoch = 0;
     v->fetch.rip = FETCH_NOWHERE; /* the windows have shown others' pages since */
     v->fetch.epoch = 0;
-    if (!before || v->fresh) {
-        load_alone(v, cpu);
-        return;
-    }
+    if (!before || v->fresh)
+        return load_alone(v, cpu);
     before->cpu = NULL;
     cpu->loaded = v;
-    ops->vcpu_load(v, cpu, before);
+    return ops->vcpu_load(v, cpu, before);
 }
 
 void arch_vcpu_reset(struct arch_vcpu *v, bool init_only)
@@ -296,11 +295,6 @@ void arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_s
     ops->set_seg(v, seg, in);
 }
 
-static bool tpr_allows(const struct arch_vcpu *v, const struct x86_event *ev)
-{
-    return ev->type != X86_EV_EXTINT || ev->any_tpr || ev->vector >> 4 > (u8)ops->reg(v, X86_CR8);
-}
-
 /*
  * What a fault pushes has RF set, so that the instruction's breakpoint does not come again when it returns to it; an injected
  * one pushes RFLAGS as they are. A fault #DB is left alone: DR6 was looked at where it came from.
@@ -313,28 +307,44 @@ static void mark_fault(struct arch_vcpu *v, u8 vector)
         ops->set_reg(v, X86_RFLAGS, ops->reg(v, X86_RFLAGS) | RFLAGS_RF);
 }
 
+static inline bool offer(struct arch_vcpu *v, enum x86_event_type type, u8 vector)
+{
+    v->plain_epoch = 0;
+    if (v->interrupted.valid || !ops->ready(v, type)) {
+        ops->window(v, type);
+        return false;
+    }
+    v->interrupted.vector = vector;
+    v->interrupted.type = (u8)type;
+    v->interrupted.valid = true;
+    v->interrupted.has_error = false;
+    return true;
+}
+
 bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 {
     ASSERT_RESIDENT(v);
-    v->plain_epoch = 0;
-    if (ev->type != X86_EV_EXTINT && ev->type != X86_EV_NMI) {
+    if (ev->type != X86_EV_NMI) {
+        v->plain_epoch = 0;
         v->look = true;
         if (ev->type == X86_EV_EXCEPTION)
             mark_fault(v, ev->vector);
         v->shutdown = !events_compose(&v->interrupted, ev) || v->shutdown;
         return true;
     }
-    if (v->interrupted.valid || !ops->ready(v, ev->type)) {
-        ops->window(v, ev->type);
-        return false;
-    }
-    if (!tpr_allows(v, ev)) { /* the interrupt window would open at once and for nothing */
-        ops->tpr_window(v, ev->vector >> 4);
-        return false;
-    }
-    v->interrupted = *ev;
-    v->interrupted.valid = true;
-    return true;
+    return offer(v, X86_EV_NMI, ev->vector);
+}
+
+bool arch_vcpu_interrupt(struct arch_vcpu *v, u8 vector)
+{
+    ASSERT_RESIDENT(v);
+    return offer(v, X86_EV_EXTINT, vector);
+}
+
+u8 arch_vcpu_cr8(const struct arch_vcpu *v)
+{
+    ASSERT_RESIDENT(v);
+    return ops->cr8(v);
 }
 
 void arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold)

@@ -38,7 +38,7 @@ enum x86_event_type {
 }; /* VMX numbering */
 struct x86_event {
     u8 vector, type;
-    bool valid, has_error, any_tpr; /* any_tpr: the task priority does not hold it back */
+    bool valid, has_error;
     u8 insn_len; /* of the software interrupt */
     u32 error;
     u64 cr2;     /* #PF only */
@@ -196,7 +196,7 @@ bool           arch_msr_kept(u32 msr);
 
 /* init touches memory only, on any core; the VMCS is written by the first load, on the home core. */
 enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm) MUST_CHECK;
-void           arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);    /* in place of cpu->loaded; no-op if resident */
+struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu); /* in place of cpu->loaded; no-op if resident; @v */
 /* On the core of the load: before move or stop. One that only had to give way to another is loaded once more before. */
 void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);
 /* Any core. Since the last unmap it was entered, or is about to be, with nothing of before in any cache. */
@@ -216,10 +216,12 @@ void           arch_vcpu_seg(const struct arch_vcpu *v, enum x86_seg seg, struct
 void           arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
 /*
  * Exceptions always succeed: one that meets v->interrupted becomes #DF or SHUTDOWN by the manual's table.
- * An EXTINT or NMI is refused (false) while v->interrupted is valid, or IF, shadow, NMI mask or CR8 forbid it; then a
- * window is armed. The caller acknowledges its vLAPIC only after true.
+ * An NMI is refused (false) while v->interrupted is valid, or a shadow or the mask forbid it; then a window is armed.
  */
 bool           arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev);
+/* An external interrupt, whatever CR8 says: refused as an NMI is, or with IF clear. Who asks acknowledges it after true only. */
+bool           arch_vcpu_interrupt(struct arch_vcpu *v, u8 vector);
+u8             arch_vcpu_cr8(const struct arch_vcpu *v);                     /* X86_CR8, by a shorter way */
 /* Have an exit (WINDOW, or CR with cr.cr 8) when the guest lowers CR8 below @threshold; 0: never. Until called again. */
 void           arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold);
 /* Have a PREEMPT exit after so many ticks in the guest at the latest, where the processor can (VMX preemption timer). */

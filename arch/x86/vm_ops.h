@@ -16,8 +16,9 @@ struct vm_ops {
     void (*cpu_disable)(struct arch_cpu *cpu);
 
     enum pith_status (*vcpu_init)(struct arch_vcpu *v);       /* vm.c has done xsave; memory only */
-    /* In place of @before, which it saves; the last thing is fpu_switch(). Or @before is NULL, and vm.c does that. It sets cpu->loaded and v->cpu before. */
-    void (*vcpu_load)(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before);
+    /* In place of @before, which it saves; the last thing is fpu_switch(). Or @before is NULL, and vm.c does that. It sets
+     * cpu->loaded and v->cpu before. Returns @v, for whoever calls this last. */
+    struct arch_vcpu *(*vcpu_load)(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before);
     void (*vcpu_save)(struct arch_vcpu *v);
     void (*vcpu_release)(struct arch_vcpu *v);                /* after that: the core forgets it */
     void (*vcpu_reset)(struct arch_vcpu *v, bool init_only);
@@ -27,6 +28,7 @@ struct vm_ops {
     enum exit_action (*vcpu_run)(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, vm_turn_fn *turn);
 
     u64  (*reg)(const struct arch_vcpu *v, enum x86_reg reg);
+    u8   (*cr8)(const struct arch_vcpu *v);
     void (*mode)(const struct arch_vcpu *v, struct vm_mode *mode); /* the same of several, on hot paths */
     void (*set_reg)(struct arch_vcpu *v, enum x86_reg reg, u64 val);
     bool (*msr_kept)(u32 msr);

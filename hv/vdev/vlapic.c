@@ -75,8 +75,8 @@ static int vector_highest(const u32 set[8], u32 words)
 
     if (!words)
         return VLAPIC_NONE;
-    word = 31 - (u32)__builtin_clz(words);
-    return (int)(word * 32 + 31) - __builtin_clz(set[word]);
+    word = 31 ^ (u32)__builtin_clz(words);
+    return (int)(word * 32 + (31 ^ (u32)__builtin_clz(set[word])));
 }
 
 void vlapic_init(struct vlapic *l)

@@ -40,6 +40,7 @@ static struct cpu *here; /* the core that runs now */
 #include "hv/isa.c"
 #include "hv/vcpu.c"
 #include "hv/vcpu_boot.c"
+#include "hv/vcpu_irq.c"
 #include "hv/partition.c"
 #include "hv/partition_io.c"
 #define state_of ipc_state_of
@@ -334,15 +335,15 @@ void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *c)
     v->cpu = NULL;
     c->loaded = NULL;
 }
-void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *c)
+struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *c)
 {
     if (c->loaded == v)
-        return;
+        return v;
     ASSERT(c == &here->arch && !v->cpu);
     if (c->loaded)
         arch_vcpu_unload(c->loaded, c);
     v->cpu = c;
-    c->loaded = v;
+    return c->loaded = v;
 }
 static struct vcpu *owner(const struct arch_vcpu *v)
 {
@@ -364,6 +365,7 @@ void arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg s, const struct x86_seg
 void arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold) { (void)owner(v), (void)threshold; }
 void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc) { (void)owner(v), (void)tsc; }
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *e) { (void)owner(v), (void)e; return PITH_OK; }
+u8 arch_vcpu_cr8(const struct arch_vcpu *v) { (void)owner(v); return 0; }
 bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 {
     (void)owner(v);
@@ -372,6 +374,10 @@ bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
     v->interrupted = *ev;
     v->look |= ev->type == X86_EV_EXCEPTION;
     return true;
+}
+bool arch_vcpu_interrupt(struct arch_vcpu *v, u8 vector)
+{
+    return arch_vcpu_inject(v, &(struct x86_event){ .vector = vector, .type = X86_EV_EXTINT, .valid = true });
 }
 
 /* Whoever enters a guest has asked itself all this. */

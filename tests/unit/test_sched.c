@@ -170,8 +170,9 @@ static void run_until(u64 end)
         core.current = v;
         a->turns++;
         from = now;
-        while (!waits && !core.resched)
+        while (!waits && !core.resched && v->arch.wait == WAIT_NONE)
             waits = act((u32)(v - vcpus));
+        v->arch.wait = WAIT_NONE;
         a->ran += now - from;
         if (waits) {
             v->state = VCPU_BLOCKED;
@@ -247,7 +248,8 @@ static void lender_goes_on(void **state)
     core.current = &vcpus[0];
     now += 10;
     sched_handoff(&core, &vcpus[1]);
-    assert_true(core.resched);
+    assert_int_equal(vcpus[0].arch.wait, WAIT_TURN);
+    vcpus[0].arch.wait = WAIT_NONE;
     sched_give_way(&core, &vcpus[0]);
     core.current = NULL;
     assert_ptr_equal(sched_next(&core), &vcpus[1]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
- * LINK: hv/vcpu.c hv/vcpu_boot.c hv/isa.c hv/trace_none.c hv/sched.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vpic.c
+ * LINK: hv/vcpu.c hv/vcpu_boot.c hv/vcpu_irq.c
+ * LINK: hv/isa.c hv/trace_none.c hv/sched.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vpic.c
  * LINK: hv/vdev/vpit.c
  */
 #include <setjmp.h>
@@ -35,7 +36,7 @@ static bool if_open, stuck /* deliveries never succeed */;
 static u64 now, timer_tsc, cr8;
 static void (*on_window)(void); /* a physical interrupt that comes in the next window */
 
-void arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = c; c->loaded = v; }
+struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = c; return c->loaded = v; }
 void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = NULL; c->loaded = NULL; }
 void arch_vcpu_reset(struct arch_vcpu *v, bool init_only) { (void)v, (void)init_only; resets++; }
 void arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg r, u64 val) { (void)v; if (r == X86_CR8) cr8 = val; }
@@ -44,6 +45,7 @@ void arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg s, const struct x86_seg
 void arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold) { (void)v, (void)threshold; }
 void arch_vcpu_backstop(struct arch_vcpu *v, u64 tsc) { (void)v, (void)tsc; }
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *e) { (void)v, (void)e; skips++; return PITH_OK; }
+u8 arch_vcpu_cr8(const struct arch_vcpu *v) { (void)v; return (u8)cr8; }
 bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
 {
     if (!if_open || v->interrupted.valid) {
@@ -54,6 +56,10 @@ bool arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev)
     v->interrupted = *ev;
     v->look = true;
     return true;
+}
+bool arch_vcpu_interrupt(struct arch_vcpu *v, u8 vector)
+{
+    return arch_vcpu_inject(v, &(struct x86_event){ .vector = vector, .type = X86_EV_EXTINT, .valid = true });
 }
 enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_fn *handle, vm_turn_fn *turn)
 {
@@ -476,10 +482,128 @@ static void wait_ends_by_time(void **state)
     assert_int_equal(waits_done, 1);
 }
 
+/* --- handing over, inside of arch_vcpu_run() */
+static struct vcpu second;
+
+static void a_second_one(u8 wait)
+{
+    second = (struct vcpu){ .arch.wait = wait };
+    vcpu_init(&second, &part, 1, &core);
+    second.state = VCPU_BLOCKED;
+    second.live = true;
+    second.done = wait_over;
+    vlapic_reset(&second.lapic, 1, true);
+    core.current = &vcpu;
+    core.inbox = NULL; /* where its start left it */
+    vcpu.state = VCPU_RUNNING;
+}
+
+static void call_second(void)
+{
+    second.arch.wait = WAIT_NONE; /* it has what it waited for */
+    vcpu_block(&vcpu, 0, wait_over);
+    sched_lend(&core, &second);
+}
+
+static void event_for_second(void)
+{
+    vlapic_post(&second.lapic, 0x42, false);
+    second.arch.irq_dirty = true;
+    sched_handoff(&core, &second);
+}
+
+static void second_runs(void)
+{
+    assert_ptr_equal(core.current, &second);
+    assert_ptr_equal(core.arch.loaded, &second.arch);
+    assert_int_equal(second.state, VCPU_RUNNING);
+    assert_int_equal(second.run_since, core.now);
+    assert_int_equal(vcpu.run_since, 0);
+    assert_null(core.handoff);
+    assert_false(core.attention);
+    vcpu_post(&second, VCPU_PEND_STOP);
+}
+
+static void a_caller_hands_over(void **state)
+{
+    (void)state;
+    a_second_one(WAIT_CALL);
+    step(VM_EXIT_HYPERCALL, EXIT_SKIP, call_second);
+    step(VM_EXIT_CPUID, EXIT_SKIP, second_runs);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(at, 2);
+    assert_int_equal(vcpu.state, VCPU_BLOCKED);
+    assert_int_equal(vcpu.arch.wait, WAIT_CALL);
+    assert_int_equal(waits_done, 0);
+    assert_int_equal(core.slice_end, TIMER_NEVER); /* nobody waits for the core */
+}
+
+static void who_sends_an_event_waits_for_its_turn(void **state)
+{
+    static const u8 waits[] = { WAIT_HLT, WAIT_CALL };
+
+    for (u32 i = 0; i < ARRAY_SIZE(waits); i++) {
+        (void)set_up(state);
+        a_second_one(waits[i]);
+        step(VM_EXIT_HYPERCALL, EXIT_SKIP, event_for_second);
+        step(VM_EXIT_CPUID, EXIT_SKIP, second_runs);
+        assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+        assert_int_equal(at, 2);
+        assert_int_equal(injected_vector, 0x42);
+        assert_int_equal(second.arch.wait, WAIT_NONE);
+        assert_int_equal(waits_done, waits[i] == WAIT_CALL);
+        assert_int_equal(vcpu.state, VCPU_READY);
+        assert_int_equal(vcpu.arch.wait, WAIT_NONE);
+        assert_ptr_equal(core.ready_first, &vcpu);
+        assert_int_equal(core.lenders, 1);
+        assert_int_equal(core.slice_end, now + SLICE_MS * 1000);
+    }
+}
+
+static void goes_on_itself(void)
+{
+    assert_ptr_equal(core.current, &vcpu);
+    assert_int_equal(vcpu.state, VCPU_RUNNING);
+    assert_int_equal(vcpu.arch.wait, WAIT_NONE);
+    assert_int_equal(second.state, VCPU_BLOCKED);
+    ask_stop();
+}
+
+/* What cannot run gives the slice back. */
+static void an_event_for_one_that_is_paused(void **state)
+{
+    (void)state;
+    a_second_one(WAIT_HLT);
+    second.paused = true;
+    step(VM_EXIT_HYPERCALL, EXIT_SKIP, event_for_second);
+    step(VM_EXIT_CPUID, EXIT_SKIP, goes_on_itself);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(at, 2);
+    assert_int_equal(second.arch.wait, WAIT_HLT);
+    assert_true(second.arch.irq_dirty);
+}
+
+static void event_and_attention(void)
+{
+    event_for_second();
+    core.attention = true;
+}
+
+/* The core looks around first, and then it is as it would have been. */
+static void an_event_with_other_work(void **state)
+{
+    (void)state;
+    a_second_one(WAIT_HLT);
+    step(VM_EXIT_HYPERCALL, EXIT_SKIP, event_and_attention);
+    step(VM_EXIT_CPUID, EXIT_SKIP, second_runs);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(at, 2);
+    assert_int_equal(injected_vector, 0x42);
+    assert_ptr_equal(core.ready_first, &vcpu);
+}
+
 static void two_take_turns(void **state)
 {
-    static struct vcpu second;
-
     (void)state;
     vcpu_init(&second, &part, 1, &core);
     sched_ready(&core, &vcpu);
@@ -496,7 +620,6 @@ static void two_take_turns(void **state)
 /* Who gives way early leaves an alarm behind that is too early for the next: it is put right when it comes, and nobody leaves for it. */
 static void alarms_come_early(void **state)
 {
-    static struct vcpu second;
     u64 first = now + SLICE_MS * 1000;
 
     (void)state;
@@ -762,6 +885,10 @@ int main(void)
         cmocka_unit_test_setup(a_stop_that_comes_with_a_delivery, set_up),
         cmocka_unit_test_setup(wait_ends_by_an_interrupt, set_up),
         cmocka_unit_test_setup(wait_ends_by_time, set_up),
+        cmocka_unit_test_setup(a_caller_hands_over, set_up),
+        cmocka_unit_test_setup(who_sends_an_event_waits_for_its_turn, set_up),
+        cmocka_unit_test_setup(an_event_for_one_that_is_paused, set_up),
+        cmocka_unit_test_setup(an_event_with_other_work, set_up),
         cmocka_unit_test_setup(two_take_turns, set_up),
         cmocka_unit_test_setup(alarms_come_early, set_up),
         cmocka_unit_test_setup(pic_interrupt_is_delivered, set_up),

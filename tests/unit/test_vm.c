@@ -49,8 +49,9 @@ static u64 get_reg(const struct arch_vcpu *c, enum x86_reg r)
 static void set_reg(struct arch_vcpu *c, enum x86_reg r, u64 val)
 {
     (void)c;
-    assert_int_equal(r, X86_RFLAGS);
-    rflags = val;
+    assert_true(r == X86_RFLAGS || (r == X86_CR2 && !val));
+    if (r == X86_RFLAGS)
+        rflags = val;
 }
 
 static bool ready(const struct arch_vcpu *c, enum x86_event_type t) { (void)c, (void)t; return is_ready; }
@@ -67,16 +68,19 @@ static enum exit_action enough(struct arch_vcpu *c, struct vm_exit *e) { (void)c
 
 const struct vm_ops vmx_ops = { .probe = vmx_probe };
 static int loads, saves, releases;
-static void load(struct arch_vcpu *c, struct arch_cpu *on, struct arch_vcpu *before)
+static struct arch_vcpu *load(struct arch_vcpu *c, struct arch_cpu *on, struct arch_vcpu *before)
 {
     assert_ptr_equal(on->loaded, c);
     assert_true(!before || !before->cpu);
     loads++;
     saves += before != NULL;
+    return c;
 }
 static void save(struct arch_vcpu *c) { assert_non_null(c->cpu); saves++; }
 static void release(struct arch_vcpu *c) { assert_non_null(c->cpu); releases++; }
+static void reset(struct arch_vcpu *c, bool init_only) { assert_ptr_equal(cpu.loaded, c); assert_false(init_only); }
 const struct vm_ops svm_ops = {
+    .vcpu_reset = reset,
     .vcpu_load = load, .vcpu_save = save, .vcpu_release = release,
     .probe = svm_probe, .reg = get_reg, .set_reg = set_reg, .ready = ready, .window = window, .tpr_window = tpr_window, .vcpu_run = run,
 };
@@ -145,6 +149,8 @@ static void test_probe(void **state)
 
 static bool inject(u8 type, u8 vector)
 {
+    if (type == X86_EV_EXTINT)
+        return arch_vcpu_interrupt(&v, vector);
     return arch_vcpu_inject(&v, &(struct x86_event){ .type = type, .vector = vector });
 }
 
@@ -171,8 +177,22 @@ static void test_giving_way(void **state)
     cpu.tag_epoch = 2;
     cpu.loaded = &v;
     v.cpu = &cpu;
-    arch_vcpu_load(&other, &cpu);
+    assert_ptr_equal(arch_vcpu_load(&other, &cpu), &other);
     assert_int_equal(other.plain_epoch, 0);
+}
+
+/* One that was never loaded is reset before anything of it is in the registers: who was there goes for good. */
+static void test_first_load(void **state)
+{
+    struct arch_vcpu other = { .vm = &vm, .fresh = true, .plain_epoch = 5 };
+
+    (void)state;
+    loads = saves = releases = 0;
+    assert_ptr_equal(arch_vcpu_load(&other, &cpu), &other);
+    assert_ptr_equal(cpu.loaded, &other);
+    assert_null(v.cpu);
+    assert_false(other.fresh);
+    assert_int_equal(loads + saves * 10 + releases * 100, 111);
 }
 
 static void test_interrupt(void **state)
@@ -190,19 +210,6 @@ static void test_interrupt(void **state)
     assert_false(inject(X86_EV_NMI, 2));
     assert_int_equal(windows, 3);
     assert_int_equal(v.interrupted.vector, 0x50);
-}
-
-static void test_task_priority(void **state)
-{
-    (void)state;
-    cr8 = 5;
-    assert_false(inject(X86_EV_EXTINT, 0x5f));
-    assert_int_equal(threshold, 5);
-    assert_int_equal(windows, 0); /* an interrupt window would open at once, for ever */
-    assert_true(inject(X86_EV_EXTINT, 0x60));
-    v.interrupted.valid = false;
-    cr8 = 15;
-    assert_true(inject(X86_EV_NMI, 2)); /* not an NMI's business */
 }
 
 /* What a fault pushes has RF set: SDM 3, "Instruction-Breakpoint Exception Condition". */
@@ -311,9 +318,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_probe, setup),
-        cmocka_unit_test_setup(test_giving_way, setup),
+        cmocka_unit_test_setup(test_giving_way, setup), cmocka_unit_test_setup(test_first_load, setup),
         cmocka_unit_test_setup(test_interrupt, setup),
-        cmocka_unit_test_setup(test_task_priority, setup),
         cmocka_unit_test_setup(test_resume_flag, setup),
         cmocka_unit_test_setup(test_exceptions_compose, setup),
         cmocka_unit_test_setup(test_residency, setup),

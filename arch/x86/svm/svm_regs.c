@@ -54,7 +54,12 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
     if (reg == X86_DR7)
         return v->dr7;
     ASSERT(reg == X86_CR8);
-    return vmcb->int_ctl & V_TPR_MASK;
+    return svm_cr8(v);
+}
+
+u8 svm_cr8(const struct arch_vcpu *v)
+{
+    return (u8)(((const struct vmcb *)v->hw)->int_ctl & V_TPR_MASK);
 }
 
 void svm_mode(const struct arch_vcpu *v, struct vm_mode *mode)

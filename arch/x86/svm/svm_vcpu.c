@@ -79,7 +79,7 @@ static bool svm_set_msr(struct arch_vcpu *v, u32 msr, u64 val)
 }
 
 /* VMLOAD and VMSAVE carry everything else, at every entry, and VMRUN loads CR2; but Bochs's does not. */
-static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
+static struct arch_vcpu *svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
 {
     struct vmcb *vmcb = v->hw;
 
@@ -88,8 +88,7 @@ static void svm_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch
         svm_load_tsc_aux(v);
     write_cr2(vmcb->cr2);
     vmcb->intercept_dr = INTERCEPT_DR_ALL; /* DR0-3 may be another vCPU's */
-    if (before)
-        fpu_switch(before, v);
+    return before ? fpu_switch(before, v) : v;
 }
 
 /* DR6 and DR7 are the VMCB's at every entry. */
@@ -176,8 +175,12 @@ void svm_prepare(struct arch_vcpu *v)
         renew_tag(v, vmcb);
         plain = false;
     }
-    if (v->interrupted.valid)
+    if (v->interrupted.valid && v->interrupted.type == X86_EV_EXTINT) { /* nearly all of them */
+        v->interrupted.valid = false;
+        vmcb->event_inj = v->interrupted.vector | EVENT_V;
+    } else if (v->interrupted.valid) {
         svm_put_event(v);
+    }
     if (v->dr7 & DR7_ENABLES) {
         vmcb->dr7 = breakpoints_load(v);
         plain = false;
@@ -237,6 +240,7 @@ const struct vm_ops svm_ops = {
     .vcpu_reset = svm_vcpu_reset,
     .vcpu_run = svm_vcpu_run,
     .reg = svm_reg,
+    .cr8 = svm_cr8,
     .mode = svm_mode,
     .msr_kept = svm_msr_kept,
     .set_msr = svm_set_msr,

@@ -79,6 +79,7 @@ void vmx_left(struct arch_vcpu *v, struct vm_exit *exit);
 /* vmx_regs.c */
 void vmx_set_controls(struct arch_vcpu *v, u32 pin, u32 proc);
 u64  vmx_reg(const struct arch_vcpu *v, enum x86_reg reg);
+u8   vmx_cr8(const struct arch_vcpu *v);
 void vmx_mode(const struct arch_vcpu *v, struct vm_mode *mode);
 void vmx_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
 void vmx_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);

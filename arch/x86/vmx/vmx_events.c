@@ -57,7 +57,7 @@ void vmx_window(struct arch_vcpu *v, enum x86_event_type type)
 void vmx_tpr_update(struct arch_vcpu *v)
 {
     struct vmx_state *s = vmx_state(v);
-    u8 threshold = (u8)MIN(s->tpr_wanted, vmx_reg(v, X86_CR8));
+    u8 threshold = (u8)MIN(s->tpr_wanted, vmx_cr8(v));
 
     if (!vmx_hw.tpr_shadow || threshold == s->tpr_threshold)
         return;

@@ -103,6 +103,11 @@ void vmx_mode(const struct arch_vcpu *v, struct vm_mode *mode)
     mode->cpl = vmread(VMCS_GUEST_SS_RIGHTS) >> 5 & 3; /* SS.DPL is the CPL in every mode */
 }
 
+u8 vmx_cr8(const struct arch_vcpu *v)
+{
+    return (u8)(*(const u32 *)((const u8 *)v->vapic + VAPIC_TPR) >> 4);
+}
+
 u64 vmx_reg(const struct arch_vcpu *v, enum x86_reg reg)
 {
     switch (reg) {
@@ -111,7 +116,7 @@ u64 vmx_reg(const struct arch_vcpu *v, enum x86_reg reg)
     case X86_CR4:
         return guest_cr4();
     case X86_CR8:
-        return *(const u32 *)((const u8 *)v->vapic + VAPIC_TPR) >> 4;
+        return vmx_cr8(v);
     case X86_DR6:
         return vmx_state(v)->dr_shown ? read_dr6() : v->dr6;
     case X86_CR2:

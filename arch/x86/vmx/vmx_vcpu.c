@@ -158,7 +158,7 @@ static void vmx_vcpu_save(struct arch_vcpu *v)
     v->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 }
 
-static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
+static struct arch_vcpu *vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
 {
     struct vmx_state *s = vmx_state(v);
 
@@ -181,8 +181,7 @@ static void vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch
     if (!before || before->kernel_gs_base != v->kernel_gs_base)
         wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
     write_cr2(v->cr2); /* the hypervisor has no page faults: it stays there until the unload */
-    if (before)
-        fpu_switch(before, v);
+    return before ? fpu_switch(before, v) : v;
 }
 
 /* Until here its VMCS stayed active on this core, and launched, whichever was current. */
@@ -258,6 +257,7 @@ const struct vm_ops vmx_ops = {
     .vcpu_reset = vmx_vcpu_reset,
     .vcpu_run = vmx_vcpu_run,
     .reg = vmx_reg,
+    .cr8 = vmx_cr8,
     .mode = vmx_mode,
     .msr_kept = vmx_msr_kept,
     .set_msr = vmx_set_msr,
