@@ -126,7 +126,7 @@ static hpa_t best_place(const struct partition *p, gpa_t gpa)
 {
     hpa_t best = 0;
 
-    for (const struct extent *e = p->ram; e < p->ram + p->nr_ram && e->gpa < gpa; e++)
+    for (const struct extent *e = p->ram; e < p->ram + p->nr_ram && (e == p->ram || e->gpa < gpa); e++)
         best = e->hpa + (gpa - e->gpa);
     return best;
 }

@@ -337,6 +337,7 @@ static int manager(void)
     test_ok(reaches(GIVER, PITH_PART_STOPPED) && succeeded(GIVER), "giver-ends");
     test_ok(lives(GIVER) && pith_part_state(GIVER).rsi == PITH_END_FAULT && meter(GIVER, PITH_METER_STARTS) == 1,
             "no-start-without-memory");
+    test_equal(meter(GIVER, PITH_METER_RAM), MIB(136) - GIVEN * SIZE, "it-keeps-the-rest");
     test_ok(pith_part_destroy(TAKER).status == PITH_OK && reaches(TAKER, PITH_PART_ABSENT), "destroyed-with-a-hole");
     test_ok(lives(GIVER) && succeeded(GIVER), "giver-lives-again");
     return test_end();

@@ -85,5 +85,9 @@ int guest_main(const struct pith_start *start)
     (void)pith_wait(pith_now() + PITH_NS_PER_S / 10);
     test_equal(trap_irqs, 100, "each-interrupt-once");
     put(MASK_CLEAR, ~0u);
+    /* the card could write there */
+    test_ok(!(pith_features().rbx & PITH_FEATURE_BALLOON) && pith_balloon_out(4 << 20).status == PITH_E_STATE &&
+                pith_balloon_in(4 << 20).status == PITH_E_STATE,
+            "keeps-its-memory");
     return test_end();
 }
