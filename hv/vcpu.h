@@ -39,6 +39,7 @@ enum vcpu_boot { BOOT_RUNS, BOOT_WAITS, BOOT_FILLED, BOOT_POSTED };
 struct vcpu_inbox {
     u64 pending;
     u32 irr[8], level[8];
+    u32 words;           /* bit n: word n of irr has a bit set */
     u32 sipi_vector;
     u32 queued;
     struct vcpu *next;

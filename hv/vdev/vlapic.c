@@ -61,12 +61,18 @@ static bool vector_test(const u32 set[8], u8 vector)
     return set[vector / 32] >> (vector % 32) & 1;
 }
 
-static void vector_put(u32 set[8], u32 *words, u8 vector, bool on)
+static inline void vector_put(u32 set[8], u32 *words, u32 vector, bool on)
 {
-    u32 word = vector / 32, bit = 1u << (vector % 32);
+    u32 word = vector / 32;
 
-    set[word] = on ? set[word] | bit : set[word] & ~bit;
-    *words = set[word] ? *words | 1u << word : *words & ~(1u << word);
+    if (on) {
+        set[word] |= 1u << (vector % 32);
+        *words |= 1u << word;
+        return;
+    }
+    set[word] &= ~(1u << (vector % 32));
+    if (!set[word])
+        *words &= ~(1u << word);
 }
 
 static int vector_highest(const u32 set[8], u32 words)

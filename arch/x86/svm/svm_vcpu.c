@@ -164,6 +164,23 @@ void svm_left(struct arch_vcpu *v, struct vm_exit *exit)
         svm_decode(vmcb, exit, v->gpr.rcx, &svm_features);
 }
 
+static __attribute__((noinline)) bool prepare_with_care(struct arch_vcpu *v, struct vmcb *vmcb)
+{
+    bool plain = true;
+
+    if (!tags_current(v->cpu, v)) {
+        renew_tag(v, vmcb);
+        plain = false;
+    }
+    if (v->interrupted.valid)
+        svm_put_event(v);
+    if (v->dr7 & DR7_ENABLES) {
+        vmcb->dr7 = breakpoints_load(v);
+        plain = false;
+    }
+    return plain;
+}
+
 /* What this entry writes into the VMCB for itself alone, the next one takes out again: only then it is a plain one. */
 void svm_prepare(struct arch_vcpu *v)
 {
@@ -171,19 +188,11 @@ void svm_prepare(struct arch_vcpu *v)
     bool plain = true;
 
     vmcb->tlb_control = TLB_CONTROL_NONE;
-    if (!tags_current(v->cpu, v)) {
-        renew_tag(v, vmcb);
-        plain = false;
-    }
-    if (v->interrupted.valid && v->interrupted.type == X86_EV_EXTINT) { /* nearly all of them */
+    if (!tags_current(v->cpu, v) || (v->dr7 & DR7_ENABLES) || v->interrupted.type != X86_EV_EXTINT) {
+        plain = prepare_with_care(v, vmcb);
+    } else if (v->interrupted.valid) { /* an interrupt, and nothing else: most of all */
         v->interrupted.valid = false;
         vmcb->event_inj = v->interrupted.vector | EVENT_V;
-    } else if (v->interrupted.valid) {
-        svm_put_event(v);
-    }
-    if (v->dr7 & DR7_ENABLES) {
-        vmcb->dr7 = breakpoints_load(v);
-        plain = false;
     }
     v->plain_epoch = plain ? v->seen_s2_epoch : 0;
 }
