@@ -10,9 +10,14 @@ import sys
 import split
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / 'tests/boot')) # whose run.py is meant, not this one
+import cases                                # noqa: E402
+import run as boot                          # noqa: E402
+
 MACHINES = 'qemu-amd', 'bochs-intel'        # both vendors' code, each where it can run
 ROOMS = 'hv', 'arch', 'drivers', 'boot'
 # Linux answers; then Ctrl-T takes the keyboard from it, the last partition, to the monitor.
+BOOTS = 'guests', 'peers', 'control'        # boot tests that run on each of them too: what they say is not looked at here
 TYPED = 'uname -a\n\x14help\nlist\nstop spin\nstart hello\nstart nobody\nlog\nwhat\nlist\npoweroff\n'
 
 
@@ -23,13 +28,24 @@ def said(*argv):
     return '\n'.join(lines or [f'{argv[0]}: status {done.returncode}']) if done.returncode else ''
 
 
-def machine(out, name):
+def machine(out, name, *args):
     """The hypervisor on this machine; leaves .gcda files."""
-    typed, stream = out / 'typed', out / 'stream'
-    typed.write_text(TYPED)
+    stream = out / 'stream'
     elfs = [('--file', f'{elf.name}={elf}') for elf in sorted((out.parent / 'tests').glob('*.elf'))]
-    return said('tools/pith-run', '--machine', name, '--config', 'tests/coverage/pith.conf', '--efi', out / 'BOOTX64.EFI', '--debugcon', stream,
-                '--serial', out / f'{name}.serial', '--input', typed, '--timeout', 600, *sum(elfs, ())) or split.split(stream)
+    return said('tools/pith-run', '--machine', name, '--efi', out / 'BOOTX64.EFI', '--debugcon', stream, '--timeout', 900, *args,
+                *sum(elfs, ())) or split.split(stream)
+
+
+def linux(out, name):
+    typed = out / 'typed'
+    typed.write_text(TYPED)
+    return machine(out, name, '--config', 'tests/coverage/pith.conf', '--serial', out / f'{name}.serial', '--input', typed)
+
+
+def boot_test(out, case):
+    config = out / 'pith.conf'
+    config.write_text(boot.with_symbols(case.config).lstrip('\n'))
+    return machine(out, case.machine, '--config', config, '--serial', out / f'{case.name}.serial')
 
 
 def lcov(*argv):
@@ -54,15 +70,17 @@ def report(out, infos):
 def main():
     os.chdir(ROOT)
     out, infos, failed, passed = pathlib.Path(sys.argv[1]).resolve(), [], 0, 0
+    boot.BUILD = out                        # whose symbols they name
     for old in out.rglob('*.gcda'):
         old.unlink()
     runs = [(f'unit/{t.stem}', lambda t=t: said(out / 'unit' / t.stem)) for t in sorted(pathlib.Path('tests/unit').glob('test_*.c'))]
-    runs += [(m, lambda m=m: machine(out, m)) for m in MACHINES]
-    for name, run in runs:
+    in_machines = [(m, lambda m=m: linux(out, m)) for m in MACHINES]
+    in_machines += [(c.name, lambda c=c: boot_test(out, c)) for c in cases.CASES if c.name in [f'{b}-{m}' for b in BOOTS for m in MACHINES]]
+    for name, run in runs + in_machines:
         wrong = run()
         passed, failed = passed + (not wrong), failed + bool(wrong)
         print('FAIL' if wrong else 'ok  ', name, *(f'\n    {line}' for line in wrong.splitlines()), flush=True)
-        if name in MACHINES and not wrong:
+        if (name, run) in in_machines and not wrong:
             infos.append(capture(out / 'obj/hv', out / f'{name}.info'))
     report(out, [capture(out / 'obj/host', out / 'unit.info'), *infos])
     print(f'{passed} passed, {failed} failed')
