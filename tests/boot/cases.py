@@ -275,7 +275,9 @@ def commands(names, count):
     rng = random.Random(count)
     verbs = ['stop', 'start', 'restart', 'restart', 'pause', 'pause', 'resume', 'resume', 'regs']
     wild = [f'{rng.choice(verbs)} {rng.choice(names)}' for _ in range(count)]
-    end = ['cores', *(f'resume {n}' for n in names), 'mem', 'restart clock-0', 'restart clock-1', *(f'stop {n}' for n in names), 'list', 'mem']
+    # Lists until the last ones have stopped, too: that takes a moment.
+    end = ['cores', *(f'resume {n}' for n in names), 'mem', 'restart clock-0', 'restart clock-1', *(f'stop {n}' for n in names),
+           *['list'] * 10, 'mem']
     return '\x14' * (len(names) + 2) + '\n'.join([*wild, *end]) + '\n'
 
 

@@ -16,8 +16,8 @@ import run as boot                          # noqa: E402
 
 MACHINES = 'qemu-amd', 'bochs-intel'        # both vendors' code, each where it can run
 ROOMS = 'hv', 'arch', 'drivers', 'boot'
-# Linux answers; then Ctrl-T takes the keyboard from it, the last partition, to the monitor.
 BOOTS = 'guests', 'peers', 'control'        # boot tests that run on each of them too: what they say is not looked at here
+# Linux answers; then Ctrl-T takes the keyboard from it, the last partition, to the monitor.
 TYPED = 'uname -a\n\x14help\nlist\nstop spin\nstart hello\nstart nobody\nlog\nwhat\nlist\npoweroff\n'
 
 
