@@ -35,6 +35,7 @@ static void partition_defaults(struct parser *p)
     part->image = MANIFEST_NONE;
     part->initrd = MANIFEST_NONE;
     part->vcpus = 1;
+    part->weight = 100;
     part->memory = MIB(64);
     part->restart = MANIFEST_RESTART_NEVER;
 }
@@ -66,6 +67,20 @@ static void channel_begin(struct parser *p, bool spare)
     memset(p->channel, 0, sizeof(*p->channel));
     memset(p->lines, 0, sizeof(cfg->channel_lines[i]));
     p->channel->line = p->line;
+}
+
+static void cyclic_begin(struct parser *p, bool spare)
+{
+    struct config *cfg = p->cfg;
+    u32 i = spare ? MANIFEST_CYCLICS : cfg->manifest.nr_cyclics++;
+
+    p->section = SECTION_CYCLIC;
+    p->index = spare ? MANIFEST_NONE : i;
+    p->cyclic = spare ? &p->spare_cyclic : &cfg->manifest.cyclics[i];
+    p->lines = cfg->cyclic_lines[i];
+    memset(p->cyclic, 0, sizeof(*p->cyclic));
+    memset(p->lines, 0, sizeof(cfg->cyclic_lines[i]));
+    p->cyclic->line = p->line;
 }
 
 /* True when a new section of this kind may have this name. @same: the line of the one that has it, or 0. */
@@ -111,6 +126,15 @@ static void section_channel(struct parser *p, struct slice name)
         memcpy(p->channel->name, name.at, name.len);
 }
 
+static void section_cyclic(struct parser *p, struct slice name)
+{
+    bool good = name_check(p, "cyclic", name, 0, p->cfg->manifest.nr_cyclics, MANIFEST_CYCLICS);
+
+    cyclic_begin(p, !good);
+    if (good)
+        memcpy(p->cyclic->name, name.at, name.len);
+}
+
 static void section_pith(struct parser *p)
 {
     p->section = SECTION_PITH;
@@ -124,7 +148,7 @@ static void parse_section(struct parser *p, struct slice s)
 
     p->section = SECTION_SKIPPED;
     if (!slice_cut(&rest, ']', &word) || slice_trim(rest).len) {
-        parser_error(p, "'%s' is not a section - write [pith], [partition NAME] or [channel NAME]",
+        parser_error(p, "'%s' is not a section - write [pith], [partition NAME], [channel NAME] or [cyclic NAME]",
                      slice_quote(s, quote));
         return;
     }
@@ -138,9 +162,11 @@ static void parse_section(struct parser *p, struct slice s)
         section_partition(p, slice_trim(rest));
     else if (slice_is(word, "channel"))
         section_channel(p, slice_trim(rest));
+    else if (slice_is(word, "cyclic"))
+        section_cyclic(p, slice_trim(rest));
     else
         parser_error(
-            p, "there is no section '[%s]' - write [pith], [partition NAME] or [channel NAME]",
+            p, "there is no section '[%s]' - write [pith], [partition NAME], [channel NAME] or [cyclic NAME]",
             slice_quote(slice_trim((struct slice){ word.at, word.len + rest.len }), quote));
 }
 
@@ -152,6 +178,7 @@ static const struct key_table {
     [SECTION_PITH] = { config_pith_keys, CONFIG_PITH_KEYS, "[pith]", "move it there" },
     [SECTION_PARTITION] = { config_partition_keys, CONFIG_KEYS, "a partition", "move it below a [partition NAME] line" },
     [SECTION_CHANNEL] = { config_channel_keys, CONFIG_CHANNEL_KEYS, "a channel", "move it below a [channel NAME] line" },
+    [SECTION_CYCLIC] = { config_cyclic_keys, CONFIG_CYCLIC_KEYS, "a cyclic frame", "move it below a [cyclic NAME] line" },
 };
 
 static u32 key_find(const struct key_table *s, struct slice name)
@@ -269,7 +296,7 @@ static void parse_line(struct parser *p, struct slice s)
         parse_section(p, strip_comment(s));
     } else if (p->section == SECTION_NONE) {
         parser_error(
-            p, "this line stands before any section - write [pith], [partition NAME] or [channel NAME] above it");
+            p, "this line stands before any section - write [pith], [partition NAME], [channel NAME] or [cyclic NAME] above it");
         p->section = SECTION_SKIPPED;
     } else if (p->section != SECTION_SKIPPED) {
         parse_key(p, s);
@@ -314,6 +341,7 @@ bool config_parse(struct config *cfg, const char *text, size_t size)
     }
     parse_text(&p, all);
     config_lists_resolve(&p);
+    config_slots_resolve(&p);
     config_check(&p);
     return cfg->nr_errors == 0;
 }

@@ -11,9 +11,10 @@
 #define CONFIG_FILES      (MANIFEST_PARTITIONS * (2 + MANIFEST_MODULES))
 #define CONFIG_FILE_NAME  64 /* as in struct pith_module */
 #define CONFIG_ERRORS     16
-#define CONFIG_KEYS       21 /* of a partition */
+#define CONFIG_KEYS       26 /* of a partition */
 #define CONFIG_CHANNEL_KEYS 3
-#define CONFIG_ERROR_TEXT 280
+#define CONFIG_CYCLIC_KEYS 3
+#define CONFIG_ERROR_TEXT 340
 
 /*
  * A file that partitions name; its index here is the module index in the manifest. A name given
@@ -37,6 +38,7 @@ struct config {
     struct config_error errors[CONFIG_ERRORS];
     u32 key_lines[MANIFEST_PARTITIONS + 1][CONFIG_KEYS]; /* where each key was given; 0: nowhere */
     u32 channel_lines[MANIFEST_CHANNELS + 1][CONFIG_CHANNEL_KEYS];
+    u32 cyclic_lines[MANIFEST_CYCLICS + 1][CONFIG_CYCLIC_KEYS];
 };
 
 /*

@@ -143,21 +143,26 @@ u32 config_line(const struct config *cfg, const struct manifest_place *at)
         line = key_line(cfg->key_lines[at->part - m->partitions], config_partition_keys, CONFIG_KEYS, at->key);
     else if (at->channel)
         line = key_line(cfg->channel_lines[at->channel - m->channels], config_channel_keys, CONFIG_CHANNEL_KEYS, at->key);
+    else if (at->cyclic)
+        line = key_line(cfg->cyclic_lines[at->cyclic - m->cyclics], config_cyclic_keys, CONFIG_CYCLIC_KEYS, at->key);
     if (line)
         return line;
-    return at->part ? at->part->line : at->channel ? at->channel->line : 1;
+    return at->part ? at->part->line : at->channel ? at->channel->line : at->cyclic ? at->cyclic->line : 1;
 }
 
 /* True when a line that could not be read left a default behind: one mistake is enough. */
 static bool told_already(const struct config *cfg, const struct manifest_place *at)
 {
     u32 line = config_line(cfg, at);
+    const u32 *lines = at->channel  ? cfg->channel_lines[at->channel - cfg->manifest.channels]
+                       : at->cyclic ? cfg->cyclic_lines[at->cyclic - cfg->manifest.cyclics]
+                                    : NULL;
 
+    _Static_assert(CONFIG_CHANNEL_KEYS == CONFIG_CYCLIC_KEYS, "one loop");
     if (at->part)
         return line != at->part->line && line_has_error(cfg, line);
-    for (u32 i = 0; at->channel && i < CONFIG_CHANNEL_KEYS; i++) {
-        line = cfg->channel_lines[at->channel - cfg->manifest.channels][i];
-        if (line && line_has_error(cfg, line))
+    for (u32 i = 0; lines && i < CONFIG_CHANNEL_KEYS; i++) {
+        if (lines[i] && line_has_error(cfg, lines[i]))
             return true;
     }
     return false;

@@ -16,6 +16,7 @@ enum config_section {
     SECTION_PITH,
     SECTION_PARTITION,
     SECTION_CHANNEL,
+    SECTION_CYCLIC,
     SECTIONS
 };
 
@@ -32,6 +33,13 @@ struct config_list {
     const struct manifest_partition *self; /* whose rights these are; NULL: members of a channel */
 };
 
+/* The name of a slot's partition, looked up then, too. */
+struct config_slot {
+    struct slice name;
+    u32 line;
+    u32 *partition;
+};
+
 struct parser {
     struct config *cfg;
     u32 line;
@@ -39,12 +47,16 @@ struct parser {
     const char *key;                 /* of the line at hand, for messages */
     struct manifest_partition *part; /* of the section at hand */
     struct manifest_channel *channel;
+    struct manifest_cyclic *cyclic;
     u32 index;                       /* its number; MANIFEST_NONE: its header has a mistake, it fills a spare */
     u32 *lines;                      /* where its keys were given; 0: nowhere */
     struct manifest_partition spare;
     struct manifest_channel spare_channel;
+    struct manifest_cyclic spare_cyclic;
     struct config_list lists[CONFIG_LISTS];
     u32 nr_lists;
+    struct config_slot slots[MANIFEST_CYCLICS * MANIFEST_SLOTS];
+    u32 nr_slots;
     u32 focus_line, focus_index;      /* of a partition's own focus = yes; line 0: none */
     struct slice focus_name;          /* of [pith] focus */
     u32 pith_lines[CONFIG_PITH_KEYS];
@@ -58,6 +70,7 @@ struct config_key {
 extern const struct config_key config_pith_keys[CONFIG_PITH_KEYS];
 extern const struct config_key config_partition_keys[CONFIG_KEYS];
 extern const struct config_key config_channel_keys[CONFIG_CHANNEL_KEYS];
+extern const struct config_key config_cyclic_keys[CONFIG_CYCLIC_KEYS];
 
 /* Records a mistake on @line: "what is wrong - what to do". */
 void parser_error_at(struct parser *p, u32 line, const char *fmt, ...) PRINTF(3, 4);
@@ -83,6 +96,14 @@ bool config_partition_name(struct slice s);
 /* The value is a list of partitions that sets @bits when all lines are read. */
 void config_list_later(struct parser *p, struct slice v, u64 *bits);
 void config_lists_resolve(struct parser *p);
+/* The value is a list of cores. */
+void config_read_cores(struct parser *p, struct slice v, u64 cores[MANIFEST_CORES / 64]);
+/* Keys of a partition about time, and what [cyclic] says of partitions when all lines are read. */
+void config_set_weight(struct parser *p, struct slice v);
+void config_set_entitlement(struct parser *p, struct slice v);
+void config_set_period(struct parser *p, struct slice v);
+void config_set_budget(struct parser *p, struct slice v);
+void config_slots_resolve(struct parser *p);
 /* Of the partition with that name; nr_partitions when there is none. */
 u32 config_partition_index(const struct manifest *m, struct slice name);
 /* What can only be said when all lines are read. */

@@ -288,21 +288,32 @@ static bool next_range(struct parser *p, struct slice *list, u64 max, const char
     return false;
 }
 
-static void set_cores(struct parser *p, struct slice v)
+void config_read_cores(struct parser *p, struct slice v, u64 cores[MANIFEST_CORES / 64])
 {
     struct manifest_range r;
 
-    p->part->flags |= MANIFEST_CORES_GIVEN;
     while (next_range(p, &v, MANIFEST_CORES - 1, "0 or 1-3 or 0, 2", &r)) {
         for (u64 core = r.first; core <= r.last; core++)
-            p->part->cores[core / 64] |= BIT(core % 64);
+            cores[core / 64] |= BIT(core % 64);
     }
+}
+
+static void set_cores(struct parser *p, struct slice v)
+{
+    p->part->flags |= MANIFEST_CORES_GIVEN;
+    config_read_cores(p, v, p->part->cores);
 }
 
 static void set_dedicated(struct parser *p, struct slice v)
 {
     if (choose_yes(p, v))
         p->part->flags |= MANIFEST_DEDICATED;
+}
+
+static void set_cap(struct parser *p, struct slice v)
+{
+    if (choose_yes(p, v))
+        p->part->flags |= MANIFEST_CAPPED;
 }
 
 static void set_focus(struct parser *p, struct slice v)
@@ -409,6 +420,11 @@ const struct config_key config_partition_keys[CONFIG_KEYS] = {
     { "vcpus", false, set_vcpus },
     { "cores", false, set_cores },
     { "dedicated", false, set_dedicated },
+    { "weight", false, config_set_weight },
+    { "entitlement", false, config_set_entitlement },
+    { "cap", false, set_cap },
+    { "period", false, config_set_period },
+    { "budget", false, config_set_budget },
     { "focus", false, set_focus },
     { "restart", false, set_restart },
     { "strict", false, set_strict },

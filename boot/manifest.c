@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every manifest must satisfy: values in range, names unique, nothing given to two partitions,
- * cores that exist. Rights and channels: manifest_share.c.
+ * cores that exist. Rights and channels: manifest_share.c. Time: manifest_time.c.
  */
 #include "boot/manifest_exam.h"
 
@@ -250,9 +250,23 @@ static void examine_core(const struct exam *e, const struct manifest_partition *
     }
 }
 
+/* As far as one knows: pith-check believes that there is one core until another is named. */
+static bool other_cores(const struct exam *e)
+{
+    u64 named = 0;
+
+    for (u32 i = 0; i < e->m->nr_partitions; i++)
+        for (u32 k = 0; k < MANIFEST_CORES / 64; k++)
+            named |= e->m->partitions[i].cores[k] & ~(k == 0 ? 1ull : 0);
+    return e->nr_cores == MANIFEST_CORES ? named != 0 : e->nr_cores > 1;
+}
+
 static void examine_cores(const struct exam *e, const struct manifest_partition *p)
 {
     u32 n = core_count(p);
+
+    if ((p->flags & MANIFEST_DEDICATED) && has_core(p, 0) && other_cores(e))
+        mistake(e, p, "cores", "core 0 keeps house for all and '%s' wants it dedicated - list other cores, or drop dedicated", p->name);
 
     for (u32 core = 0; core < MANIFEST_CORES; core++) {
         if (has_core(p, core))
@@ -262,6 +276,15 @@ static void examine_cores(const struct exam *e, const struct manifest_partition 
         mistake(e, p, "cores",
                 "'%s' has %u vCPUs and %u dedicated cores - list %u cores or lower vcpus", p->name,
                 p->vcpus, n, p->vcpus);
+}
+
+static bool core_0_listed(const struct exam *e)
+{
+    bool listed = false;
+
+    for (u32 i = 0; i < e->m->nr_partitions; i++)
+        listed |= has_core(&e->m->partitions[i], 0);
+    return listed;
 }
 
 /*
@@ -292,16 +315,17 @@ static void examine_core_budget(const struct exam *e)
 {
     u32 unlisted = e->nr_cores - listed_cores(e, false);
     u32 shared = e->nr_cores - unlisted - listed_cores(e, true);
+    u32 kept = e->nr_cores > 1 && !core_0_listed(e); /* core 0, which is nobody's alone */
 
     for (u32 i = 0; i < e->m->nr_partitions; i++) {
         const struct manifest_partition *p = &e->m->partitions[i];
 
         if (core_count(p) || !(p->flags & MANIFEST_DEDICATED))
             continue;
-        if (p->vcpus > unlisted)
+        if (p->vcpus + kept > unlisted)
             mistake(e, p, "dedicated",
-                    "'%s' wants %u cores of its own and %u are free - add cores or drop dedicated",
-                    p->name, p->vcpus, unlisted);
+                    "'%s' wants %u cores of its own and %u are free, without core 0 - add cores or drop dedicated",
+                    p->name, p->vcpus, unlisted - MIN(kept, unlisted));
         unlisted -= MIN(p->vcpus, unlisted);
     }
     for (u32 i = 0; i < e->m->nr_partitions && unlisted + shared == 0; i++) {
@@ -327,7 +351,7 @@ static bool partition_sound(const struct manifest_partition *p)
 static bool manifest_sound(const struct manifest *m)
 {
     bool sound = m->magic == MANIFEST_MAGIC && m->version == MANIFEST_VERSION &&
-                 m->size == sizeof(*m) && m->nr_partitions <= MANIFEST_PARTITIONS && exam_channels_sound(m);
+                 m->size == sizeof(*m) && m->nr_partitions <= MANIFEST_PARTITIONS && exam_channels_sound(m) && exam_cyclics_sound(m);
 
     for (u32 i = 0; sound && i < m->nr_partitions; i++)
         sound = partition_sound(&m->partitions[i]);
@@ -362,7 +386,9 @@ void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
         examine_irqs(&e, p);
         examine_cores(&e, p);
         exam_rights(&e, p);
+        exam_time(&e, p);
     }
     exam_channels(&e);
+    exam_cyclics(&e);
     examine_core_budget(&e);
 }

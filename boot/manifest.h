@@ -11,13 +11,23 @@
 #define MANIFEST_MEMORY_MAX GIB(1024)
 #define MANIFEST_TRACE_MIN  KIB(4)
 #define MANIFEST_TRACE_MAX  MIB(16)
+/* Times in us. Shorter ones would be spent on going from one to the other. */
+#define MANIFEST_PERIOD_MIN 200u
+#define MANIFEST_PERIOD_MAX 1000000u
+#define MANIFEST_BUDGET_MIN 50u
+#define MANIFEST_SLOT_MIN   100u
+#define MANIFEST_WINDOW     10000u /* in which an entitlement is kept */
+#define MANIFEST_ENTITLEMENT_MIN 500u /* of the window */
+#define MANIFEST_WEIGHT_MIN 10u
+#define MANIFEST_WEIGHT_MAX 1000u
 #define MANIFEST_IRQ_MAX    23u /* the last pin of a guest's I/O APIC */
 #define MANIFEST_MMIO_MAX   (BIT(52) - 1) /* the widest physical address x86-64 allows */
 
-/* What a mistake is about, a partition or a channel, or neither: the whole. @key: which line of pith.conf to change. */
+/* What a mistake is about: a partition, a channel, a cyclic frame, or none of them: the whole. @key: which line of pith.conf to change. */
 struct manifest_place {
     const struct manifest_partition *part;
     const struct manifest_channel *channel;
+    const struct manifest_cyclic *cyclic;
     const char *key;
 };
 /* Called once per mistake; @text reads "what is wrong - what to do". */

@@ -35,10 +35,15 @@ bool exam_same_name(const char *a, const char *b);
 /* True for 1 to 15 of a-z, 0-9 and '-'. */
 bool exam_name(const char *s);
 
-/* Counts and strings of channels: nothing else is looked at when this fails. */
+/* Counts and strings of channels and frames: nothing else is looked at when these fail. */
 bool exam_channels_sound(const struct manifest *m);
+bool exam_cyclics_sound(const struct manifest *m);
 /* Whom @p may reach, and who may make it when it is made on request. */
 void exam_rights(const struct exam *e, const struct manifest_partition *p);
+/* What @p is promised, against what its cores have. */
+void exam_time(const struct exam *e, const struct manifest_partition *p);
+/* Each cyclic frame, and who has slots in it. */
+void exam_cyclics(const struct exam *e);
 /* Each channel, and that all of them fit where partitions see them. */
 void exam_channels(const struct exam *e);
 /* Devices of @p where it sees its channels, or maps what is granted to it. */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define MANIFEST_MAGIC   0x4d504856u
-#define MANIFEST_VERSION 3u
+#define MANIFEST_VERSION 4u
 
 #define MANIFEST_PARTITIONS 16u
 #define MANIFEST_VCPUS_MAX  16u
@@ -17,6 +17,8 @@
 #define MANIFEST_FUNCTIONS  32u
 #define MANIFEST_CORES      256u
 #define MANIFEST_CHANNELS   16u
+#define MANIFEST_CYCLICS    8u
+#define MANIFEST_SLOTS      16u
 #define MANIFEST_CHANNEL_MAX (64ull << 20)
 #define MANIFEST_NONE       0xffffffffu /* no such module, no focus */
 
@@ -25,7 +27,10 @@ enum manifest_poweroff { MANIFEST_POWEROFF_NEVER = 0, MANIFEST_POWEROFF_WHEN_DON
 enum manifest_restart { MANIFEST_RESTART_NEVER = 0, MANIFEST_RESTART_ON_FAILURE = 1, MANIFEST_RESTART_ALWAYS = 2 };
 enum manifest_flags {
     MANIFEST_DEDICATED = 1, MANIFEST_STRICT = 2, MANIFEST_CORES_GIVEN = 4, MANIFEST_NO_KVM = 8, MANIFEST_DMA_TRUSTED = 16,
-    MANIFEST_ON_REQUEST = 32                         /* made by a partition that may manage it, not at boot */
+    MANIFEST_ON_REQUEST = 32,                        /* made by a partition that may manage it, not at boot */
+    MANIFEST_CAPPED = 64,                            /* no more time than is promised */
+    MANIFEST_ENTITLED = 128,                         /* period and budget were written as an entitlement */
+    MANIFEST_SLOTTED = 256                           /* has slots in a cyclic frame */
 };
 
 struct manifest_range { uint64_t first, last; };     /* ports, or guest-physical = host-physical addresses; inclusive */
@@ -52,6 +57,9 @@ struct manifest_partition {
     uint32_t restart;                                /* enum manifest_restart */
     uint32_t nr_ports, nr_mmio, nr_irqs;
     uint32_t nr_functions;
+    uint32_t weight;                                 /* of its part of the time that nobody is promised; 100 is usual */
+    /* What each vCPU is promised, in us; 0: nothing. With a promise, or slots, vCPU i lives on core i of the list, which begins again. */
+    uint32_t period, budget;
     uint64_t memory;                                 /* bytes, a multiple of 1 MiB */
     uint64_t cores[MANIFEST_CORES / 64];             /* bit N: core N; all zero: any */
     struct manifest_range ports[MANIFEST_RANGES], mmio[MANIFEST_RANGES];
@@ -61,14 +69,24 @@ struct manifest_partition {
     char cmdline[1024];
 };
 
+/* Cores whose time is divided by a table, over and over again, from multiples of the frame on. */
+struct manifest_cyclic {
+    char name[16];                                   /* as a partition's */
+    uint64_t cores[MANIFEST_CORES / 64];
+    uint32_t line, frame;                            /* us */
+    uint32_t nr_slots, pad;
+    struct manifest_slot { uint32_t partition /* or MANIFEST_NONE: nobody's */, length /* us */; } slots[MANIFEST_SLOTS];
+};
+
 struct manifest {
     uint32_t magic, version, size;                   /* size: sizeof(struct manifest) */
     uint32_t nr_partitions;
     uint32_t focus;                                  /* index of the partition that gets the keyboard, or MANIFEST_NONE */
     uint32_t poweroff, log_level;                    /* enum manifest_poweroff; 0 error, 1 warn, 2 info, 3 debug */
     uint32_t trace;                                  /* bytes of records a core, a power of two; 0: none; MANIFEST_TRACE_RIP */
-    uint32_t nr_channels, pad;
+    uint32_t nr_channels, nr_cyclics;
     struct manifest_channel channels[MANIFEST_CHANNELS];
+    struct manifest_cyclic cyclics[MANIFEST_CYCLICS];
     struct manifest_partition partitions[MANIFEST_PARTITIONS];
 };
 _Static_assert(sizeof(struct manifest_partition) % 8 == 0, "no tail padding");

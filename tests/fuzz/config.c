@@ -2,8 +2,8 @@
 /*
  * The parser of pith.conf on the examples of the tree with lines, words and bytes changed. What it accepts the hypervisor
  * must accept, but for real devices; what it refuses it must explain.
- * LINK: boot/config.c boot/config_check.c boot/config_share.c boot/config_slice.c boot/config_value.c
- * LINK: boot/manifest.c boot/manifest_share.c hv/lib/fmt.c
+ * LINK: boot/config.c boot/config_check.c boot/config_share.c boot/config_slice.c boot/config_time.c boot/config_value.c
+ * LINK: boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
  */
 #include "boot/config.h"
 #include "tests/unit/manifest_check.h"
@@ -27,6 +27,10 @@ static const char *const words[] = {
     "[channel a]\n", "[channel ", "*", "debian, serial", "serial, debian", "size = 64K\n", "size = 64M\n", "size = 2M\n", "size = 4097K\n",
     "writers = serial\n", "readers = debian\n", "readers = *\n", "create = on-request\n", "create = at-boot\n", "may-manage = *\n",
     "may-manage = debian\n", "may-signal = serial\n", "may-call = hello, linux\n", "may-share = *\n", "mmio = 0xc0200000-0xc03fffff\n",
+    "[cyclic a]\n", "[cyclic ", "frame = 20ms\n", "frame = 1s\n", "slots = debian 5ms, serial 10ms\n",
+    "slots = * 1ms, debian 100us\n", "weight = 300\n",
+    "entitlement = 0.25\n", "entitlement = 1\n", "entitlement = 0.00001\n", "cap = yes\n", "period = 1ms\n", "budget = 200us\n",
+    "budget = 1ms\n", "cores = 1\n", "ms", "us", "s", ".", "0.", ".5",
 };
 
 static void read_source(u32 i, const char *name)

@@ -16,7 +16,11 @@ static inline void keep_first(void *ctx, const struct manifest_place *at, const 
     struct first *first = ctx;
 
     if (!first->found)
-        fmt_str(first->why, first->size, "pith.conf:%u: %s", at->part ? at->part->line : at->channel ? at->channel->line : 1, text);
+        fmt_str(first->why, first->size, "pith.conf:%u: %s",
+                at->part ? at->part->line : at->channel ? at->channel->line
+                                        : at->cyclic    ? at->cyclic->line
+                                                        : 1,
+                text);
     first->found = true;
 }
 

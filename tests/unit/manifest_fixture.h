@@ -24,6 +24,7 @@ static inline struct manifest_partition *add(const char *name)
     p->line = 10 * m.nr_partitions;
     p->initrd = MANIFEST_NONE;
     p->vcpus = 1;
+    p->weight = 100;
     p->memory = MIB(64);
     return p;
 }

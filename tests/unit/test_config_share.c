@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pith.conf: whom a partition may reach, partitions made on request, channels.
- * LINK: boot/config.c boot/config_check.c boot/config_share.c boot/config_slice.c boot/config_value.c
- * LINK: boot/manifest.c boot/manifest_share.c hv/lib/fmt.c
+ * LINK: boot/config.c boot/config_check.c boot/config_share.c boot/config_slice.c boot/config_time.c boot/config_value.c
+ * LINK: boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
  */
 #include "tests/unit/config_text.h"
 
@@ -146,7 +146,7 @@ static void channel_names(void **state)
     snprintf(text, sizeof(text), "[channel 0123456789-bcde%s", rest);
     expect_good(text);
     expect_bad(channel("size=4K\nwriters=a,b\n[channel ch]\nsize=4K\nwriters=b,c\n"), 10, "channel 'ch' is on line 7 already");
-    expect_bad("[chanel a]\n[partition a]\nimage=x\n", 1, "[partition NAME] or [channel NAME]");
+    expect_bad("[chanel a]\n[partition a]\nimage=x\n", 1, "[partition NAME], [channel NAME] or [cyclic NAME]");
 }
 
 static void channel_keys(void **state)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is emulated for every guest is on the list of what no partition may be given.
- * LINK: boot/manifest.c boot/manifest_share.c hv/lib/fmt.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
+ * LINK: boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
+ * LINK: hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's own check of the manifest: it believes neither the parser nor the loader.
- * LINK: boot/manifest.c boot/manifest_share.c hv/lib/fmt.c
+ * LINK: boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
  */
 #include "tests/unit/manifest_fixture.h"
 
@@ -260,18 +260,38 @@ static void dedicated_without_a_list(void **state)
     (void)state;
     cores_of(A, 0, MANIFEST_DEDICATED);
     A->vcpus = 2;
-    expect_good(2);
+    expect_good(3);
+    expect_bad(2, "pith.conf:10: ", "wants 2 cores of its own and 1 are free, without core 0");
     expect_bad(1, "pith.conf:10: ", "wants 2 cores of its own and 1 are free");
     b = add("b");
     expect_good(3);
-    expect_bad(2, "pith.conf:20: ", "no core is left for 'b'");
+    A->vcpus = 1;
+    expect_bad(1, "pith.conf:20: ", "no core is left for 'b'");
+    A->vcpus = 2;
     cores_of(b, 1, 0);
     expect_good(3);
     expect_bad(2, "pith.conf:10: ", "wants 2 cores of its own and 1 are free");
     add("c"); /* shares core 0 with b */
     expect_good(3);
-    cores_of(b, 1, MANIFEST_DEDICATED);
-    expect_bad(3, "pith.conf:30: ", "no core is left for 'c'");
+}
+
+/* Core 0 keeps house, unless there is no other. */
+static void dedicated_core_0(void **state)
+{
+    (void)state;
+    cores_of(A, 1, MANIFEST_DEDICATED);
+    expect_good(1);
+    expect_good(MANIFEST_CORES); /* nobody knows yet */
+    expect_bad(2, "pith.conf:10: ", "core 0 keeps house for all and 'a' wants it dedicated");
+    cores_of(A, 3, MANIFEST_DEDICATED);
+    expect_bad(MANIFEST_CORES, "pith.conf:10: ", "core 0 keeps house");
+    cores_of(A, 1, MANIFEST_DEDICATED);
+    cores_of(add("b"), 2, 0);
+    expect_bad(MANIFEST_CORES, "pith.conf:10: ", "core 0 keeps house");
+    cores_of(A, 0, MANIFEST_DEDICATED);
+    m.nr_partitions = 1;
+    expect_good(1);
+    expect_good(2);
 }
 
 static void count_mistake(void *ctx, const struct manifest_place *at, const char *text)
@@ -354,7 +374,7 @@ int main(void)
         cmocka_unit_test_setup(given_once, fresh),
         cmocka_unit_test_setup(cores_that_exist, fresh),
         cmocka_unit_test_setup(dedicated_cores, fresh),
-        cmocka_unit_test_setup(dedicated_without_a_list, fresh),
+        cmocka_unit_test_setup(dedicated_without_a_list, fresh), cmocka_unit_test_setup(dedicated_core_0, fresh),
         cmocka_unit_test_setup(all_are_reported, fresh),
         cmocka_unit_test_setup(short_buffer, fresh),
         cmocka_unit_test_setup(any_bytes, fresh),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every manifest must satisfy: rights, partitions made on request, channels and where they lie.
- * LINK: boot/manifest.c boot/manifest_share.c hv/lib/fmt.c
+ * LINK: boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
  */
 #include "tests/unit/manifest_fixture.h"
 
