@@ -3,6 +3,7 @@
 #include "hv/hypercall.h"
 
 #include "hv/partition.h"
+#include "hv/sched.h"
 #include "hv/time.h"
 
 static bool readable(const struct vcpu *v, gpa_t gpa, u64 len)
@@ -48,7 +49,7 @@ enum pith_status hc_time(struct vcpu *v, struct x86_gprs *g)
 enum pith_status hc_yield(struct vcpu *v, struct x86_gprs *g)
 {
     (void)g;
-    v->home->resched = v->arch.look = true; /* before the next entry, after this instruction was completed */
+    sched_yield(v->home); /* before the next entry, after this instruction was completed */
     return PITH_OK;
 }
 

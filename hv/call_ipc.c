@@ -167,7 +167,7 @@ static struct vcpu *server_here(const struct endpoint *e, const struct cpu *cpu)
     return s;
 }
 
-/* What it waits for is in its registers, and it lives here. It runs next, in the slice of @v, if that @waits. */
+/* What it waits for is in its registers, and it lives here. It runs next, in the share where @v runs, if that @waits. */
 static inline void hand_on(struct vcpu *v, struct vcpu *other, bool waits)
 {
     vcpu_unblock(other);
@@ -298,7 +298,7 @@ enum pith_status hc_ipc_reply_wait(struct vcpu *v, struct x86_gprs *g)
     serve(e, v, v->arch.gpr.rdi);
     spin_unlock(&e->lock);
     if (c)
-        hand_on(v, c, v->arch.wait == WAIT_CALL);
+        hand_on(v, c, v->arch.wait == WAIT_CALL && v->home->rq.cur != &v->share); /* lends what it was lent, nothing of its own */
     return PITH_OK;
 }
 

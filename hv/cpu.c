@@ -158,6 +158,8 @@ void cpu_attend(struct cpu *cpu)
         __atomic_exchange_n(&v->inbox.queued, 0, __ATOMIC_SEQ_CST);
         if (v->state == VCPU_BLOCKED || v->state == VCPU_STOPPED)
             sched_ready(cpu, v);
+        else if (v->state == VCPU_READY && __atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED) & VCPU_PEND_STOP)
+            sched_hurry(cpu, v);
         v = next;
     }
     timers_run(&cpu->timers, arch_tsc());
@@ -199,7 +201,7 @@ static void left(struct cpu *cpu, struct vcpu *v, enum vcpu_leave why)
     else if (why == LEAVE_BLOCK)
         sched_block(cpu, v);
     else
-        v->state = VCPU_STOPPED;
+        sched_stop(cpu, v);
 }
 
 void cpu_main(void)
@@ -225,8 +227,9 @@ void cpu_main(void)
         cpu->current = v;
         do
             why = vcpu_run(cpu->current);
-        while (why == LEAVE_NEXT);
-        left(cpu, cpu->current, why);
+        while (why == LEAVE_NEXT && cpu->current);
+        if (cpu->current)
+            left(cpu, cpu->current, why);
         /* RELEASE: to partition_flush(), what was done for it is done. */
         __atomic_store_n(&cpu->current, NULL, __ATOMIC_RELEASE);
     }

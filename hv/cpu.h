@@ -4,6 +4,7 @@
 
 #include "arch/x86/host.h"
 #include "arch/x86/vm.h"
+#include "hv/policy.h"
 #include "hv/timer.h"
 
 struct pith_trace_ring;
@@ -22,18 +23,17 @@ struct cpu {
     u32 device_irqs;             /* real devices' interrupts, a bit each, that came and were not passed on yet */
     u32 joined;                  /* enum cpu_joined, written by this core when it has started */
     u32 parked;                  /* set by this core when it obeyed cpus_park() */
-    struct vcpu *ready_first, *ready_last; /* runnable vCPUs, round robin */
-    struct vcpu *handoff;        /* runs next, in the slice that goes on */
-    u32 lenders;                 /* that many of the first ready ones wait for the rest of the slice, which they lent */
+    struct vcpu *handoff;        /* runs next, in the share that has the time now */
+    bool yields;                 /* its runner renounces it */
     u32 nr_vcpus;                /* whose home this is */
     bool dedicated;
     struct timer_queue timers;
-    struct timer slice;          /* its alarm may come early: it stays when slices end before their time */
-    u64 slice_ticks, slice_end;  /* host TSC; TIMER_NEVER: nobody waits for it */
+    struct timer slice;          /* at rq.until; its alarm may come early: it stays when turns end before their time */
     u64 now;                     /* host TSC when the last vCPU left, or after what was done since */
     struct arch_cpu arch;
     u64 since;                   /* host TSC at which it began to look for work */
     struct pith_trace_ring *trace; /* NULL: none */
+    struct runq rq;
     u64 idle_tsc, idle_since;    /* ticks spent without a vCPU; when the present stretch began, 0: it works */
 };
 

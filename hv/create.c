@@ -14,6 +14,7 @@
 #include "hv/pages.h"
 #include "hv/ram.h"
 #include "hv/rights.h"
+#include "hv/sched.h"
 
 #define PAGES(bytes) (ALIGN_UP((u64)(bytes), PAGE_SIZE) / PAGE_SIZE)
 
@@ -169,6 +170,7 @@ static enum pith_status make_vcpu(struct partition *p, u32 index, struct cpu *ho
     if (st != PITH_OK)
         return st;
     vcpu_init(v, p, index, home);
+    sched_join(v, p->conf);
     v->cpuid = (struct vcpuid_env){
         .host = host_cpuid, .apic_id = index, .nr_vcpus = p->nr_vcpus, .tsc_khz = arch_tsc_khz(),
         .features = p->features,
@@ -195,12 +197,26 @@ static struct cpu *pick_core(const struct manifest_partition *c)
     for (u32 k = 1; k <= nr_cpus; k++) {
         struct cpu *cpu = cpu_get(k % nr_cpus);
 
-        if (!core_allowed(c, cpu->index) || cpu->dedicated || (alone && cpu->nr_vcpus))
+        if (!core_allowed(c, cpu->index) || cpu->dedicated || (alone && (cpu->nr_vcpus || (cpu->index == 0 && nr_cpus > 1))))
             continue;
         if (!best || cpu->nr_vcpus < best->nr_vcpus)
             best = cpu;
     }
     return best;
+}
+
+/* Where time is promised to vCPU @index: the loader has added up what is promised there. */
+static struct cpu *promised_core(const struct manifest_partition *c, u32 index)
+{
+    u32 n = 0;
+
+    for (u32 core = 0; core < nr_cpus; core++)
+        n += core_allowed(c, core);
+    index %= MAX(n, 1);
+    for (u32 core = 0; core < nr_cpus; core++)
+        if (core_allowed(c, core) && index-- == 0)
+            return cpu_get(core);
+    return NULL;
 }
 
 /* The loader knows which cores there are, and not which of them start. */
@@ -220,7 +236,7 @@ static enum pith_status make_vcpus(struct partition *p)
     if (!cores_run(p->conf))
         return PITH_E_ARG;
     for (u32 i = 0; i < p->nr_vcpus; i++) {
-        struct cpu *home = pick_core(p->conf);
+        struct cpu *home = p->conf->period || (p->conf->flags & MANIFEST_SLOTTED) ? promised_core(p->conf, i) : pick_core(p->conf);
         enum pith_status st;
 
         if (!home) {
@@ -232,6 +248,8 @@ static enum pith_status make_vcpus(struct partition *p)
         if (st != PITH_OK)
             return st;
         home->dedicated = p->conf->flags & MANIFEST_DEDICATED;
+        if (home->dedicated && home->index == 0)
+            log_warn("pith.conf:%u: %s has core 0 to itself, which is the only one and keeps house, too", p->conf->line, p->name);
     }
     return PITH_OK;
 }
@@ -290,6 +308,32 @@ static u32 turn_of(const struct manifest_partition *c)
     return c->flags & MANIFEST_DEDICATED ? 1 : 2;
 }
 
+static struct share *slot_owner(const struct manifest_slot *slot, const struct cpu *cpu)
+{
+    const struct partition *p = slot->partition == MANIFEST_NONE ? NULL : partition_get(slot->partition);
+
+    for (u32 i = 0; p && i < p->nr_vcpus; i++)
+        if (p->vcpus[i]->home == cpu)
+            return &p->vcpus[i]->share;
+    return NULL;
+}
+
+/* The cores look at it when vCPUs of theirs are started. */
+static void make_frame(const struct manifest_cyclic *c)
+{
+    for (u32 core = 0; core < nr_cpus; core++) {
+        struct cpu *cpu = cpu_get(core);
+        u64 end = 0;
+
+        if (!(c->cores[core / 64] & BIT(core % 64)))
+            continue;
+        for (u32 i = 0; i < c->nr_slots; i++)
+            policy_add_slot(&cpu->rq, slot_owner(&c->slots[i], cpu), sched_ticks(end += c->slots[i].length));
+        if (end < c->frame)
+            policy_add_slot(&cpu->rq, NULL, sched_ticks(c->frame));
+    }
+}
+
 enum pith_status partitions_create(const struct manifest *m, struct frame_pool *host)
 {
     grants_init(m);
@@ -310,6 +354,8 @@ enum pith_status partitions_create(const struct manifest *m, struct frame_pool *
                 return st;
         }
     }
+    for (u32 i = 0; i < m->nr_cyclics; i++)
+        make_frame(&m->cyclics[i]);
     partitions_set_poweroff(m->poweroff == MANIFEST_POWEROFF_WHEN_DONE);
     return PITH_OK;
 }

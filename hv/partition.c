@@ -12,6 +12,7 @@
 #include "hv/pages.h"
 #include "hv/power.h"
 #include "hv/ram.h"
+#include "hv/sched.h"
 #include "hv/trace.h"
 
 #define RESTART_FIRST_MS 100ull
@@ -353,7 +354,7 @@ static bool house_may(void)
     struct cpu *cpu = this_cpu();
     u64 next = house_last + arch_tsc_khz(), now = arch_tsc();
 
-    if (cpu->ready_first && now < next) {
+    if (sched_any(cpu) && now < next) {
         timer_set(&cpu->timers, &house_timer, next);
         return false;
     }
@@ -372,7 +373,7 @@ static enum pith_status load_steps(struct partition *p)
         if (st == PITH_OK)
             st = load_step(p);
         arch_irq_window();
-    } while (st == PITH_E_BUSY && !cpu->ready_first && !cpu->attention);
+    } while (st == PITH_E_BUSY && !sched_any(cpu) && !cpu->attention);
     return st;
 }
 

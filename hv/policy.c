@@ -1,63 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-/* Reservations by earliest deadline, slots of a frame, turns in the slack: all of it heaps of shares. */
+/* Reservations by earliest deadline, in heaps; slots of a frame; turns in the slack, in two lists. */
 #include "hv/policy.h"
 
 #include "hv/lib/string.h"
 
-static bool before(const struct share *a, const struct share *b, enum share_rank rank)
+static bool before(const struct share *a, const struct share *b)
 {
-    return a->key[rank] != b->key[rank] ? a->key[rank] < b->key[rank] : a->order[rank] < b->order[rank];
+    return a->deadline != b->deadline ? a->deadline < b->deadline : a->order < b->order;
 }
 
 static void put(struct share_heap *h, u32 i, struct share *s)
 {
     h->at[i] = s;
-    s->pos[h->rank] = i;
+    s->pos = i;
 }
 
 static u32 first_child(const struct share_heap *h, u32 i)
 {
     u32 c = 2 * i + 1;
 
-    return c + 1 < h->n && before(h->at[c + 1], h->at[c], h->rank) ? c + 1 : c;
+    return c + 1 < h->n && before(h->at[c + 1], h->at[c]) ? c + 1 : c;
 }
 
-/* To where its key belongs. */
+/* To where its deadline belongs. */
 static void settle(struct share_heap *h, struct share *s)
 {
-    u32 i = s->pos[h->rank];
+    u32 i = s->pos;
 
-    for (; i && before(s, h->at[(i - 1) / 2], h->rank); i = (i - 1) / 2)
+    for (; i && before(s, h->at[(i - 1) / 2]); i = (i - 1) / 2)
         put(h, i, h->at[(i - 1) / 2]);
-    for (u32 c; (c = first_child(h, i)) < h->n && before(h->at[c], s, h->rank); i = c)
+    for (u32 c; (c = first_child(h, i)) < h->n && before(h->at[c], s); i = c)
         put(h, i, h->at[c]);
     put(h, i, s);
 }
 
-static void leave(struct share *s, enum share_rank rank)
+static void leave(struct share *s)
 {
-    struct share_heap *h = s->in[rank];
+    struct share_heap *h = s->in;
     struct share *last;
 
     if (!h)
         return;
-    s->in[rank] = NULL;
+    s->in = NULL;
     last = h->at[--h->n];
     if (last == s)
         return;
-    put(h, s->pos[rank], last);
+    put(h, s->pos, last);
     settle(h, last);
 }
 
-/* Behind those with the same key. */
+/* Behind those with the same deadline. */
 static void enter(struct runq *q, struct share_heap *h, struct share *s)
 {
-    if (s->in[h->rank] != h) {
-        leave(s, h->rank);
-        s->in[h->rank] = h;
+    if (s->in != h) {
+        leave(s);
+        s->in = h;
         put(h, h->n++, s);
     }
-    s->order[h->rank] = q->order++;
+    s->order = q->order++;
     settle(h, s);
 }
 
@@ -66,10 +66,49 @@ static struct share *first(const struct share_heap *h)
     return h->n ? h->at[0] : NULL;
 }
 
+static bool in_slack(const struct share *s)
+{
+    return s->link.next;
+}
+
+static inline void cut(struct share *s)
+{
+    s->link.prev->next = s->link.next;
+    s->link.next->prev = s->link.prev;
+}
+
+static inline void append(struct share_link *head, struct share *s)
+{
+    s->link.next = head;
+    s->link.prev = head->prev;
+    head->prev->next = &s->link;
+    head->prev = &s->link;
+}
+
+static void unqueue(struct runq *q, struct share *s)
+{
+    cut(s);
+    s->link.next = NULL;
+    q->nr_slack--;
+}
+
+/* Behind those of the same round. Who slept has saved nothing; who had far too much owes no more than the next round. */
+static void queue(struct runq *q, struct share *s)
+{
+    u64 latest = q->vnow + 2 * q->round - 1;
+
+    s->used = MIN(MAX(s->used, q->vnow), latest);
+    append(s->used - q->vnow < q->round ? q->here : q->later, s);
+    q->nr_slack++;
+}
+
 void policy_init(struct runq *q, u64 turn)
 {
     memset(q, 0, sizeof(*q));
-    q->slack.rank = RANK_SLACK;
+    for (u32 i = 0; i < 2; i++)
+        q->slack[i].next = q->slack[i].prev = &q->slack[i];
+    q->here = &q->slack[0];
+    q->later = &q->slack[1];
     q->round = turn;
     q->until = q->edge = POLICY_NEVER;
 }
@@ -90,27 +129,24 @@ void policy_add_slot(struct runq *q, struct share *owner, u64 end)
 /* Where a runnable one waits. */
 static void place(struct runq *q, struct share *s)
 {
+    if (in_slack(s))
+        unqueue(q, s);
     if (s->left > 0) {
-        leave(s, RANK_SLACK);
         enter(q, &q->due, s);
         return;
     }
     if (s->period)
         enter(q, &q->refill, s);
     else
-        leave(s, RANK_DEADLINE);
-    if (s->capped)
-        return;
-    s->key[RANK_SLACK] = MAX(s->key[RANK_SLACK], q->vnow); /* who slept has saved nothing */
-    enter(q, &q->slack, s);
+        leave(s);
+    if (!s->capped)
+        queue(q, s);
 }
 
 /* The next period begins. What is owed or overdrawn is carried over; whole periods that have passed are not. */
 static void renew(struct runq *q, struct share *s, u64 now)
 {
-    u64 *deadline = &s->key[RANK_DEADLINE];
-
-    *deadline = (now - *deadline < s->period ? *deadline : now) + s->period;
+    s->deadline = (now - s->deadline < s->period ? s->deadline : now) + s->period;
     s->left = MIN(s->left, (s64)s->budget) + (s64)s->budget;
     place(q, s);
 }
@@ -118,29 +154,21 @@ static void renew(struct runq *q, struct share *s, u64 now)
 /* Who wakes goes on with his period, unless what he has left of it is more than his rate until its end. */
 static void wake(struct share *s, u64 now)
 {
-    u64 *deadline = &s->key[RANK_DEADLINE];
-
-    if (now < *deadline &&
-        (s->left <= 0 || (unsigned __int128)s->left * s->period <= (unsigned __int128)(*deadline - now) * s->budget))
+    if (now < s->deadline &&
+        (s->left <= 0 || (unsigned __int128)s->left * s->period <= (unsigned __int128)(s->deadline - now) * s->budget))
         return;
-    *deadline = now + s->period;
+    s->deadline = now + s->period;
     s->left = MIN(s->left, 0) + (s64)s->budget;
-}
-
-static void use_slack(struct share *s, u64 ticks)
-{
-    s->key[RANK_SLACK] += ticks * POLICY_WEIGHT / s->weight;
 }
 
 /* Nobody else wanted the core, and no alarm was set. What goes beyond a budget counts for nothing: another period begins. */
 static void charge_alone(struct runq *q, struct share *s, u64 now, u64 used)
 {
-    q->turn = NULL;
     if (!s->period)
         return;
     s->left -= (s64)MIN(used, s->budget);
-    if (s->left <= 0 || now >= s->key[RANK_DEADLINE]) {
-        s->key[RANK_DEADLINE] = now + s->period;
+    if (s->left <= 0 || now >= s->deadline) {
+        s->deadline = now + s->period;
         s->left = (s64)s->budget;
     }
     place(q, s);
@@ -158,56 +186,71 @@ bool policy_charge(struct runq *q, u64 now)
         charge_alone(q, s, now, used);
         return false;
     }
-    if (!s->in[RANK_SLACK]) {
+    if (!in_slack(s)) {
         s->left -= (s64)used;
         if (s->left > 0)
             return false;
         place(q, s);
         return true;
     }
-    use_slack(s, used);
-    enter(q, &q->slack, s);
-    if (s->key[RANK_SLACK] < q->turn_end)
+    s->used += s->weight == POLICY_WEIGHT ? used : used * POLICY_WEIGHT / s->weight;
+    if (s->used < q->vnow + q->round)
         return false;
     q->turn = NULL;
+    unqueue(q, s);
+    queue(q, s);
     return true;
+}
+
+static inline void pass_turn(struct runq *q, struct share *s)
+{
+    s->used = q->vnow + q->round;
+    cut(s);
+    append(q->later, s);
 }
 
 void policy_yield(struct runq *q, u64 now)
 {
     struct share *s = q->cur;
 
-    if (q->until == POLICY_NEVER) {
-        policy_charge(q, now);
-    } else if (s->in[RANK_SLACK]) {
+    if (q->until == POLICY_NEVER)
+        return;
+    q->until = now;
+    if (in_slack(s)) {
         q->since = now;
         q->turn = NULL;
-        s->key[RANK_SLACK] = q->turn_end;
-        enter(q, &q->slack, s);
+        pass_turn(q, s);
     } else if (!policy_charge(q, now)) {
         s->left = 0;
         place(q, s);
     }
 }
 
+static inline u64 turn_end(const struct runq *q, const struct share *s, u64 now)
+{
+    u64 left = q->vnow + q->round - s->used;
+
+    return now + (s->weight == POLICY_WEIGHT ? left : (left * s->weight + POLICY_WEIGHT - 1) / POLICY_WEIGHT);
+}
+
 /* When @s has had enough. */
 static u64 run_end(const struct runq *q, const struct share *s, u64 now)
 {
-    if (s->in[RANK_DEADLINE] == &q->due)
+    if (!in_slack(s))
         return now + (u64)s->left;
-    return now + ((q->turn_end - s->key[RANK_SLACK]) * s->weight + POLICY_WEIGHT - 1) / POLICY_WEIGHT;
+    return s == q->turn ? turn_end(q, s, now) : now; /* its slot has ended, and no alarm told it */
 }
 
 static void set_until(struct runq *q, u64 now)
 {
-    const struct share *s = q->cur, *next = first(&q->refill);
+    const struct share *s = q->cur;
 
     q->until = POLICY_NEVER;
-    if (q->nr_runnable == 0 || (s && q->nr_runnable == 1 && !s->capped))
+    if (s ? q->nr_runnable == 1 && !s->capped : !q->nr_runnable)
         return;
     q->until = q->edge;
-    if (next)
-        q->until = MIN(q->until, next->key[RANK_DEADLINE]);
+    if (q->refill.n)
+        q->until = MIN(q->until, q->refill.at[0]->deadline);
     if (s)
         q->until = MIN(q->until, run_end(q, s, now));
 }
@@ -230,48 +273,79 @@ static void next_slot(struct runq *q, u64 now)
     s = q->slot_owner = q->slot[i].owner;
     if (!s)
         return;
-    s->key[RANK_DEADLINE] = q->edge;
+    s->deadline = q->edge;
     s->left = (s64)(q->edge - now);
     if (s->runnable)
         place(q, s);
 }
 
-static struct share *take_turn(struct runq *q)
+/* Somebody is in the slack. */
+static inline struct share *begin_turn(struct runq *q)
 {
-    struct share *s = q->turn;
+    struct share_link *head = q->here;
 
-    if (s && s->in[RANK_SLACK])
-        return s;
-    q->turn = s = first(&q->slack);
-    if (!s)
-        return NULL;
-    q->vnow = s->key[RANK_SLACK];
-    q->turn_end = q->vnow - q->vnow % q->round + q->round;
-    return s;
+    if (head->next == head) {
+        q->here = q->later;
+        q->later = head;
+        q->vnow += q->round;
+    }
+    return q->turn = (struct share *)q->here->next;
 }
 
-struct share *policy_pick(struct runq *q, u64 now)
+static struct share *take_turn(struct runq *q)
+{
+    if (q->turn && in_slack(q->turn))
+        return q->turn;
+    q->turn = NULL;
+    return q->nr_slack ? begin_turn(q) : NULL;
+}
+
+static struct share *first_due(struct runq *q, u64 now)
 {
     struct share *s;
 
     if (q->nr_runnable && now >= q->edge)
         next_slot(q, now);
-    while ((s = first(&q->refill)) && s->key[RANK_DEADLINE] <= now)
+    while ((s = first(&q->refill)) && s->deadline <= now)
         renew(q, s, now);
-    while ((s = first(&q->due)) && s->period && s->key[RANK_DEADLINE] <= now) /* late: something ran that is not in the sum */
+    while ((s = first(&q->due)) && s->period && s->deadline <= now) /* late: something ran that is not in the sum */
         renew(q, s, now);
+    return s;
+}
+
+struct share *policy_pick(struct runq *q, u64 now)
+{
+    struct share *s = first_due(q, now);
+
     q->cur = s ? s : take_turn(q);
     q->since = now;
     set_until(q, now);
     return q->cur;
 }
 
-/* Is it to run before the current one? */
-static bool urgent(const struct runq *q, const struct share *s)
+struct share *policy_pass(struct runq *q, u64 now)
 {
-    if (s->in[RANK_DEADLINE] != &q->due)
+    struct share *s = q->cur;
+
+    if (q->due.n | q->refill.n || now >= q->edge || q->until == POLICY_NEVER || !in_slack(s)) {
+        policy_yield(q, now);
+        return policy_pick(q, now);
+    }
+    /* The same, where all are in the slack. */
+    pass_turn(q, s);
+    q->cur = s = begin_turn(q);
+    q->since = now;
+    q->until = MIN(q->edge, turn_end(q, s, now));
+    return s;
+}
+
+/* Is it to run before the current one? */
+static bool urgent(struct runq *q, const struct share *s, u64 now)
+{
+    if (!q->cur || s->in != &q->due || (q->cur->in == &q->due && before(q->cur, s)))
         return false;
-    return q->cur->in[RANK_DEADLINE] != &q->due || before(s, q->cur, RANK_DEADLINE);
+    q->until = now;
+    return true;
 }
 
 bool policy_ready(struct runq *q, struct share *s, u64 now)
@@ -287,23 +361,39 @@ bool policy_ready(struct runq *q, struct share *s, u64 now)
     if (s->period)
         wake(s, now);
     place(q, s);
-    if (!q->cur)
-        return false;
-    if (alone) {
-        take_turn(q);
+    if (alone)
         set_until(q, now);
-    } else if (s->in[RANK_DEADLINE] == &q->refill) {
-        q->until = MIN(q->until, s->key[RANK_DEADLINE]);
-    }
-    return urgent(q, s);
+    else if (s->in == &q->refill)
+        q->until = MIN(q->until, s->deadline);
+    return urgent(q, s, now);
+}
+
+void policy_follow(struct runq *q, struct share *s, const struct share *of)
+{
+    s->used = MAX(s->used, of->used);
+    if (!in_slack(s))
+        return;
+    unqueue(q, s);
+    queue(q, s);
+}
+
+bool policy_hurry(struct runq *q, struct share *s, u64 ticks, u64 now)
+{
+    if (!s->runnable || s->left > 0)
+        return false;
+    s->deadline = now + ticks;
+    s->left = (s64)ticks;
+    place(q, s);
+    return urgent(q, s, now);
 }
 
 void policy_block(struct runq *q, struct share *s)
 {
     if (s == q->cur)
         q->cur = NULL;
-    leave(s, RANK_DEADLINE);
-    leave(s, RANK_SLACK);
+    leave(s);
+    if (in_slack(s))
+        unqueue(q, s);
     s->runnable = false;
     q->nr_runnable--;
 }

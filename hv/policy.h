@@ -12,43 +12,44 @@
 #include "hv/lib/types.h"
 
 #define POLICY_SHARES 256u     /* that may live on a core */
-#define POLICY_SLOTS  16u
-#define POLICY_WEIGHT 100u     /* whose turn is what policy_init() is told */
+#define POLICY_SLOTS  17u      /* of a frame, and what is behind the last one */
+#define POLICY_WEIGHT 100u     /* whose turn is a round long */
 #define POLICY_NEVER  (~0ull)
 
-enum share_rank { RANK_DEADLINE, RANK_SLACK, SHARE_RANKS };
-
 struct share;
-struct share_heap {
-    enum share_rank rank;      /* by which key it is sorted */
+struct share_heap {            /* by deadline */
     u32 n;
     struct share *at[POLICY_SHARES];
 };
+struct share_link { struct share_link *next, *prev; };
 
 struct share {
-    u64 period, budget;        /* 0: nothing is promised, or by a slot */
+    struct share_link link;    /* first: in the slack; next is NULL: it is not */
+    u64 used;                  /* of the slack, as if the weight were POLICY_WEIGHT */
     u32 weight;
     bool capped, runnable;
+    u64 period, budget;        /* 0: nothing is promised, or by a slot */
     s64 left;                  /* of what is promised; below 0: overdrawn */
-    u64 key[SHARE_RANKS];      /* deadline; time used, as if the weight were POLICY_WEIGHT */
-    u64 order[SHARE_RANKS];    /* among equal keys */
-    u32 pos[SHARE_RANKS];
-    struct share_heap *in[SHARE_RANKS];
+    u64 deadline, order;       /* among equal deadlines */
+    struct share_heap *in;     /* NULL: in none */
+    u32 pos;
 };
 
 struct runq {
-    struct share_heap due;     /* runnable, with promised time left */
-    struct share_heap refill;  /* runnable, without until their deadline */
-    struct share_heap slack;   /* runnable and not due */
     struct share *cur;         /* whose time it is; NULL: nobody's */
     u64 since, until;          /* charged up to; when a decision could differ */
     struct share *turn;        /* who has a turn in the slack; NULL: the next begins one */
-    u64 turn_end, round, vnow; /* in RANK_SLACK's time: when it ends, how long one is, when the last one began */
+    u64 round, vnow;           /* in the time of share.used: how long a round is, when the present one began */
+    struct share_link *here, *later; /* runnable and not due: those with time left in this round, and in the next */
+    struct share_link slack[2]; /* the two lists, which take turns */
+    u32 nr_slack, nr_runnable;
+    u64 edge;                  /* when the next slot of the frame begins; POLICY_NEVER: there is none */
+    struct share_heap due;     /* runnable, with promised time left */
+    struct share_heap refill;  /* runnable, without until their deadline */
     u64 order;
-    u32 nr_runnable;
-    u64 frame, edge;           /* of the cyclic schedule: its length, when the next slot begins; POLICY_NEVER: there is none */
+    u64 frame;                 /* its length */
     u32 nr_slots;
-    struct { u64 end; struct share *owner; } slot[POLICY_SLOTS]; /* ends counted from the frame's begin; NULL: nobody's, or blocked */
+    struct { u64 end; struct share *owner; } slot[POLICY_SLOTS]; /* ends counted from the frame's begin; NULL: nobody's */
     struct share *slot_owner;  /* of the slot that runs */
 };
 
@@ -57,18 +58,24 @@ void share_init(struct share *s, u32 weight, bool capped, u64 period, u64 budget
 /* The next slot of the frame, up to @end; the last one's end is the frame's length, and frames begin at multiples of it. */
 void policy_add_slot(struct runq *q, struct share *owner, u64 end);
 
-/* It has something to do. True: more urgently than the current one. q->until may have come nearer. */
+/* It has something to do. True: more urgently than the current one, so that q->until is now; else that may have come nearer. */
 bool policy_ready(struct runq *q, struct share *s, u64 now);
 /* It has not any more; of the current one after policy_charge(). */
 void policy_block(struct runq *q, struct share *s);
 /* The current one has used the time up to @now. True: its turn, or what was promised to it, is over. */
 bool policy_charge(struct runq *q, u64 now);
-/* The current one renounces the rest of it. */
+/* The current one renounces the rest of it, unless it is alone; then q->until is now. */
 void policy_yield(struct runq *q, u64 now);
+/* That, then policy_pick(). */
+struct share *policy_pass(struct runq *q, u64 now);
+/* @s had @of's time: its next turn is no earlier than @of's. */
+void policy_follow(struct runq *q, struct share *s, const struct share *of);
+/* Has @s, if nothing is promised to it now, so much at once. True: as policy_ready(). */
+bool policy_hurry(struct runq *q, struct share *s, u64 ticks, u64 now);
 /* Who has the time from @now to q->until, after policy_charge(); NULL: nobody. */
 struct share *policy_pick(struct runq *q, u64 now);
 /* How many have a use for the present, the current one included. */
 static inline u32 policy_contenders(const struct runq *q)
 {
-    return q->due.n + q->slack.n;
+    return q->due.n + q->nr_slack;
 }

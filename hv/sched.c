@@ -1,92 +1,174 @@
 /* SPDX-License-Identifier: MIT */
-/* Round robin over the vCPUs whose home is this core. */
+/*
+ * Whose time it is, is decided among shares (hv/policy.c), one a vCPU. Who runs in a share is its owner or one that it was lent to: the
+ * ready ones among them are a stack in the owner. One that is ready in another's share is so in its own, too, and runs in what comes first.
+ */
 #include "hv/sched.h"
+
+#include "hv/abi/manifest.h"
+
+static struct vcpu *owner_of(struct share *s)
+{
+    return (struct vcpu *)(void *)((u8 *)s - offsetof(struct vcpu, share));
+}
 
 /* Timers fire on their own core. */
 static void slice_alarm(struct timer *t)
 {
     struct cpu *cpu = this_cpu();
 
-    if (cpu->slice_end == TIMER_NEVER)
+    if (cpu->rq.until == TIMER_NEVER)
         return;
-    if (cpu->slice_end > arch_tsc()) {
-        timer_set(&cpu->timers, t, cpu->slice_end);
+    if (cpu->rq.until > arch_tsc()) {
+        timer_set(&cpu->timers, t, cpu->rq.until);
         return;
     }
-    cpu->slice_end = TIMER_NEVER;
     cpu->resched = true;
+}
+
+/* An alarm that is set already comes no later. */
+static void arm_slice(struct cpu *cpu)
+{
+    if (cpu->slice.deadline > cpu->rq.until)
+        timer_set(&cpu->timers, &cpu->slice, cpu->rq.until);
 }
 
 void sched_init(struct cpu *cpu)
 {
     timer_init(&cpu->slice, slice_alarm);
-    cpu->slice_end = TIMER_NEVER;
-    cpu->slice_ticks = SLICE_MS * arch_tsc_khz();
 }
 
-/* An alarm that is set already comes no later. */
-static void start_slice(struct cpu *cpu, u64 now)
+u64 sched_ticks(u64 us)
 {
-    cpu->slice_end = now + cpu->slice_ticks;
-    if (cpu->slice.deadline > cpu->slice_end)
-        timer_set(&cpu->timers, &cpu->slice, cpu->slice_end);
+    return us * arch_tsc_khz() / 1000;
 }
 
-static __attribute__((noinline)) void start_slice_now(struct cpu *cpu)
+void sched_join(struct vcpu *v, const struct manifest_partition *c)
 {
-    start_slice(cpu, arch_tsc());
+    if (!v->home->nr_vcpus)
+        policy_init(&v->home->rq, sched_ticks(SLICE_MS * 1000));
+    share_init(&v->share, c->weight, c->flags & MANIFEST_CAPPED, sched_ticks(c->period), sched_ticks(c->budget));
 }
 
-static bool slice_runs(const struct cpu *cpu)
+static void give_way_soon(struct cpu *cpu)
 {
-    return cpu->slice_end != TIMER_NEVER;
+    if (cpu->current)
+        cpu->resched = cpu->current->arch.look = true;
 }
 
-static void push(struct cpu *cpu, struct vcpu *v)
+/* Somebody has a use for its share. */
+static void want(struct cpu *cpu, struct vcpu *v)
 {
-    v->next_ready = NULL;
-    if (cpu->ready_last)
-        cpu->ready_last->next_ready = v;
+    if (v->share.runnable)
+        return;
+    if (policy_ready(&cpu->rq, &v->share, arch_tsc()))
+        give_way_soon(cpu);
     else
-        cpu->ready_first = v;
-    cpu->ready_last = v;
+        arm_slice(cpu);
 }
 
-static struct vcpu *pop(struct cpu *cpu)
+/* Has still somebody? */
+static void unwant(struct cpu *cpu, struct vcpu *v)
 {
-    struct vcpu *v = cpu->ready_first;
+    if (v->share.runnable && !v->runners && v->state != VCPU_READY)
+        policy_block(&cpu->rq, &v->share);
+}
 
-    if (!v)
-        return NULL;
-    cpu->ready_first = v->next_ready;
-    if (!cpu->ready_first)
-        cpu->ready_last = NULL;
-    return v;
+/* @v, which is ready, is the next in the share of @owner. */
+static void borrow(struct cpu *cpu, struct vcpu *v, struct vcpu *owner)
+{
+    v->runs_in = owner;
+    v->next_runner = owner->runners;
+    owner->runners = v;
+    want(cpu, v);
+}
+
+static void give_back(struct vcpu *v)
+{
+    struct vcpu **link = &v->runs_in->runners;
+
+    while (*link != v)
+        link = &(*link)->next_runner;
+    *link = v->next_runner;
+    v->runs_in = NULL;
 }
 
 void sched_ready(struct cpu *cpu, struct vcpu *v)
 {
-    push(cpu, v);
     v->state = VCPU_READY;
-    /* The runner had the core to itself until now: its slice begins when somebody waits. */
-    if (cpu->current && !slice_runs(cpu))
-        start_slice_now(cpu);
+    if (!v->share.runnable) {
+        want(cpu, v);
+        return;
+    }
+    v->first = true;
+    if (cpu->rq.cur == &v->share)
+        give_way_soon(cpu);
+}
+
+void sched_hurry(struct cpu *cpu, struct vcpu *v)
+{
+    if (policy_hurry(&cpu->rq, &v->share, sched_ticks(SLICE_MS * 100), arch_tsc()))
+        give_way_soon(cpu);
+}
+
+/* They had the turn together: none of them has another before the others have had theirs. */
+static __attribute__((noinline)) void end_loans(struct cpu *cpu, struct vcpu *owner)
+{
+    struct vcpu *v;
+
+    while ((v = owner->runners)) {
+        give_back(v);
+        policy_follow(&cpu->rq, &v->share, &owner->share);
+    }
+    v = cpu->handoff;
+    cpu->handoff = NULL;
+    if (!v || v == owner)
+        return;
+    policy_follow(&cpu->rq, &v->share, &owner->share);
+    want(cpu, v);
+}
+
+/* Who runs next in the share of @owner, if that goes on. */
+static struct vcpu *runner_of(const struct cpu *cpu, struct vcpu *owner)
+{
+    if (cpu->handoff)
+        return cpu->handoff;
+    if (owner->runners && !owner->first)
+        return owner->runners;
+    return owner->state == VCPU_READY ? owner : NULL;
+}
+
+static __attribute__((noinline)) void end_share(struct cpu *cpu, struct vcpu *owner)
+{
+    if (policy_charge(&cpu->rq, cpu->now) && (cpu->handoff || owner->runners))
+        end_loans(cpu, owner);
+    if (!cpu->handoff)
+        unwant(cpu, owner);
+}
+
+/* The current one does not run any more. As long as its share has time and a runner, that is all there is to it. */
+static inline void end_run(struct cpu *cpu)
+{
+    struct vcpu *owner = owner_of(cpu->rq.cur);
+
+    if (cpu->now >= cpu->rq.until || !runner_of(cpu, owner))
+        end_share(cpu, owner);
 }
 
 void sched_give_way(struct cpu *cpu, struct vcpu *v)
 {
-    if (!cpu->handoff) {
-        sched_ready(cpu, v);
-        return;
-    }
-    v->next_ready = cpu->ready_first;
-    cpu->ready_first = v;
-    if (!cpu->ready_last)
-        cpu->ready_last = v;
+    struct vcpu *owner = owner_of(cpu->rq.cur);
+    bool yields = cpu->yields;
+
+    cpu->yields = false;
     v->state = VCPU_READY;
-    cpu->lenders++;
-    if (!slice_runs(cpu))
-        start_slice_now(cpu);
+    if (owner != v && yields)
+        want(cpu, v);
+    else if (owner != v)
+        borrow(cpu, v, owner);
+    else if (yields)
+        policy_yield(&cpu->rq, cpu->now);
+    end_run(cpu);
 }
 
 void sched_block(struct cpu *cpu, struct vcpu *v)
@@ -95,60 +177,74 @@ void sched_block(struct cpu *cpu, struct vcpu *v)
     /* What was posted while v still ran found it RUNNING: look once more. */
     if (__atomic_load_n(&v->inbox.pending, __ATOMIC_SEQ_CST))
         sched_ready(cpu, v);
+    end_run(cpu);
 }
 
-/* The slice is over for those too who lent it. */
-static __attribute__((noinline)) void end_loans(struct cpu *cpu)
+void sched_stop(struct cpu *cpu, struct vcpu *v)
 {
-    if (cpu->handoff)
-        push(cpu, cpu->handoff);
-    cpu->handoff = NULL;
-    for (; cpu->lenders; cpu->lenders--)
-        push(cpu, pop(cpu));
+    v->state = VCPU_STOPPED;
+    end_run(cpu);
 }
 
-/* Whose slice it is that goes on; NULL: nobody's. */
-static struct vcpu *go_on(struct cpu *cpu)
+/* One that was ready in two shares does not need the other one any more. */
+static __attribute__((noinline)) void settle_on(struct cpu *cpu, struct vcpu *v, struct vcpu *owner)
 {
-    struct vcpu *v = cpu->handoff;
+    struct vcpu *other = v == owner ? v->runs_in : v;
 
-    if (!v && !cpu->lenders)
-        return NULL;
-    if (!slice_runs(cpu) && cpu->ready_first) {
-        end_loans(cpu);
-        return NULL;
-    }
+    give_back(v);
+    unwant(cpu, other);
+}
+
+static inline struct vcpu *enter_share(struct cpu *cpu, struct vcpu *v, struct vcpu *owner)
+{
+    cpu->resched = false;
     cpu->handoff = NULL;
-    if (!v) {
-        cpu->lenders--;
-        v = pop(cpu);
-    }
+    v->first = false;
+    v->state = VCPU_RUNNING;
+    if (v->runs_in)
+        settle_on(cpu, v, owner);
     return v;
 }
 
 struct vcpu *sched_next(struct cpu *cpu)
 {
-    struct vcpu *v = go_on(cpu);
+    struct vcpu *owner = cpu->rq.cur ? owner_of(cpu->rq.cur) : NULL, *v;
+    struct share *s;
 
+    if (owner && cpu->now < cpu->rq.until && (v = runner_of(cpu, owner)))
+        return enter_share(cpu, v, owner);
+    if (cpu->handoff && cpu->handoff != owner)
+        borrow(cpu, cpu->handoff, owner);
+    cpu->handoff = NULL;
+    s = policy_pick(&cpu->rq, cpu->now);
+    arm_slice(cpu);
     cpu->resched = false;
-    if (v) {
-        v->state = VCPU_RUNNING;
-        return v;
-    }
-    cpu->slice_end = TIMER_NEVER;
-    v = pop(cpu);
-    if (!v) {
-        timer_set(&cpu->timers, &cpu->slice, TIMER_NEVER);
+    if (!s)
         return NULL;
-    }
-    v->state = VCPU_RUNNING;
-    if (cpu->ready_first)
-        start_slice(cpu, cpu->now);
-    return v;
+    owner = owner_of(s);
+    v = runner_of(cpu, owner);
+    return enter_share(cpu, v ? v : owner, owner);
+}
+
+/* The short way for one that renounces what is its own. */
+static __attribute__((noinline)) struct vcpu *pass(struct cpu *cpu, struct vcpu *v)
+{
+    struct share *s;
+
+    cpu->yields = false;
+    v->state = VCPU_READY;
+    s = policy_pass(&cpu->rq, cpu->now);
+    arm_slice(cpu);
+    v = owner_of(s);
+    if (v->runners)
+        v = runner_of(cpu, v);
+    return enter_share(cpu, v, owner_of(s));
 }
 
 struct vcpu *sched_switch(struct cpu *cpu, struct vcpu *v, bool block)
 {
+    if (cpu->yields && !block && cpu->rq.cur == &v->share && !cpu->handoff && !v->runners)
+        return pass(cpu, v);
     if (block)
         sched_block(cpu, v);
     else

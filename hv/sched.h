@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Who runs next on a core: round robin, 10 ms slices while somebody waits. Every function runs on the core it is about. */
+/* Who runs next on a core, and until when. Every function runs on the core it is about. */
 #pragma once
 
 #include "hv/vcpu.h"
 
-#define SLICE_MS 10u
+#define SLICE_MS 10u /* a turn in the slack at the usual weight */
+
+struct manifest_partition;
 
 void sched_init(struct cpu *cpu);
-void sched_ready(struct cpu *cpu, struct vcpu *v);   /* to the end of the queue */
+u64 sched_ticks(u64 us);
+/* When partitions are made: what @v may have of its home's time. */
+void sched_join(struct vcpu *v, const struct manifest_partition *c);
+void sched_ready(struct cpu *cpu, struct vcpu *v);
+/* @v is ready and shall stop: it comes to that, even if others are promised all of the core. */
+void sched_hurry(struct cpu *cpu, struct vcpu *v);
 /*
- * The one that makes a call right now, and waits in it, lends its slice to @v, which is blocked and lives here: @v runs next. The
- * lender's done() is not asked before somebody wakes it. Nobody else is kept waiting any longer than by one slice.
+ * The one that makes a call right now, and waits in it, lends its time to @v, which is blocked and lives here: @v runs next. The
+ * lender's done() is not asked before somebody wakes it. It is the lender's promise or turn that this takes from, and it ends with it.
  */
 static inline void sched_lend(struct cpu *cpu, struct vcpu *v)
 {
@@ -28,14 +35,27 @@ static inline void sched_handoff(struct cpu *cpu, struct vcpu *v)
     if (cpu->current->arch.wait == WAIT_NONE)
         cpu->current->arch.wait = WAIT_TURN;
 }
+/* The current vCPU renounces the rest of its turn, or of what it is promised for this period. */
+static inline void sched_yield(struct cpu *cpu)
+{
+    cpu->resched = cpu->yields = cpu->current->arch.look = true;
+}
 /* The current vCPU gives way, and is READY. */
 void sched_give_way(struct cpu *cpu, struct vcpu *v);
 /* The current vCPU is BLOCKED, or READY when there was something for it meanwhile. */
 void sched_block(struct cpu *cpu, struct vcpu *v);
-static inline bool sched_any(const struct cpu *cpu)  /* has sched_next() an answer? */
+/* The current vCPU is STOPPED. */
+void sched_stop(struct cpu *cpu, struct vcpu *v);
+/* May another one wait for the current one's core? */
+static inline bool sched_others(const struct cpu *cpu)
 {
-    return cpu->ready_first || cpu->handoff;
+    return cpu->rq.nr_slack > 1 || cpu->handoff || policy_contenders(&cpu->rq) > 1 || cpu->rq.cur != &cpu->current->share;
 }
-/* One of the two, then sched_next(): the short way from one to the other. */
+/* Between two vCPUs: does one wait? */
+static inline bool sched_any(const struct cpu *cpu)
+{
+    return policy_contenders(&cpu->rq) || cpu->handoff;
+}
+/* One of the two, then sched_next(): the short way from one to the other. NULL: to none. */
 struct vcpu *sched_switch(struct cpu *cpu, struct vcpu *v, bool block);
-struct vcpu *sched_next(struct cpu *cpu);            /* takes the first off the queue and starts its slice; NULL: none */
+struct vcpu *sched_next(struct cpu *cpu); /* whom the time belongs to now; NULL: nobody */

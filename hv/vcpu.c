@@ -269,7 +269,7 @@ static inline bool switch_from(struct vcpu *v, struct cpu *cpu, enum vcpu_leave 
     v = sched_switch(cpu, v, why == LEAVE_BLOCK);
     /* RELEASE: to partition_flush(), what was done for the one before is done. */
     __atomic_store_n(&cpu->current, v, __ATOMIC_RELEASE);
-    if (!v->live || v->trace || v->part->traced)
+    if (!v || !v->live || v->trace || v->part->traced)
         return false;
     arch_vcpu_load(&v->arch, &cpu->arch);
     v->run_since = cpu->now;
@@ -286,7 +286,7 @@ static __attribute__((noinline)) struct arch_vcpu *take_turns(struct vcpu *v, st
 
     while ((why = look(v, cpu)) != LEAVE_NOT) {
         cpu->now = arch_tsc();
-        if (why == LEAVE_STOP || v->trace || cpu_needs_look(cpu) || !sched_any(cpu)) {
+        if (why == LEAVE_STOP || v->trace || cpu_needs_look(cpu) || !sched_others(cpu)) {
             cpu->left = (u8)why;
             return NULL;
         }
@@ -332,7 +332,7 @@ static __attribute__((noinline)) struct arch_vcpu *wake_and_pass(struct vcpu *v,
         sched_give_way(cpu, v);
     }
     (void)pass_to(to, cpu);
-    return !to->arch.come_out || settles(to) ? &to->arch : take_turns(to, cpu);
+    return !cpu->resched && (!to->arch.come_out || settles(to)) ? &to->arch : take_turns(to, cpu);
 }
 
 /*

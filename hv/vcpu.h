@@ -67,7 +67,10 @@ struct vcpu {
     struct pith_trace_ring *trace; /* its core's, when it is traced since it got it; else NULL */
     u32 trace_word;            /* the last four bytes of a new record */
     const char *why;           /* set by a handler that returns EXIT_FAIL */
-    struct vcpu *next_ready;
+    struct share share;        /* of its home's time */
+    struct vcpu *runners;      /* others that are ready to run in it, the next one first, by next_runner; before its owner */
+    struct vcpu *next_runner, *runs_in; /* in whose share it is ready, too; NULL: only in its own */
+    bool first;                /* it woke: it runs before those */
     struct vcpu_inbox inbox;
     struct vlapic lapic;
     struct timer lapic_timer, wait_timer, event_timer;
@@ -98,7 +101,7 @@ static inline struct vcpu *vcpu_of(struct arch_vcpu *arch)
     return (struct vcpu *)arch;
 }
 
-enum vcpu_leave { LEAVE_NOT, LEAVE_YIELD, LEAVE_BLOCK, LEAVE_STOP, LEAVE_NEXT /* cpu->current is another one, which has not begun */ };
+enum vcpu_leave { LEAVE_NOT, LEAVE_YIELD, LEAVE_BLOCK, LEAVE_STOP, LEAVE_NEXT /* cpu->current is one that has not begun, or NULL */ };
 
 /*
  * On the home core: run until the core is wanted elsewhere, the vCPU blocks or its partition stops. It may have given way to others

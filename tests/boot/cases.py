@@ -166,6 +166,31 @@ memory = 8M
 create = on-request
 cmdline = role=2
 """ + HOGS
+# Partitions of different policies on one core (tests/guest/turns.c): what each section says, and what the command line does.
+TURNS = {
+    'slack': {
+        'rt': ('period = 1ms\nbudget = 300us', 'role=1'), 'even-1': ('', 'judge=1 p1=250 p2=250 p3=500'), 'even-2': ('', ''),
+        'heavy': ('weight = 200', 'role=2'),
+    },
+    'entitled': {
+        'e20': ('entitlement = 0.2', 'gap=17'), 'e30': ('entitlement = 0.3', 'gap=15'),
+        'e50': ('entitlement = 0.5', 'gap=11 judge=1 p0=200 p1=300 p2=500'),
+    },
+    'cyclic': {'a': ('cap = yes', 'gap=16'), 'b': ('cap = yes', 'gap=18'), 'c': ('', 'judge=1 p0=250 p1=150 p2=600')},
+}
+FRAME = '[cyclic frame]\ncores = 0\nframe = 20ms\nslots = a 5ms, * 2ms, b 3ms\n'
+
+
+def turns(which, machine):
+    members = TURNS[which]
+    config = '[pith]\npoweroff = when-done\n' + (FRAME if which == 'cyclic' else '')
+    for number, (name, (lines, options)) in enumerate(members.items()):
+        config += f'[partition {name}]\nimage = turns.elf\nmemory = 4M\ncores = 0\n{lines}\ncmdline = me={number} of={len(members)} {options}\n'
+    config += f'[channel board]\nsize = 4K\nwriters = {", ".join(members)}\n'
+    return Case(f'turns-{which}-{machine}', machine, config, [rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$' for name in members], [r'^\[[a-z0-9-]*\] not ok '],
+                [*GUEST_FILES, *(['--icount', '3'] if machine == QEMU else ['--cpus', '1'])], timeout=180, daily=machine != AMD)
+
+
 SPIN = CLOCK.replace('memory = 8M\n', 'memory = 8M\ncores = 0\n') + """
 [partition spin]
 image = spin.elf
@@ -247,7 +272,7 @@ def said_attacks(which, line):
 
 
 GUEST_FILES = [arg for name in [*GUEST_TESTS, *PEER_TESTS, 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic', 'quiet',
-                                        'callfuzz']
+                                        'callfuzz', 'turns']
                for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):
@@ -462,6 +487,7 @@ CASES = [
         *(line for name in ('balloon', 'giver', 'taker') for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
         r'^\[pith\] pith\.conf:[0-9]+: partition giver cannot start: others have memory that it gave out \(136 MiB wanted, ', r'^\[giver\] ok whole-again$'],
         [r'^\[[a-z0-9-]*\] not ok ', r'audit:'], ['--cpus', '2', '--memory', '512', *GUEST_FILES], timeout=180) for m in (QEMU, INTEL, AMD)),
+    *(turns(which, m) for which in TURNS for m in (QEMU, INTEL, AMD)),
     *(Case(f'lapic-{m}', m, HELLO.replace('hello', 'lapic') + LAPIC.replace('5', '1') + '\n', [r'^\[lapic\] [1-9][0-9]* passed, 0 failed$'],
            [r'^\[lapic\] not ok '], GUEST_FILES, daily=False) for m in (QEMU, INTEL, AMD)),
     *(Case(f'spin-{m}', m, SPIN, SAID_HELLO + SAID_CLOCK, args=['--cpus', '1', *GUEST_FILES], until=SAID_CLOCK[2]) for m in (QEMU, INTEL)),

@@ -122,7 +122,7 @@ static inline void sim_use(struct sim *s, struct actor *a, u64 to)
         return;
     }
     a->got += ticks;
-    a->slack += a->share.in[RANK_DEADLINE] == &s->q.due ? 0 : ticks;
+    a->slack += a->share.in == &s->q.due ? 0 : ticks;
     if (a->todo != SIM_NEVER)
         a->todo -= ticks;
 }

@@ -5,6 +5,7 @@
  * the monitor's commands, or has the neighbour's guest ask for the same. For each script, every schedule with one preemption is
  * tried, then random ones. What they must never do is in check_run() and settle(). LIFECYCLE_RUNS=N in the environment: random
  * schedules a script.
+ * LINK: hv/policy.c
  * LINK: hv/timer.c hv/time.c hv/trace_none.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
  * LINK: hv/vdev/vpic.c hv/vdev/vpit.c
  */
@@ -398,9 +399,10 @@ static void check_run(const struct vcpu *v)
     for (u32 i = 0; i < CORES; i++) {
         u32 n = 0;
 
-        for (const struct vcpu *r = actors[i].cpu.ready_first; r; r = r->next_ready)
-            if (++n > ARRAY_SIZE(vcpus) || r->home != &actors[i].cpu)
-                done("a core's queue is broken");
+        for (u32 k = 0; k < ARRAY_SIZE(vcpus); k++)
+            for (const struct vcpu *r = vcpus[k].home == &actors[i].cpu ? vcpus[k].runners : NULL; r; r = r->next_runner)
+                if (++n > ARRAY_SIZE(vcpus) || r->home != &actors[i].cpu || r->state != VCPU_READY || !r->share.runnable)
+                    done("a core's queue is broken");
     }
 }
 
@@ -937,6 +939,7 @@ static void set_up_partition(struct partition *p, const char *name, u32 n, struc
     for (u32 i = 0; i < n; i++) {
         p->vcpus[i] = &v[i];
         vcpu_init(&v[i], p, i, &actors[homes[i]].cpu);
+        share_init(&v[i].share, 100, false, 0, 0);
     }
 }
 
@@ -967,6 +970,7 @@ static void set_up(void)
         if (i < CORES)
             cpus[i] = &actors[i].cpu;
         sched_init(&actors[i].cpu);
+        policy_init(&actors[i].cpu.rq, SLICE_MS * arch_tsc_khz());
     }
     here = &actors[0].cpu;
     set_up_partition(&parts[0], "tried", 2, vcpus, scene.homes);

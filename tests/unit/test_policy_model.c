@@ -18,14 +18,14 @@
 #define NEVER  POLICY_NEVER
 
 struct simple {
-    u64 period, budget, weight, deadline, used, deadline_order, used_order;
+    u64 period, budget, weight, deadline, used, round, deadline_order, used_order;
     s64 left;
     bool capped, runs;
 };
 static struct model {
     struct simple s[SHARES];
     u32 n, cur, turn, owner; /* SHARES: none */
-    u64 since, until, turn_end, vnow, order, frame, edge;
+    u64 since, until, vnow, order, frame, edge;
     u32 nr_slots;
     struct { u64 end; u32 owner; } slot[POLICY_SLOTS];
 } m;
@@ -65,7 +65,7 @@ static u32 furthest_behind(void)
     for (u32 i = 0; i < m.n; i++) {
         const struct simple *s = &m.s[i], *b = &m.s[best % SHARES];
 
-        if (is_in_slack(s) && (best == SHARES || s->used < b->used || (s->used == b->used && s->used_order < b->used_order)))
+        if (is_in_slack(s) && (best == SHARES || s->round < b->round || (s->round == b->round && s->used_order < b->used_order)))
             best = i;
     }
     return best;
@@ -79,8 +79,8 @@ static void queue(u32 i)
         s->deadline_order = m.order++;
     if (!is_in_slack(s))
         return;
-    if (s->used < m.vnow)
-        s->used = m.vnow;
+    s->used = MIN(MAX(s->used, m.vnow), m.vnow + 2 * TURN - 1);
+    s->round = s->used / TURN;
     s->used_order = m.order++;
 }
 
@@ -93,7 +93,6 @@ static bool model_charge(u64 now)
         return false;
     m.since = now;
     if (m.until == NEVER) {
-        m.turn = SHARES;
         if (s->period) {
             s->left = ticks > s->budget ? s->left - (s64)s->budget : s->left - (s64)ticks;
             if (s->left <= 0 || now >= s->deadline) {
@@ -111,11 +110,17 @@ static bool model_charge(u64 now)
         return s->left <= 0;
     }
     s->used += ticks * 100 / s->weight;
-    s->used_order = m.order++;
-    if (s->used < m.turn_end)
+    if (s->used < (m.vnow + TURN))
         return false;
     m.turn = SHARES;
+    queue(m.cur);
     return true;
+}
+
+static void model_begin_turn(u32 i)
+{
+    m.turn = i;
+    m.vnow = m.s[i].round * TURN;
 }
 
 static void model_turn(void)
@@ -123,10 +128,8 @@ static void model_turn(void)
     if (m.turn != SHARES && is_in_slack(&m.s[m.turn]))
         return;
     m.turn = furthest_behind();
-    if (m.turn == SHARES)
-        return;
-    m.vnow = m.s[m.turn].used;
-    m.turn_end = (m.vnow / TURN + 1) * TURN;
+    if (m.turn != SHARES)
+        model_begin_turn(m.turn);
 }
 
 static void model_until(u64 now)
@@ -147,7 +150,7 @@ static void model_until(u64 now)
     if (is_due(s))
         m.until = MIN(m.until, now + (u64)s->left);
     else
-        m.until = MIN(m.until, now + ((m.turn_end - s->used) * s->weight + 99) / 100);
+        m.until = m.cur != m.turn ? now : MIN(m.until, now + ((m.vnow + TURN - s->used) * s->weight + 99) / 100);
 }
 
 static void model_slot(u64 now)
@@ -200,7 +203,7 @@ static u32 model_pick(u64 now)
 static bool model_ready(u32 i, u64 now)
 {
     struct simple *s = &m.s[i], *c = &m.s[m.cur % SHARES];
-    bool alone = m.cur != SHARES && m.until == NEVER;
+    bool alone = m.cur != SHARES && m.until == NEVER, urgent;
 
     model_slot(now);
     if (alone)
@@ -213,15 +216,17 @@ static bool model_ready(u32 i, u64 now)
         s->left = MIN(s->left, 0) + (s64)s->budget;
     }
     queue(i);
+    if (alone)
+        model_until(now);
+    else if (is_refilled(s))
+        m.until = MIN(m.until, s->deadline);
     if (m.cur == SHARES)
         return false;
-    if (alone) {
-        model_turn();
-        model_until(now);
-    } else if (is_refilled(s)) {
-        m.until = MIN(m.until, s->deadline);
-    }
-    return is_due(s) && (!is_due(c) || s->deadline < c->deadline || (s->deadline == c->deadline && s->deadline_order < c->deadline_order));
+    urgent = is_due(s) && (!is_due(c) || s->deadline < c->deadline ||
+                           (s->deadline == c->deadline && s->deadline_order < c->deadline_order));
+    if (urgent)
+        m.until = now;
+    return urgent;
 }
 
 static void model_block(u32 i)
@@ -235,9 +240,10 @@ static void model_yield(u64 now)
 {
     struct simple *s = &m.s[m.cur];
 
-    if (m.until == NEVER) {
-        (void)model_charge(now);
-    } else if (!is_in_slack(s)) {
+    if (m.until == NEVER)
+        return;
+    m.until = now;
+    if (!is_in_slack(s)) {
         if (model_charge(now))
             return;
         s->left = 0;
@@ -245,8 +251,8 @@ static void model_yield(u64 now)
     } else {
         m.since = now;
         m.turn = SHARES;
-        s->used = m.turn_end;
-        s->used_order = m.order++;
+        s->used = m.vnow + TURN;
+        queue(m.cur);
     }
 }
 

@@ -3,7 +3,7 @@
  * Turns on one core, by a simulated clock: vCPUs that lend each other their slices for ever, beside those that only run. What must
  * hold: who is ready runs again before every other one has had a slice (and who lends has it with the one he lends it to), no
  * matter who wakes, lends, gives way or sleeps; nobody is in two places; a slice that is lent is used at once.
- * LINK: hv/timer.c
+ * LINK: hv/policy.c hv/timer.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,6 +35,7 @@ static struct vcpu vcpus[VCPUS];
 static struct actor actors[VCPUS];
 static u32 nr;
 static u64 now, alarm_at, worst, seed;
+static bool promises; /* somebody more urgent may come between */
 
 u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return KHZ; }
@@ -69,14 +70,17 @@ static u32 begin(u32 n)
     memset(vcpus, 0, sizeof(vcpus));
     memset(actors, 0, sizeof(actors));
     nr = n;
+    promises = false;
     now = 1000;
     alarm_at = TIMER_NEVER;
     worst = 0;
     core.now = now;
     sched_init(&core);
+    policy_init(&core.rq, SLICE);
     for (u32 i = 0; i < n; i++) {
         vcpus[i].home = &core;
         vcpus[i].state = VCPU_BLOCKED;
+        share_init(&vcpus[i].share, 100, false, 0, 0);
         timer_init(&actors[i].alarm, wakes);
     }
     return n;
@@ -85,18 +89,25 @@ static u32 begin(u32 n)
 /* Each in one place, and that the right one. */
 static void check_places(void)
 {
-    u32 seen[VCPUS] = { 0 }, in_queue = 0;
+    u32 seen[VCPUS] = { 0 }, in_stacks = 0;
 
-    for (const struct vcpu *v = core.ready_first; v; v = v->next_ready) {
-        seen[v - vcpus]++;
-        assert_true(++in_queue <= nr);
-        assert_true(v->next_ready || core.ready_last == v);
-    }
+    for (u32 i = 0; i < nr; i++)
+        for (const struct vcpu *v = vcpus[i].runners; v; v = v->next_runner) {
+            seen[v - vcpus]++;
+            assert_true(++in_stacks <= nr);
+            assert_ptr_equal(v->runs_in, &vcpus[i]);
+        }
     if (core.handoff)
         seen[core.handoff - vcpus]++;
-    assert_true(core.lenders <= in_queue);
     for (u32 i = 0; i < nr; i++)
-        assert_int_equal(seen[i], vcpus[i].state == VCPU_READY);
+        assert_int_equal(seen[i], vcpus[i].runs_in || &vcpus[i] == core.handoff);
+    for (u32 i = 0; i < nr; i++) {
+        bool lends = core.handoff && core.rq.cur == &vcpus[i].share;
+
+        assert_true(!seen[i] || vcpus[i].state == VCPU_READY);
+        if (&vcpus[i] != core.handoff)
+            assert_int_equal(vcpus[i].share.runnable, vcpus[i].state == VCPU_READY || vcpus[i].runners || lends);
+    }
 }
 
 static void take_interrupts(void)
@@ -139,7 +150,7 @@ static bool act(u32 i)
         timer_set(&core.timers, &a->alarm, now + random_below(3000));
         return true;
     case 5:
-        core.resched = true;
+        sched_yield(&core);
         return false;
     default:
         return false;
@@ -157,7 +168,7 @@ static void run_until(u64 end)
 
         core.now = now;
         take_interrupts();
-        lent = core.slice_end != TIMER_NEVER || !core.ready_first ? core.handoff : NULL; /* else the slice is over */
+        lent = core.handoff;
         v = sched_next(&core);
         if (!v) {
             assert_true(alarm_at != TIMER_NEVER); /* else one that was ready is forgotten: somebody always wakes */
@@ -166,7 +177,7 @@ static void run_until(u64 end)
         }
         a = of(v);
         worst = MAX(worst, now - a->since);
-        assert_true(!lent || v == lent);
+        assert_true(promises || !lent || v == lent);
         core.current = v;
         a->turns++;
         from = now;
@@ -174,8 +185,9 @@ static void run_until(u64 end)
             waits = act((u32)(v - vcpus));
         v->arch.wait = WAIT_NONE;
         a->ran += now - from;
+        core.now = now;
         if (waits) {
-            v->state = VCPU_BLOCKED;
+            sched_block(&core, v);
         } else {
             a->since = now;
             sched_give_way(&core, v);
@@ -237,6 +249,51 @@ static void pair_alone(void **state)
     assert_int_equal(alarm_at, TIMER_NEVER);
 }
 
+/* With promises of all kinds among them: each is in one place, nobody is forgotten, and what is promised is there for who wants it. */
+static void random_promises(void **state)
+{
+    (void)state;
+    for (u32 run = 0; run < 300; run++) {
+        u32 n = 2 + run % (VCPUS - 1);
+
+        seed = run;
+        begin(n);
+        promises = true;
+        for (u32 i = 0; i < n; i++) {
+            u64 period = SLICE / 2 + random_below(20 * SLICE);
+            u64 budget = random_below(3) ? 1 + period / (n + 1) : 0;
+
+            share_init(&vcpus[i].share, 50 + random_below(100), budget && random_below(2), budget ? period : 0, budget);
+            actors[i].habit = i % 4 == 3 ? SPINS : ANYTHING;
+            ready(&vcpus[i]);
+        }
+        run_until(1000 + 1000 * SLICE);
+        for (u32 i = 3; i < n; i += 4)
+            if (vcpus[i].share.budget)
+                assert_true(actors[i].ran + 25 * SLICE >= 1000 * SLICE * vcpus[i].share.budget / vcpus[i].share.period);
+        for (u32 i = 0; i < n; i++)
+            assert_true(actors[i].turns > 5);
+    }
+}
+
+static void runs(u32 i)
+{
+    core.now = now;
+    check_places();
+    assert_ptr_equal(sched_next(&core), &vcpus[i]);
+    core.current = &vcpus[i];
+}
+
+static void leaves(u32 i, bool waits)
+{
+    core.now = now;
+    if (waits)
+        sched_block(&core, &vcpus[i]);
+    else
+        sched_give_way(&core, &vcpus[i]);
+    core.current = NULL;
+}
+
 /* One that lends its slice and goes on has the rest of it when the other is done: in the turn of both. */
 static void lender_goes_on(void **state)
 {
@@ -250,14 +307,13 @@ static void lender_goes_on(void **state)
     sched_handoff(&core, &vcpus[1]);
     assert_int_equal(vcpus[0].arch.wait, WAIT_TURN);
     vcpus[0].arch.wait = WAIT_NONE;
-    sched_give_way(&core, &vcpus[0]);
-    core.current = NULL;
-    assert_ptr_equal(sched_next(&core), &vcpus[1]);
-    vcpus[1].state = VCPU_BLOCKED;
-    assert_ptr_equal(sched_next(&core), &vcpus[0]);
-    assert_int_equal(core.slice_end, 1000 + SLICE);
-    vcpus[0].state = VCPU_BLOCKED;
-    assert_ptr_equal(sched_next(&core), &vcpus[2]);
+    leaves(0, false);
+    runs(1);
+    leaves(1, true);
+    runs(0);
+    assert_int_equal(core.rq.until, 1000 + SLICE);
+    leaves(0, true);
+    runs(2);
 }
 
 /* A second one that is handed the same slice comes to the end of the queue. */
@@ -270,11 +326,10 @@ static void one_at_a_time(void **state)
     core.current = &vcpus[0];
     sched_handoff(&core, &vcpus[1]);
     sched_handoff(&core, &vcpus[2]);
-    check_places();
-    vcpus[0].state = VCPU_BLOCKED;
-    assert_ptr_equal(sched_next(&core), &vcpus[1]);
-    vcpus[1].state = VCPU_BLOCKED;
-    assert_ptr_equal(sched_next(&core), &vcpus[2]);
+    leaves(0, true);
+    runs(1);
+    leaves(1, true);
+    runs(2);
 }
 
 /* The slice is over between the call and the next turn: first those who wait. */
@@ -287,13 +342,190 @@ static void slice_ends_at_the_call(void **state)
     assert_ptr_equal(sched_next(&core), &vcpus[0]);
     core.current = &vcpus[0];
     sched_handoff(&core, &vcpus[1]);
-    vcpus[0].state = VCPU_BLOCKED;
-    core.current = NULL;
     now += SLICE;
     take_interrupts();
-    assert_ptr_equal(sched_next(&core), &vcpus[2]);
-    vcpus[2].state = VCPU_BLOCKED;
-    assert_ptr_equal(sched_next(&core), &vcpus[1]);
+    leaves(0, true);
+    runs(2);
+    leaves(2, true);
+    runs(1);
+}
+
+/* A server works in the promise of its caller, and that is what it is charged to, whoever comes between. */
+static void server_in_the_callers_promise(void **state)
+{
+    (void)state;
+    begin(4);
+    share_init(&vcpus[0].share, 100, true, 10 * SLICE, 3 * SLICE); /* calls 1, which is promised nothing */
+    share_init(&vcpus[2].share, 100, true, SLICE, SLICE / 10);
+    ready(&vcpus[3]);
+    ready(&vcpus[0]);
+    runs(0);
+    now += 100;
+    sched_handoff(&core, &vcpus[1]);
+    leaves(0, true);
+    runs(1);
+    now += 100;
+    ready(&vcpus[2]); /* more urgent */
+    assert_true(core.resched);
+    leaves(1, false);
+    runs(2);
+    now += 50;
+    leaves(2, true);
+    runs(1); /* not 3, which only has what is left */
+    assert_int_equal(vcpus[0].share.left, 3 * SLICE - 200);
+    now += 3 * SLICE - 200;
+    take_interrupts();
+    assert_true(core.resched);
+    leaves(1, false); /* the promise is used up, and what is lent of it ends */
+    runs(3);
+    now += SLICE;
+    leaves(3, false);
+    runs(1);
+    leaves(1, true);
+    runs(3);
+}
+
+/* The answer comes when somebody more urgent does: the owner of the share is ready in it as before. */
+static void answer_when_others_are_urgent(void **state)
+{
+    (void)state;
+    begin(3);
+    share_init(&vcpus[2].share, 100, true, SLICE, SLICE / 10);
+    ready(&vcpus[0]);
+    runs(0);
+    sched_handoff(&core, &vcpus[1]);
+    leaves(0, true);
+    runs(1);
+    sched_handoff(&core, &vcpus[0]);
+    ready(&vcpus[2]);
+    leaves(1, true);
+    runs(2);
+    leaves(2, true);
+    runs(0);
+    leaves(0, true);
+    assert_null(sched_next(&core));
+}
+
+/* One that was called by somebody without a promise has its own, too. */
+static void server_with_a_promise(void **state)
+{
+    (void)state;
+    begin(3);
+    share_init(&vcpus[1].share, 100, true, 10 * SLICE, 3 * SLICE);
+    share_init(&vcpus[2].share, 100, true, 20 * SLICE, 2 * SLICE);
+    ready(&vcpus[0]);
+    runs(0);
+    now += 100;
+    sched_handoff(&core, &vcpus[1]);
+    leaves(0, true);
+    runs(1);
+    assert_int_equal(vcpus[1].share.left, 0); /* it works for another, in that one's time */
+    ready(&vcpus[2]);
+    assert_true(core.resched);
+    leaves(1, false);
+    runs(1); /* more urgent than 2 in its own share, where it would be last in that of 0 */
+    assert_ptr_equal(core.rq.cur, &vcpus[1].share);
+    now += 10;
+    leaves(1, true);
+    assert_false(vcpus[0].share.runnable);
+    runs(2);
+}
+
+/* Who wakes while another runs in his share has it for himself; the other goes on afterwards. */
+static void owner_takes_back(void **state)
+{
+    (void)state;
+    begin(3);
+    share_init(&vcpus[0].share, 100, true, 10 * SLICE, 3 * SLICE);
+    ready(&vcpus[0]);
+    ready(&vcpus[2]);
+    runs(0);
+    sched_handoff(&core, &vcpus[1]);
+    leaves(0, true);
+    runs(1);
+    now += 10;
+    ready(&vcpus[0]);
+    assert_true(core.resched);
+    leaves(1, false);
+    runs(0);
+    now += 10;
+    leaves(0, true); /* it only had an interrupt */
+    runs(1);
+    assert_ptr_equal(core.rq.cur, &vcpus[0].share);
+    leaves(1, true);
+    runs(2);
+}
+
+/* Who yields renounces what is his own, and never what was lent to him. */
+static void yields_his_own(void **state)
+{
+    (void)state;
+    begin(3);
+    share_init(&vcpus[0].share, 100, true, 10 * SLICE, 3 * SLICE);
+    ready(&vcpus[0]);
+    ready(&vcpus[2]);
+    runs(0);
+    sched_handoff(&core, &vcpus[1]);
+    leaves(0, false); /* and is ready */
+    runs(1);
+    sched_yield(&core);
+    leaves(1, false);
+    runs(0);
+    assert_int_equal(vcpus[0].share.left, 3 * SLICE);
+    sched_yield(&core);
+    leaves(0, false);
+    runs(2);
+    assert_int_equal(core.rq.until, 1000 + SLICE);
+}
+
+/* Where others are promised everything, one that is to stop comes to it all the same. */
+static void stops_all_the_same(void **state)
+{
+    (void)state;
+    begin(2);
+    share_init(&vcpus[0].share, 100, false, SLICE, SLICE);
+    ready(&vcpus[0]);
+    ready(&vcpus[1]);
+    for (u32 i = 0; i < 10; i++) {
+        runs(0);
+        now += SLICE;
+        leaves(0, false);
+    }
+    runs(0);
+    sched_hurry(&core, &vcpus[1]);
+    assert_true(core.resched);
+    leaves(0, false);
+    runs(1);
+    sched_stop(&core, &vcpus[1]);
+    core.current = NULL;
+    runs(0);
+}
+
+/* Nobody may have the core: it sleeps until somebody may. */
+static void all_are_capped(void **state)
+{
+    (void)state;
+    begin(2);
+    share_init(&vcpus[0].share, 100, true, 10 * SLICE, SLICE);
+    share_init(&vcpus[1].share, 100, true, 10 * SLICE, SLICE);
+    ready(&vcpus[0]);
+    runs(0);
+    now += 10;
+    sched_handoff(&core, &vcpus[1]);
+    leaves(0, false);
+    runs(1);
+    now += SLICE - 10;
+    take_interrupts();
+    leaves(1, false);
+    runs(1); /* in its own share now */
+    now += SLICE;
+    take_interrupts();
+    leaves(1, false);
+    assert_null(sched_next(&core));
+    assert_int_equal(alarm_at, 1000 + 10 * SLICE);
+    now = core.now = alarm_at;
+    take_interrupts();
+    runs(0);
 }
 
 /* Whatever they do: nobody who is ready waits for more than a slice of each of the others. */
@@ -321,6 +553,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rings_and_spinners), cmocka_unit_test(pair_alone), cmocka_unit_test(lender_goes_on),
         cmocka_unit_test(one_at_a_time), cmocka_unit_test(slice_ends_at_the_call), cmocka_unit_test(random_sequences),
+        cmocka_unit_test(random_promises),
+        cmocka_unit_test(server_in_the_callers_promise), cmocka_unit_test(server_with_a_promise), cmocka_unit_test(owner_takes_back),
+        cmocka_unit_test(answer_when_others_are_urgent),
+        cmocka_unit_test(yields_his_own), cmocka_unit_test(stops_all_the_same), cmocka_unit_test(all_are_capped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,8 @@
 /*
  * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
  * LINK: hv/vcpu.c hv/vcpu_boot.c hv/vcpu_irq.c
- * LINK: hv/isa.c hv/trace_none.c hv/sched.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c hv/vdev/vpic.c
- * LINK: hv/vdev/vpit.c
+ * LINK: hv/isa.c hv/trace_none.c hv/sched.c hv/policy.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c
+ * LINK: hv/vdev/vpic.c hv/vdev/vpit.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -151,6 +151,8 @@ static int set_up(void **state)
     isa_reset(&part);
     sched_init(&core);
     vcpu_init(&vcpu, &part, 0, &core);
+    policy_init(&core.rq, SLICE_MS * 1000);
+    share_init(&vcpu.share, 100, false, 0, 0);
     vcpu_start(&vcpu);
     syscall(SYS_arch_prctl, ARCH_SET_GS, &core);
     return 0;
@@ -493,9 +495,11 @@ static void a_second_one(u8 wait)
     second.live = true;
     second.done = wait_over;
     vlapic_reset(&second.lapic, 1, true);
-    core.current = &vcpu;
+    share_init(&second.share, 100, false, 0, 0);
     core.inbox = NULL; /* where its start left it */
-    vcpu.state = VCPU_RUNNING;
+    sched_ready(&core, &vcpu);
+    core.current = sched_next(&core);
+    assert_ptr_equal(core.current, &vcpu);
 }
 
 static void call_second(void)
@@ -535,7 +539,7 @@ static void a_caller_hands_over(void **state)
     assert_int_equal(vcpu.state, VCPU_BLOCKED);
     assert_int_equal(vcpu.arch.wait, WAIT_CALL);
     assert_int_equal(waits_done, 0);
-    assert_int_equal(core.slice_end, TIMER_NEVER); /* nobody waits for the core */
+    assert_int_equal(core.rq.until, TIMER_NEVER); /* nobody waits for the core */
 }
 
 static void who_sends_an_event_waits_for_its_turn(void **state)
@@ -554,9 +558,8 @@ static void who_sends_an_event_waits_for_its_turn(void **state)
         assert_int_equal(waits_done, waits[i] == WAIT_CALL);
         assert_int_equal(vcpu.state, VCPU_READY);
         assert_int_equal(vcpu.arch.wait, WAIT_NONE);
-        assert_ptr_equal(core.ready_first, &vcpu);
-        assert_int_equal(core.lenders, 1);
-        assert_int_equal(core.slice_end, now + SLICE_MS * 1000);
+        assert_ptr_equal(core.rq.cur, &vcpu.share);
+        assert_int_equal(core.rq.until, TIMER_NEVER); /* they have the core to themselves */
     }
 }
 
@@ -599,22 +602,38 @@ static void an_event_with_other_work(void **state)
     assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
     assert_int_equal(at, 2);
     assert_int_equal(injected_vector, 0x42);
-    assert_ptr_equal(core.ready_first, &vcpu);
+    assert_int_equal(vcpu.state, VCPU_READY);
+    assert_ptr_equal(core.rq.cur, &vcpu.share);
+}
+
+static void runs(struct vcpu *v)
+{
+    assert_ptr_equal(sched_next(&core), v);
+    core.current = v;
+}
+
+static void yields(struct vcpu *v)
+{
+    sched_yield(&core);
+    sched_give_way(&core, v);
 }
 
 static void two_take_turns(void **state)
 {
     (void)state;
     vcpu_init(&second, &part, 1, &core);
+    share_init(&second.share, 100, false, 0, 0);
     sched_ready(&core, &vcpu);
     sched_ready(&core, &second);
-    assert_ptr_equal(sched_next(&core), &vcpu);
+    runs(&vcpu);
     assert_int_equal(timer_tsc, now + SLICE_MS * 1000); /* somebody waits */
-    sched_ready(&core, &vcpu);
-    assert_ptr_equal(sched_next(&core), &second);
-    assert_ptr_equal(sched_next(&core), &vcpu);
+    yields(&vcpu);
+    runs(&second);
+    sched_block(&core, &second);
+    runs(&vcpu);
+    assert_int_equal(core.rq.until, TIMER_NEVER); /* nobody does */
+    sched_stop(&core, &vcpu);
     assert_null(sched_next(&core));
-    assert_int_equal(timer_tsc, TIMER_NEVER);
 }
 
 /* Who gives way early leaves an alarm behind that is too early for the next: it is put right when it comes, and nobody leaves for it. */
@@ -624,12 +643,13 @@ static void alarms_come_early(void **state)
 
     (void)state;
     vcpu_init(&second, &part, 1, &core);
+    share_init(&second.share, 100, false, 0, 0);
     sched_ready(&core, &vcpu);
     sched_ready(&core, &second);
-    (void)sched_next(&core);
+    runs(&vcpu);
     core.now = now += 4000;
-    sched_ready(&core, &vcpu);
-    assert_ptr_equal(sched_next(&core), &second);
+    yields(&vcpu);
+    runs(&second);
     assert_int_equal(timer_tsc, first);
     now = first;
     timers_run(&core.timers, now);
@@ -638,7 +658,9 @@ static void alarms_come_early(void **state)
     now = first + 4000;
     timers_run(&core.timers, now);
     assert_true(core.resched);
-    assert_ptr_equal(sched_next(&core), &vcpu); /* the last: no slice */
+    core.now = now;
+    sched_block(&core, &second);
+    runs(&vcpu); /* the last: no slice */
     timers_run(&core.timers, now + SLICE_MS * 1000);
     assert_false(core.resched);
 }

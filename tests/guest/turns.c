@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time on a core that partitions share: each measures by its TSC what it has, the judge compares it with what pith.conf says. On the
+ * command line: me=, of= that many; role=1 wakes every millisecond and must be done within it, role=2 exits all the time, else it spins;
+ * gap=N: it never waits longer than so many ms; judge=1 p0=, p1= and so on: the parts of these, in thousandths of their sum.
+ */
+#include "guests/lib/test.h"
+
+#define MS      UINT64_C(1000000)
+#define RUN_MS  2000u
+#define MOST    8u
+#define WORK_US 100u
+
+static struct board {
+    struct { uint64_t ready, ran; } of[MOST]; /* ticks */
+    uint64_t stop;
+} *board;
+
+static struct {
+    uint64_t number, of, gap, khz;
+    uint64_t last, longest;
+} me;
+
+/* Longer than this between two looks at the clock: somebody else ran. */
+static uint64_t a_while(void)
+{
+    return me.khz / 20;
+}
+
+static void count_time(void)
+{
+    uint64_t now = pith_tsc(), passed = now - me.last;
+
+    me.last = now;
+    if (passed < a_while())
+        board->of[me.number].ran += passed;
+    else if (passed > me.longest)
+        me.longest = passed;
+}
+
+static bool all_ready(void)
+{
+    for (uint64_t i = 0; i < me.of; i++)
+        if (!__atomic_load_n(&board->of[i].ready, __ATOMIC_ACQUIRE))
+            return false;
+    return true;
+}
+
+static void meet(void)
+{
+    __atomic_store_n(&board->of[me.number].ready, 1, __ATOMIC_RELEASE);
+    while (!all_ready())
+        (void)pith_wait(pith_now() + 2 * MS);
+    me.last = pith_tsc();
+}
+
+static bool stopped(void)
+{
+    return __atomic_load_n(&board->stop, __ATOMIC_ACQUIRE);
+}
+
+static void spin(bool exits)
+{
+    while (!stopped()) {
+        if (exits)
+            (void)pith_cpuid(0, 0);
+        count_time();
+    }
+}
+
+/* A period's work: so much time of its own. */
+static void work(void)
+{
+    uint64_t *ran = &board->of[me.number].ran, end = *ran + WORK_US * me.khz / 1000;
+
+    while (*ran < end)
+        count_time();
+}
+
+static void every_ms(void)
+{
+    uint64_t next = pith_now(), periods = 0, missed = 0, latest = 0;
+
+    while (!stopped()) {
+        uint64_t woke;
+
+        next += MS;
+        woke = pith_wait(next).rbx;
+        latest = woke - next > latest ? woke - next : latest;
+        me.last = pith_tsc();
+        work();
+        periods++;
+        if (pith_now() >= next + MS) {
+            missed++;
+            next = pith_now();
+        }
+    }
+    pith_printf("%lu periods, woken %lu ns late at most\n", periods, latest);
+    test_equal(missed, 0, "no-period-missed");
+    test_ok(periods > RUN_MS, "periods");
+}
+
+static void run_for(uint64_t ms)
+{
+    uint64_t end = pith_tsc() + ms * me.khz;
+
+    while (pith_tsc() < end)
+        count_time();
+}
+
+static void judge(const struct pith_start *start)
+{
+    uint64_t from[MOST], part[MOST], sum = 0;
+
+    run_for(RUN_MS / 10);
+    for (unsigned i = 0; i < me.of; i++)
+        from[i] = __atomic_load_n(&board->of[i].ran, __ATOMIC_RELAXED);
+    run_for(RUN_MS);
+    for (unsigned i = 0; i < me.of; i++) {
+        char option[] = { 'p', (char)('0' + i), 0 };
+
+        from[i] = __atomic_load_n(&board->of[i].ran, __ATOMIC_RELAXED) - from[i];
+        part[i] = pith_option(start, option, 0);
+        sum += part[i] ? from[i] : 0;
+    }
+    __atomic_store_n(&board->stop, 1, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < me.of; i++) {
+        uint64_t has = from[i] * 1000 / sum;
+        char name[] = { 'p', 'a', 'r', 't', '-', (char)('0' + i), 0 };
+
+        pith_printf("%u: %lu of 1000, wanted %lu\n", i, has, part[i]);
+        if (part[i])
+            test_ok(has + 10 >= part[i] && has <= part[i] + 10, name);
+    }
+}
+
+int guest_main(const struct pith_start *start)
+{
+    struct pith_words name = pith_name("board");
+    uint64_t role = pith_option(start, "role", 0);
+
+    board = (struct board *)(uintptr_t)pith_channel(name.low, name.high).rbx;
+    me.number = pith_option(start, "me", 0);
+    me.of = pith_option(start, "of", 1);
+    me.gap = pith_option(start, "gap", 0);
+    me.khz = pith_time().rcx;
+    /* Nothing comes; but Bochs preempts no guest that was entered with interrupts off. */
+    __asm__ volatile("sti" ::: "memory");
+    meet();
+    if (pith_option(start, "judge", 0))
+        judge(start);
+    else if (role == 1)
+        every_ms();
+    else
+        spin(role == 2);
+    if (me.gap) {
+        pith_printf("waited %lu us at most\n", me.longest * 1000 / me.khz);
+        test_ok(me.longest < me.gap * me.khz, "gap");
+    }
+    test_ok(true, "done");
+    return test_end();
+}
