@@ -9,6 +9,7 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/sched.h"
+#include "hv/steal.h"
 #include "hv/vcpu.h"
 
 u32 nr_cpus;
@@ -196,12 +197,14 @@ static void idle(struct cpu *cpu)
 
 static void left(struct cpu *cpu, struct vcpu *v, enum vcpu_leave why)
 {
-    if (why == LEAVE_YIELD)
+    if (why == LEAVE_YIELD) {
+        steal_begins(v);
         sched_give_way(cpu, v);
-    else if (why == LEAVE_BLOCK)
+    } else if (why == LEAVE_BLOCK) {
         sched_block(cpu, v);
-    else
+    } else {
         sched_stop(cpu, v);
+    }
 }
 
 void cpu_main(void)

@@ -4,6 +4,7 @@
 #include "hv/devices.h"
 #include "hv/exit.h"
 #include "hv/partition.h"
+#include "hv/steal.h"
 #include "hv/vdev/vclock.h"
 
 #define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
@@ -197,6 +198,8 @@ static __attribute__((noinline)) bool msr_write(struct vcpu *v, u32 msr, u64 val
         return set_kvm_clock(v, val);
     case VMSR_KVM_WALL:
         return set_kvm_wall(v, val);
+    case VMSR_KVM_STEAL:
+        return v->cpuid.kvm && steal_set(v, val);
     default:
         return false;
     }
@@ -230,6 +233,9 @@ static bool msr_read(struct vcpu *v, u32 msr, u64 *val)
         return v->cpuid.kvm;
     case VMSR_KVM_WALL:
         *val = v->kvm_wall;
+        return v->cpuid.kvm;
+    case VMSR_KVM_STEAL:
+        *val = v->steal.msr;
         return v->cpuid.kvm;
     default:
         return false;

@@ -6,6 +6,7 @@
 #include "hv/sched.h"
 
 #include "hv/abi/manifest.h"
+#include "hv/steal.h"
 
 static struct vcpu *owner_of(struct share *s)
 {
@@ -96,6 +97,7 @@ static void give_back(struct vcpu *v)
 void sched_ready(struct cpu *cpu, struct vcpu *v)
 {
     v->state = VCPU_READY;
+    steal_begins(v);
     if (!v->share.runnable) {
         want(cpu, v);
         return;

@@ -9,6 +9,7 @@
 #include "hv/partition.h"
 #include "hv/report.h"
 #include "hv/sched.h"
+#include "hv/steal.h"
 #include "hv/time.h"
 #include "hv/trace.h"
 #include "hv/vcpu_boot.h"
@@ -269,7 +270,7 @@ static inline bool switch_from(struct vcpu *v, struct cpu *cpu, enum vcpu_leave 
     v = sched_switch(cpu, v, why == LEAVE_BLOCK);
     /* RELEASE: to partition_flush(), what was done for the one before is done. */
     __atomic_store_n(&cpu->current, v, __ATOMIC_RELEASE);
-    if (!v || !v->live || v->trace || v->part->traced)
+    if (!v || !v->plain || v->part->traced)
         return false;
     arch_vcpu_load(&v->arch, &cpu->arch);
     v->run_since = cpu->now;
@@ -286,7 +287,7 @@ static __attribute__((noinline)) struct arch_vcpu *take_turns(struct vcpu *v, st
 
     while ((why = look(v, cpu)) != LEAVE_NOT) {
         cpu->now = arch_tsc();
-        if (why == LEAVE_STOP || v->trace || cpu_needs_look(cpu) || !sched_others(cpu)) {
+        if (why == LEAVE_STOP || !v->plain || cpu_needs_look(cpu) || !sched_others(cpu)) {
             cpu->left = (u8)why;
             return NULL;
         }
@@ -388,7 +389,8 @@ static void has_stopped(struct vcpu *v, struct cpu *cpu)
     (void)ipc_leave(v);
     arch_vcpu_unload(&v->arch, &cpu->arch);
     stop_timers(v);
-    v->live = false;
+    v->live = v->plain = false;
+    v->steal = (struct steal){ 0 };
     v->state = VCPU_STOPPED;
     partition_vcpu_left(v->part);
 }
@@ -398,6 +400,7 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
     struct cpu *cpu = v->home;
     u64 seen = __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE);
     enum vcpu_leave leave;
+    vm_exit_fn *handle;
 
     if (!v->live && !(seen & VCPU_PEND_START)) {
         /* Events for one that is stopped are dropped. What comes meanwhile stays: a START, which queues it again, and a STOP
@@ -407,7 +410,10 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
     }
     arch_vcpu_load(&v->arch, &cpu->arch);
     v->run_since = cpu->now;
-    leave = run(v, cpu, trace_begin(v));
+    steal_ends(v, cpu->now);
+    handle = trace_begin(v);
+    v->plain = !v->trace && !v->steal.msr;
+    leave = run(v, cpu, handle);
     if (leave == LEAVE_NEXT)
         return leave;
     v = vcpu_of(cpu->arch.loaded);

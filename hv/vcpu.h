@@ -52,6 +52,13 @@ union insn_key {
 };
 struct decoded { union insn_key key; struct insn insn; };
 
+/* Time that it was ready and had no core, told to the guest. Zeros: to one that has not asked. */
+struct steal {
+    u64 msr;           /* MSR_KVM_STEAL_TIME: where, and in bit 0, whether */
+    u64 ticks, since;  /* host TSC: all of it but for the present stretch; when that began, 0: it is not ready */
+    u32 version;
+};
+
 /* Asked whenever the vCPU is woken; @late: its deadline has passed. True: the results are in its registers, it goes on. */
 typedef bool vcpu_done_fn(struct vcpu *v, bool late);
 
@@ -62,6 +69,7 @@ struct vcpu {
     u32 index;
     u8 state;                  /* enum vcpu_state; written by home only */
     bool live;                 /* between START and leaving */
+    bool plain;                /* live, and when it gets or loses its core, nothing is to be recorded */
     bool paused;               /* stands still; irq_dirty is set, so that this is looked at before an entry */
     bool nmi_pending, tpr_armed;
     struct pith_trace_ring *trace; /* its core's, when it is traced since it got it; else NULL */
@@ -87,6 +95,7 @@ struct vcpu {
     u64 msr_store[VMSR_STORES];
     struct vmsr_cache msr_cache;
     u64 kvm_clock, kvm_wall;
+    struct steal steal;
     struct vcpuid_env cpuid;
     struct vcpuid_cache cpuid_cache;
     struct decoded decoded[4]; /* of emulate.c */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The KVM-compatible paravirtual clock: layouts and the multiplier. Linux, virt/kvm/x86/msr. */
+/* KVM-compatible: the paravirtual clock's layouts and multiplier, stolen time's layout. Linux, virt/kvm/x86/msr. */
 #pragma once
 
 #include "hv/lib/types.h"
@@ -11,6 +11,8 @@ struct pvclock_time {
     u8 tsc_shift, flags, pad[2];
 };
 struct pvclock_wall { u32 version, sec, nsec; };
+struct pvclock_steal { u64 steal; u32 version /* odd: being written */, flags; u8 preempted, pad[47]; };
+_Static_assert(sizeof(struct pvclock_steal) == 64, "KVM ABI");
 _Static_assert(sizeof(struct pvclock_time) == 32, "KVM ABI");
 _Static_assert(sizeof(struct pvclock_wall) == 12, "KVM ABI");
 #define PVCLOCK_TSC_STABLE 1u

@@ -12,6 +12,7 @@
 #define KVM_FEATURES   (KVM_BASE + 1)
 #define KVM_NOP_IO_DELAY        BIT(1)
 #define KVM_CLOCKSOURCE2        BIT(3)
+#define KVM_STEAL_TIME          BIT(5)
 #define KVM_CLOCKSOURCE_STABLE  BIT(24)
 #define ANY            ~0u
 #define ALL            ~0u
@@ -177,7 +178,7 @@ static const struct row rows[] = {
     { PITH_TIMING, ANY, { 0 }, { 0 }, fix_timing },
     { KVM_BASE, ANY, { 0 }, { KVM_FEATURES, 0x4b4d564b, 0x564b4d56, 0x0000004d }, NULL },
     { KVM_FEATURES, ANY, { 0 },
-      { KVM_NOP_IO_DELAY | KVM_CLOCKSOURCE2 | KVM_CLOCKSOURCE_STABLE, 0, 0, 0 }, NULL },
+      { KVM_NOP_IO_DELAY | KVM_CLOCKSOURCE2 | KVM_STEAL_TIME | KVM_CLOCKSOURCE_STABLE, 0, 0, 0 }, NULL },
     { 0x80000000, ANY, { 0, ALL, ALL, ALL }, { MAX_EXTENDED, 0, 0, 0 }, NULL },
     { 0x80000001, ANY, { ALL, 0, X1_ECX_KEEP, X1_EDX_KEEP }, { 0 }, NULL },
     { 0x80000002, ANY, { ALL, ALL, ALL, ALL }, { 0 }, NULL }, /* brand string */

@@ -59,6 +59,7 @@ static const struct row rows[] = {
     { MSR_X2APIC, MSR_X2APIC + 0xff, VMSR_LAPIC, 0, 0 },
     { 0x4b564d00, 0x4b564d00, VMSR_KVM_WALL, 0, 0 },
     { 0x4b564d01, 0x4b564d01, VMSR_KVM_CLOCK, 0, 0 },
+    { 0x4b564d03, 0x4b564d03, VMSR_KVM_STEAL, 0, 0 },
     { MSR_EFER, MSR_EFER, VMSR_REG, CHECK_EFER, VMSR_X86_EFER },
     { MSR_STAR, MSR_STAR, VMSR_PASS, 0, 0 },
     { MSR_LSTAR, MSR_CSTAR, VMSR_PASS, CHECK_CANONICAL, 0 },

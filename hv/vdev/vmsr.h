@@ -14,6 +14,7 @@ enum vmsr_kind {
     VMSR_TSC_ADJUST,
     VMSR_STORE,    /* remembered per vCPU in store[value], no effect (MTRRs, MISC_ENABLE, ...) */
     VMSR_KVM_CLOCK, VMSR_KVM_WALL,    /* MSR_KVM_SYSTEM_TIME(_NEW), MSR_KVM_WALL_CLOCK(_NEW) */
+    VMSR_KVM_STEAL,                   /* MSR_KVM_STEAL_TIME */
     VMSR_PASS,     /* untrapped, but for writes of arch_msr_kept(): the state is switched (FS/GS base, STAR, ...) */
 };
 /* X86_EFER and X86_PAT: this room does not see arch/x86/vm.h. A unit test compares. */

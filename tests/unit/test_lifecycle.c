@@ -7,7 +7,7 @@
  * schedules a script.
  * LINK: hv/policy.c
  * LINK: hv/timer.c hv/time.c hv/trace_none.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
- * LINK: hv/vdev/vpic.c hv/vdev/vpit.c
+ * LINK: hv/steal.c hv/vdev/vpic.c hv/vdev/vpit.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -311,6 +311,11 @@ enum pith_status arch_vm_map(struct arch_vm *vm, gpa_t gpa, hpa_t hpa, u64 size,
     (void)vm, (void)hpa, (void)size, (void)prot, (void)type;
     *piece_at(gpa) = true;
     return PITH_OK;
+}
+enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *buf, size_t len)
+{
+    (void)vm, (void)gpa, (void)buf, (void)len;
+    abort(); /* for stolen time, which nobody asks for */
 }
 void arch_vm_unmap(struct arch_vm *vm, gpa_t gpa, u64 size) { (void)vm, (void)size; *piece_at(gpa) = false; }
 bool arch_vm_translate(const struct arch_vm *vm, gpa_t gpa, enum s2_prot need, hpa_t *hpa)

@@ -2,7 +2,7 @@
 /*
  * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
  * LINK: hv/vcpu.c hv/vcpu_boot.c hv/vcpu_irq.c
- * LINK: hv/isa.c hv/trace_none.c hv/sched.c hv/policy.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c
+ * LINK: hv/steal.c hv/isa.c hv/trace_none.c hv/sched.c hv/policy.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c
  * LINK: hv/vdev/vpic.c hv/vdev/vpit.c
  */
 #include <setjmp.h>
@@ -22,6 +22,8 @@
 #include "hv/partition.h"
 #include "hv/report.h"
 #include "hv/sched.h"
+#include "hv/steal.h"
+#include "hv/vdev/vclock.h"
 
 static struct cpu core, other_core;
 static struct partition part;
@@ -115,6 +117,19 @@ void partition_vcpu_left(struct partition *p) { (void)p; left++; }
 void partition_deliver(void *p, const struct vioapic_msg *msg) { (void)p; messages++, message = *msg; }
 void event_timer_due(struct timer *t) { (void)t; }
 u64 vmsr_store_reset(u32 i) { (void)i; return 0; }
+static struct pvclock_steal told; /* at guest-physical 0 */
+static bool page_is_gone;
+enum pith_status arch_vm_write(const struct arch_vm *vm, gpa_t gpa, const void *buf, size_t len)
+{
+    (void)vm;
+    assert_in_range(gpa + len, 1, sizeof(told));
+    if (page_is_gone)
+        return PITH_E_ARG;
+    if (gpa == offsetof(struct pvclock_steal, steal))
+        assert_int_equal(told.version & 1, 1); /* who reads it now, reads again */
+    memcpy((u8 *)&told + gpa, buf, len);
+    return PITH_OK;
+}
 void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; }
 
 static void step(u8 kind, enum exit_action act, void (*before)(void))
@@ -492,7 +507,7 @@ static void a_second_one(u8 wait)
     second = (struct vcpu){ .arch.wait = wait };
     vcpu_init(&second, &part, 1, &core);
     second.state = VCPU_BLOCKED;
-    second.live = true;
+    second.live = second.plain = true;
     second.done = wait_over;
     vlapic_reset(&second.lapic, 1, true);
     share_init(&second.share, 100, false, 0, 0);
@@ -634,6 +649,106 @@ static void two_take_turns(void **state)
     assert_int_equal(core.rq.until, TIMER_NEVER); /* nobody does */
     sched_stop(&core, &vcpu);
     assert_null(sched_next(&core));
+}
+
+/* --- stolen time: what others had while it was ready. Ticks are microseconds. */
+static void asks_for_steal(void)
+{
+    assert_true(steal_set(&vcpu, 1));
+    ask_resched();
+}
+
+static void runs_a_while(void)
+{
+    now += 700;
+    ask_resched();
+}
+
+static void blocks(void)
+{
+    vcpu_block(&vcpu, 0, wait_over);
+    now += 50;
+}
+
+static enum vcpu_leave run_at(u64 tsc)
+{
+    core.now = now = tsc;
+    core.resched = false;
+    return vcpu_run(&vcpu);
+}
+
+static void leaves_and_waits(void)
+{
+    memset(&told, 0xff, sizeof(told));
+    told.version = 0;
+    step(VM_EXIT_MSR, EXIT_SKIP, asks_for_steal);
+    assert_int_equal(run_at(1000), LEAVE_YIELD);
+    assert_true(told.steal == 0);
+    assert_int_equal(told.version, 2);
+    steal_begins(&vcpu);
+}
+
+static void steal_is_time_without_its_core(void **state)
+{
+    (void)state;
+    leaves_and_waits();
+    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, runs_a_while);
+    assert_int_equal(run_at(4000), LEAVE_YIELD);
+    assert_true(told.steal == 3000000); /* ns */
+    assert_int_equal(told.version, 4);
+    steal_begins(&vcpu);
+    step(VM_EXIT_HYPERCALL, EXIT_SKIP, blocks);
+    assert_int_equal(run_at(4800), LEAVE_BLOCK);
+    assert_true(told.steal == 3100000);
+    vcpu.state = VCPU_BLOCKED;
+    now += 90000; /* nobody's fault */
+    sched_ready(&core, &vcpu);
+    vcpu.arch.wait = WAIT_NONE;
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(run_at(now + 5), LEAVE_STOP);
+    assert_true(told.steal == 3105000);
+    assert_int_equal(told.flags, ~0u); /* what is not ours is left alone */
+    assert_int_equal(told.preempted, 0xff);
+    vcpu_start(&vcpu); /* afresh: nobody has asked */
+    memset(&told, 0, sizeof(told));
+    steal_begins(&vcpu);
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(run_at(now + 5), LEAVE_STOP);
+    assert_int_equal(told.version, 0);
+}
+
+/* Both ways past the general one are closed while there is something to write, and open again afterwards. */
+static void steal_closes_the_short_ways(void **state)
+{
+    (void)state;
+    leaves_and_waits();
+    a_second_one(WAIT_NONE);
+    sched_ready(&core, &second);
+    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, ask_resched);
+    assert_int_equal(run_at(2000), LEAVE_YIELD); /* although another one is ready */
+    assert_ptr_equal(core.current, &vcpu);
+    assert_true(steal_set(&vcpu, 0));
+    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, ask_resched);
+    step(VM_EXIT_CPUID, EXIT_SKIP, second_runs);
+    assert_int_equal(run_at(3000), LEAVE_STOP);
+    assert_int_equal(told.version, 4); /* not since it is off */
+}
+
+static void steal_of_a_page_that_is_gone(void **state)
+{
+    (void)state;
+    leaves_and_waits();
+    page_is_gone = true;
+    assert_false(steal_set(&vcpu, 1));
+    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, ask_resched);
+    assert_int_equal(run_at(2000), LEAVE_YIELD);
+    page_is_gone = false;
+    steal_begins(&vcpu);
+    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, ask_resched);
+    assert_int_equal(run_at(3000), LEAVE_YIELD);
+    assert_int_equal(told.version, 2);
+    for (u64 bit = 2; bit <= 32; bit <<= 1)
+        assert_false(steal_set(&vcpu, bit | 1)); /* reserved */
 }
 
 /* Who gives way early leaves an alarm behind that is too early for the next: it is put right when it comes, and nobody leaves for it. */
@@ -913,6 +1028,9 @@ int main(void)
         cmocka_unit_test_setup(an_event_with_other_work, set_up),
         cmocka_unit_test_setup(two_take_turns, set_up),
         cmocka_unit_test_setup(alarms_come_early, set_up),
+        cmocka_unit_test_setup(steal_is_time_without_its_core, set_up),
+        cmocka_unit_test_setup(steal_closes_the_short_ways, set_up),
+        cmocka_unit_test_setup(steal_of_a_page_that_is_gone, set_up),
         cmocka_unit_test_setup(pic_interrupt_is_delivered, set_up),
         cmocka_unit_test_setup(refused_pic_interrupt_stays_requested, set_up),
         cmocka_unit_test_setup(second_pic_interrupt_waits_for_a_window, set_up),
