@@ -11,6 +11,7 @@
 #define MSR_X2APIC_EOI (MSR_X2APIC + 0xb)
 #define MSR_X2APIC_SELF (MSR_X2APIC + 0x3f)
 #define ICR_FIXED    0u
+#define ICR_LOWEST   1u
 #define ICR_NMI      4u
 #define ICR_INIT     5u
 #define ICR_STARTUP  6u
@@ -36,7 +37,7 @@ static void send_one(struct vcpu *to, u32 icr)
         vcpu_post(to, VCPU_PEND_SIPI);
         break;
     case ICR_FIXED:
-    case ICR_FIXED + 1: /* lowest priority: to every match, as a system without arbitration may */
+    case ICR_LOWEST:
         vcpu_post_irq(to, (u8)vector, false);
         break;
     }
@@ -53,6 +54,23 @@ static bool addressed(const struct vcpu *from, const struct vcpu *to, const stru
         return to != from;
     default:
         return vlapic_match(&to->lapic, e->dest, e->icr_lo & BIT(11), vlapic_x2apic(&from->lapic));
+    }
+}
+
+/* Lowest priority: to one that takes it. */
+static void send(const struct vcpu *v, const struct vlapic_effect *e)
+{
+    const struct partition *p = v->part;
+    bool lowest = (e->icr_lo >> 8 & 7) == ICR_LOWEST;
+
+    for (u32 i = 0; i < p->nr_vcpus; i++) {
+        struct vcpu *to = p->vcpus[i];
+
+        if (!addressed(v, to, e) || (lowest && !vlapic_enabled(&to->lapic)))
+            continue;
+        send_one(to, e->icr_lo);
+        if (lowest)
+            return;
     }
 }
 
@@ -74,9 +92,7 @@ static __attribute__((noinline)) void carry_out(struct vcpu *v, const struct vla
     if (e->eoi)
         io_apic_eoi(p, e->eoi_vector);
     if (e->ipi)
-        for (u32 i = 0; i < p->nr_vcpus; i++)
-            if (addressed(v, p->vcpus[i], e))
-                send_one(p->vcpus[i], e->icr_lo);
+        send(v, e);
 }
 
 void exit_lapic_effect(struct vcpu *v, const struct vlapic_effect *e)

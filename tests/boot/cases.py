@@ -271,8 +271,8 @@ def said_attacks(which, line):
         rf'^\[pith\] quiet-{c}: exited with status 0$' for c in range(2)]
 
 
-GUEST_FILES = [arg for name in [*GUEST_TESTS, *PEER_TESTS, 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic', 'quiet',
-                                        'callfuzz', 'turns']
+GUEST_FILES = [arg for name in [*GUEST_TESTS, *PEER_TESTS, 'smp', 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic',
+                                        'quiet', 'callfuzz', 'turns']
                for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):
@@ -415,6 +415,15 @@ SAID_BIOS = [r'^\[bios\] [1-9][0-9]* passed, 0 failed$', r'^\[bios-ud\] Pith.s B
 SAID_IPXE = [r'^\[ipxe\] iPXE [0-9].* Open Source Network Boot Firmware', r'^\[ipxe\] pi2th$', r'^\[ipxe\] Pith.s BIOS: nothing else to boot$',
              r'^\[pith\] ipxe: exited with status 0$']
 SAID_LINUX = [r'^\[linux\] ready$', r'^\[linux\] pi2th$']
+# Four vCPUs of Linux: what hogs steal from one another, processors that go and come under load, pipes between many. One line, as before.
+TYPED_SMP = (
+    "cd /sys/devices/system/cpu; m() { awk '/^cpu / {print $9}' /proc/stat; }; b() { for i in $1; do while :; do :; done & done; sleep 2; "
+    "kill $(jobs -p); wait; } 2>/dev/null; x=$(m); b 1; y=$(m); b '1 2 3 4'; z=$(m); echo $((y-x)) and $((z-y)) stolen; "
+    '[ $((z-y)) -gt $((y-x+99)) ] && echo by $((2+2)); k=0; yes >/dev/null & yes >/dev/null & for r in 1 2 3; do for n in 1 2 3; do '
+    'echo 0 >cpu$n/online; [ $(nproc) = 3 ] && k=$((k+1)); echo 1 >cpu$n/online; done; done; kill $(jobs -p) 2>/dev/null; echo off $k, on $(nproc); '
+    'for i in 1 2 3 4 5 6 7 8; do yes | head -n 40000 | cat | cat | wc -l & done | sort | uniq -c; '
+    "echo $(dmesg | grep -cE 'stall|lockup|hung|BUG|WARN') complaints; poweroff\n")
+SAID_SMP = [SAID_LINUX[0], r'^\[linux\] off 9, on 4$', r'^\[linux\] +8 40000$', r'^\[linux\] 0 complaints$', r'^\[pith\] linux: exited with status 0$']
 
 
 @dataclasses.dataclass
@@ -451,6 +460,20 @@ def refused(name, config, line, words):
     """A configuration with a mistake: it is told with file and line, and nothing starts."""
     said = rf'pith\.conf:{line}: .*{words}'
     return Case(f'config-{name}', QEMU, config, [said], [r'^\[hello\] '], ['--cpus', '1'], until=said, timeout=60)
+
+
+def linux_smp(name, machine, cores, stolen, daily):
+    return Case(f'linux-{name}-{machine}', machine, LINUX + f'vcpus = 4\ncores = 0-{cores - 1}\n', [*SAID_SMP, stolen],
+                [r'rcu: INFO', r'\] watchdog: '], ['--cpus', str(cores)], typed=TYPED_SMP, timeout=600, daily=daily)
+
+
+def many_vcpus(machine, rounds):
+    """Sixteen vCPUs of one partition on two cores, and of another on one of them; three beside these."""
+    names = {'many': 'vcpus = 16\ncores = 0-1', 'packed': 'vcpus = 16\ncores = 1', 'few': 'vcpus = 3\ncores = 0'}
+    config = '[pith]\npoweroff = when-done\n' + ''.join(
+        f'[partition {name}]\nimage = smp.elf\nmemory = 4M\n{line}\ncmdline = rounds={rounds}\n' for name, line in names.items())
+    return Case(f'smp-{machine}', machine, config, [rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$' for name in names],
+                [r'^\[[a-z]*\] not ok '], ['--cpus', '2', *GUEST_FILES], daily=machine != AMD, timeout=240)
 
 
 # guests/demo/NAME.conf, as people start them, and what their guests say
@@ -619,6 +642,10 @@ CASES = [
     *(Case(f'linux-no-kvm-{m}', m, NO_KVM, SAID_LINUX, args=['--cpus', '1'], typed=TYPED, timeout=400, daily=False) for m in (QEMU, INTEL)),
     *(Case(f'linux-{m}-2-vcpus', m, LINUX + 'vcpus = 2\n', [SAID_LINUX[0], r'^\[linux\] 2$'], typed='nproc\npoweroff\n', timeout=400, daily=False)
       for m in (QEMU, INTEL)),
+
+    *(many_vcpus(m, rounds) for m, rounds in ((QEMU, 20), (INTEL, 5), (AMD, 5))),
+    *(linux_smp('smp', m, 2, r'^\[linux\] by 4$', m == QEMU) for m in (QEMU, INTEL)),  # two vCPUs a core
+    *(linux_smp('smp-own-cores', m, 4, r'^\[linux\] [0-9]{1,2} and [0-9]{1,2} stolen$', False) for m in (QEMU, INTEL)),
 
     Command('bench-short', 'tests/bench/run.py --short', timeout=120, daily=True),
     Command('clang', 'make CC=clang BUILD=build/clang all guests unit fuzzers && '

@@ -677,6 +677,8 @@ static enum vcpu_leave run_at(u64 tsc)
     return vcpu_run(&vcpu);
 }
 
+static void renounce(void) { sched_yield(&core); }
+
 static void leaves_and_waits(void)
 {
     memset(&told, 0xff, sizeof(told));
@@ -724,11 +726,11 @@ static void steal_closes_the_short_ways(void **state)
     leaves_and_waits();
     a_second_one(WAIT_NONE);
     sched_ready(&core, &second);
-    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, ask_resched);
+    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, renounce);
     assert_int_equal(run_at(2000), LEAVE_YIELD); /* although another one is ready */
     assert_ptr_equal(core.current, &vcpu);
     assert_true(steal_set(&vcpu, 0));
-    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, ask_resched);
+    step(VM_EXIT_HOST_IRQ, EXIT_RESUME, renounce);
     step(VM_EXIT_CPUID, EXIT_SKIP, second_runs);
     assert_int_equal(run_at(3000), LEAVE_STOP);
     assert_int_equal(told.version, 4); /* not since it is off */
