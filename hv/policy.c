@@ -85,7 +85,7 @@ static inline void append(struct share_link *head, struct share *s)
     head->prev = &s->link;
 }
 
-static void unqueue(struct runq *q, struct share *s)
+static inline void unqueue(struct runq *q, struct share *s)
 {
     cut(s);
     s->link.next = NULL;
@@ -93,12 +93,17 @@ static void unqueue(struct runq *q, struct share *s)
 }
 
 /* Behind those of the same round. Who slept has saved nothing; who had far too much owes no more than the next round. */
-static void queue(struct runq *q, struct share *s)
+static inline void queue(struct runq *q, struct share *s)
 {
-    u64 latest = q->vnow + 2 * q->round - 1;
+    struct share_link *list = q->here;
 
-    s->used = MIN(MAX(s->used, q->vnow), latest);
-    append(s->used - q->vnow < q->round ? q->here : q->later, s);
+    if (s->used < q->vnow) {
+        s->used = q->vnow;
+    } else if (s->used - q->vnow >= q->round) {
+        s->used = MIN(s->used, q->vnow + 2 * q->round - 1);
+        list = q->later;
+    }
+    append(list, s);
     q->nr_slack++;
 }
 
@@ -313,10 +318,28 @@ static struct share *first_due(struct runq *q, u64 now)
     return s;
 }
 
+/* Nothing is promised to anybody who could use it now. */
+static inline bool all_slack(const struct runq *q, u64 now)
+{
+    return !(q->due.n | q->refill.n) && now < q->edge;
+}
+
+/* Of those in the slack; there are some. */
+static inline struct share *pick_turn(struct runq *q, struct share *s, u64 now)
+{
+    q->cur = s;
+    q->since = now;
+    q->until = q->nr_runnable == 1 ? POLICY_NEVER : MIN(q->edge, turn_end(q, s, now));
+    return s;
+}
+
 struct share *policy_pick(struct runq *q, u64 now)
 {
-    struct share *s = first_due(q, now);
+    struct share *s;
 
+    if (all_slack(q, now) && q->nr_slack)
+        return pick_turn(q, q->turn && in_slack(q->turn) ? q->turn : begin_turn(q), now);
+    s = first_due(q, now);
     q->cur = s ? s : take_turn(q);
     q->since = now;
     set_until(q, now);
@@ -327,16 +350,12 @@ struct share *policy_pass(struct runq *q, u64 now)
 {
     struct share *s = q->cur;
 
-    if (q->due.n | q->refill.n || now >= q->edge || q->until == POLICY_NEVER || !in_slack(s)) {
+    if (!all_slack(q, now) || q->until == POLICY_NEVER || !in_slack(s)) {
         policy_yield(q, now);
         return policy_pick(q, now);
     }
-    /* The same, where all are in the slack. */
     pass_turn(q, s);
-    q->cur = s = begin_turn(q);
-    q->since = now;
-    q->until = MIN(q->edge, turn_end(q, s, now));
-    return s;
+    return pick_turn(q, begin_turn(q), now);
 }
 
 /* Is it to run before the current one? */
@@ -348,10 +367,24 @@ static bool urgent(struct runq *q, const struct share *s, u64 now)
     return true;
 }
 
+/* Only the slack is for it now. */
+static inline bool is_plain(const struct share *s)
+{
+    return !s->period && !s->capped && s->left <= 0;
+}
+
 bool policy_ready(struct runq *q, struct share *s, u64 now)
 {
     bool alone = q->cur && q->until == POLICY_NEVER;
 
+    if (is_plain(s) && now < q->edge && (!alone || (is_plain(q->cur) && q->turn == q->cur))) {
+        s->runnable = true;
+        q->nr_runnable++;
+        queue(q, s);
+        if (alone)
+            pick_turn(q, q->cur, now);
+        return false;
+    }
     if (now >= q->edge)
         next_slot(q, now);
     if (alone)
@@ -387,13 +420,32 @@ bool policy_hurry(struct runq *q, struct share *s, u64 ticks, u64 now)
     return urgent(q, s, now);
 }
 
-void policy_block(struct runq *q, struct share *s)
+static inline void block(struct runq *q, struct share *s)
 {
-    if (s == q->cur)
-        q->cur = NULL;
-    leave(s);
+    if (s->in)
+        leave(s);
     if (in_slack(s))
         unqueue(q, s);
     s->runnable = false;
     q->nr_runnable--;
+}
+
+void policy_block(struct runq *q, struct share *s)
+{
+    if (s == q->cur)
+        q->cur = NULL;
+    block(q, s);
+}
+
+void policy_end(struct runq *q, u64 now)
+{
+    struct share *s = q->cur;
+    u64 used = s->used + (now - q->since);
+
+    if (in_slack(s) && q->until != POLICY_NEVER && s->weight == POLICY_WEIGHT && now > q->since && used < q->vnow + q->round)
+        s->used = used; /* the same, in the middle of a turn */
+    else
+        policy_charge(q, now);
+    q->cur = NULL;
+    block(q, s);
 }

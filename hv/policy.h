@@ -62,6 +62,8 @@ void policy_add_slot(struct runq *q, struct share *owner, u64 end);
 bool policy_ready(struct runq *q, struct share *s, u64 now);
 /* It has not any more; of the current one after policy_charge(). */
 void policy_block(struct runq *q, struct share *s);
+/* Of the current one: policy_charge(), then that. */
+void policy_end(struct runq *q, u64 now);
 /* The current one has used the time up to @now. True: its turn, or what was promised to it, is over. */
 bool policy_charge(struct runq *q, u64 now);
 /* The current one renounces the rest of it, unless it is alone; then q->until is now. */

@@ -153,7 +153,9 @@ static inline void end_run(struct cpu *cpu)
 {
     struct vcpu *owner = owner_of(cpu->rq.cur);
 
-    if (cpu->now >= cpu->rq.until || !runner_of(cpu, owner))
+    if (!runner_of(cpu, owner))
+        policy_end(&cpu->rq, cpu->now);
+    else if (cpu->now >= cpu->rq.until)
         end_share(cpu, owner);
 }
 
@@ -210,14 +212,18 @@ static inline struct vcpu *enter_share(struct cpu *cpu, struct vcpu *v, struct v
 
 struct vcpu *sched_next(struct cpu *cpu)
 {
-    struct vcpu *owner = cpu->rq.cur ? owner_of(cpu->rq.cur) : NULL, *v;
-    struct share *s;
+    struct share *s = cpu->rq.cur;
+    struct vcpu *owner, *v;
 
-    if (owner && cpu->now < cpu->rq.until && (v = runner_of(cpu, owner)))
-        return enter_share(cpu, v, owner);
-    if (cpu->handoff && cpu->handoff != owner)
-        borrow(cpu, cpu->handoff, owner);
-    cpu->handoff = NULL;
+    if (s) {
+        owner = owner_of(s);
+        v = runner_of(cpu, owner);
+        if (v && cpu->now < cpu->rq.until)
+            return enter_share(cpu, v, owner);
+        if (cpu->handoff && cpu->handoff != owner)
+            borrow(cpu, cpu->handoff, owner);
+        cpu->handoff = NULL;
+    }
     s = policy_pick(&cpu->rq, cpu->now);
     arm_slice(cpu);
     cpu->resched = false;

@@ -71,17 +71,23 @@ static u32 furthest_behind(void)
     return best;
 }
 
+static void queue_in_slack(u32 i)
+{
+    struct simple *s = &m.s[i];
+
+    s->used = MIN(MAX(s->used, m.vnow), m.vnow + 2 * TURN - 1);
+    s->round = s->used / TURN;
+    s->used_order = m.order++;
+}
+
 static void queue(u32 i)
 {
     struct simple *s = &m.s[i];
 
     if (is_due(s) || is_refilled(s))
         s->deadline_order = m.order++;
-    if (!is_in_slack(s))
-        return;
-    s->used = MIN(MAX(s->used, m.vnow), m.vnow + 2 * TURN - 1);
-    s->round = s->used / TURN;
-    s->used_order = m.order++;
+    if (is_in_slack(s))
+        queue_in_slack(i);
 }
 
 static bool model_charge(u64 now)
@@ -113,7 +119,7 @@ static bool model_charge(u64 now)
     if (s->used < (m.vnow + TURN))
         return false;
     m.turn = SHARES;
-    queue(m.cur);
+    queue_in_slack(m.cur);
     return true;
 }
 
@@ -252,7 +258,7 @@ static void model_yield(u64 now)
         m.since = now;
         m.turn = SHARES;
         s->used = m.vnow + TURN;
-        queue(m.cur);
+        queue_in_slack(m.cur);
     }
 }
 
@@ -325,7 +331,11 @@ static void random_operations(void **state)
             now += random_below(3) ? random_below(300) : to_until + (random_below(2) ? random_below(50) : 0);
             switch (random_below(4)) {
             case 0:
-                if (m.s[i].runs) {
+                if (m.s[i].runs && i == m.cur && random_below(2)) {
+                    policy_end(&q, now);
+                    (void)model_charge(now);
+                    model_block(i);
+                } else if (m.s[i].runs) {
                     policy_charge(&q, now);
                     policy_block(&q, &shares[i]);
                     (void)model_charge(now);
@@ -337,9 +347,18 @@ static void random_operations(void **state)
                 break;
             case 1:
                 if (m.cur != SHARES) {
-                    policy_yield(&q, now);
+                    bool pass = random_below(2);
+
+                    if (pass)
+                        (void)policy_pass(&q, now);
+                    else
+                        policy_yield(&q, now);
                     model_yield(now);
-                    same_pick(now);
+                    if (pass)
+                        assert_ptr_equal(q.cur, model_pick(now) == SHARES ? NULL : &shares[m.cur]);
+                    else
+                        same_pick(now);
+                    assert_int_equal(q.until, m.until);
                 }
                 break;
             default:
