@@ -93,6 +93,12 @@ static void lapic_wait_sent(void)
         cpu_relax();
 }
 
+/* The highest name is everybody's. */
+bool lapic_reaches(u32 apic_id)
+{
+    return apic_id < (xapic ? 0xffu : ~0u);
+}
+
 void lapic_send(u32 apic_id, u32 command)
 {
     if (!xapic) {

@@ -17,6 +17,7 @@ void lapic_use(volatile void *mmio);
 void lapic_enable(u8 spurious_vector);
 u32 lapic_id(void);
 void lapic_eoi(void);
+bool lapic_reaches(u32 apic_id);           /* can lapic_send() name that core? */
 void lapic_send(u32 apic_id, u32 command); /* enum lapic_command | vector; returns when it was sent */
 bool lapic_requested(u8 vector);           /* pending, not yet taken */
 

@@ -54,7 +54,7 @@ void host_write(hpa_t hpa, const void *buf, size_t len);
 void arch_cpu_init(u32 index, void *self);
 /* INIT-SIPI-SIPI; the core calls arch_cpu_init(index, self), then entry(index) on its own stack, and never returns.
  * PITH_E_HW: it did not answer within 500 ms; it is parked should it wake later, and left out. PITH_E_MEM: no page below
- * 1 MiB to start it on, or none for its stack. */
+ * 1 MiB to start it on, or none for its stack. PITH_E_ARG: no interrupt can name it. */
 enum pith_status arch_cpu_start(u32 index, u32 apic_id, void *self, void (*entry)(u32 index)) MUST_CHECK;
 /* One that halted in its entry function, without VMX or SVM on: waits for a SIPI from now on; @index can be used again. */
 void arch_cpu_stop(u32 index);

@@ -169,6 +169,8 @@ enum pith_status arch_cpu_start(u32 index, u32 apic_id, void *self, void (*entry
 
     if (index == 0 || index >= HOST_MAX_CORES || cores[index].running)
         return PITH_E_ARG;
+    if (!lapic_reaches(apic_id))
+        return PITH_E_ARG;
     if (!start_page)
         return PITH_E_MEM;
     st = slot_create(index, host_frames);

@@ -98,6 +98,26 @@ static void both_kinds(void **state)
     assert_int_equal(cpus[3].apic_id, 0xeeeeeeee);
 }
 
+/* Beyond what a local APIC entry can name; no core has the name of all. */
+static void wide(void **state)
+{
+    (void)state;
+    lapic(1, 1);
+    lapic(0xff, 0); /* as in the tables of such machines: what is listed below as an x2APIC */
+    x2apic(0xff, 1);
+    x2apic(0x100, 1);
+    x2apic(0x1ff, 1);  /* this one */
+    x2apic(0x101, 1);  /* not 1 */
+    x2apic(0xfffffffe, 1);
+    x2apic(0xffffffff, 1);
+    assert_int_equal(list(0x1ff, 8), 6);
+    assert_int_equal(cpus[1].apic_id, 1);
+    assert_int_equal(cpus[2].apic_id, 0xff);
+    assert_int_equal(cpus[3].apic_id, 0x100);
+    assert_int_equal(cpus[4].apic_id, 0x101);
+    assert_int_equal(cpus[5].apic_id, 0xfffffffe);
+}
+
 static void counts_beyond(void **state)
 {
     (void)state;
@@ -144,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(both_kinds, setup), cmocka_unit_test_setup(counts_beyond, setup),
+        cmocka_unit_test_setup(wide, setup),
         cmocka_unit_test_setup(damaged, setup),    cmocka_unit_test_setup(no_table, setup),
     };
 
