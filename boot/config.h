@@ -11,7 +11,7 @@
 #define CONFIG_FILES      (MANIFEST_PARTITIONS * (2 + MANIFEST_MODULES))
 #define CONFIG_FILE_NAME  64 /* as in struct pith_module */
 #define CONFIG_ERRORS     16
-#define CONFIG_KEYS       26 /* of a partition */
+#define CONFIG_KEYS       27 /* of a partition */
 #define CONFIG_CHANNEL_KEYS 3
 #define CONFIG_CYCLIC_KEYS 3
 #define CONFIG_ERROR_TEXT 340

@@ -350,6 +350,13 @@ static void set_kvm(struct parser *p, struct slice v)
         p->part->flags |= MANIFEST_NO_KVM;
 }
 
+static void set_smt(struct parser *p, struct slice v)
+{
+    static const struct choice choices[] = { { "own", 0 }, { "share", MANIFEST_SMT_SHARE } };
+
+    p->part->flags |= choose(p, v, choices, ARRAY_SIZE(choices), "own or share");
+}
+
 static void set_dma(struct parser *p, struct slice v)
 {
     static const struct choice choices[] = { { "no", 0 }, { "trusted", MANIFEST_DMA_TRUSTED } };
@@ -429,6 +436,7 @@ const struct config_key config_partition_keys[CONFIG_KEYS] = {
     { "restart", false, set_restart },
     { "strict", false, set_strict },
     { "kvm", false, set_kvm },
+    { "smt", false, set_smt },
     { "ports", false, set_ports },
     { "mmio", false, set_mmio },
     { "irqs", false, set_irqs },

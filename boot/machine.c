@@ -7,6 +7,7 @@
 #include "boot/clock.h"
 #include "boot/devices.h"
 #include "boot/loader.h"
+#include "boot/topology.h"
 #include "hv/lib/string.h"
 
 #define HPET_DEFAULT 0xfed00000u
@@ -73,6 +74,7 @@ void machine_find(struct handoff_machine *machine)
     acpi_keep(&acpi, physical_end(), ~0ull, false, "addresses that this processor does not have");
     find_clock(chipset ? (u16)(pm.base + CHIPSET_PM_TIMER) : 0);
     *machine = acpi.machine;
+    machine->thread_bits = (u8)topology_thread_bits(cpuid);
     if (chipset) {
         machine->chipset_pm1 = (u16)(pm.base + CHIPSET_PM_CNT);
         machine->chipset_s5 = (u8)pm.slp_typ;

@@ -13,6 +13,7 @@
 #include "hv/vcpu.h"
 
 u32 nr_cpus;
+bool cpus_smt;
 static struct cpu *cpus[HOST_MAX_CORES];
 static struct frame_pool *host_pool;
 static u32 parking;
@@ -92,6 +93,8 @@ static const char *start(struct cpu *c)
         break;
     case PITH_E_MEM:
         return "no page below 1 MiB to start it on, or none for its stack, is free";
+    case PITH_E_ARG:
+        return "that ID is beyond what an xAPIC can name, and there is no x2APIC mode";
     default:
         return "it did not answer INIT-SIPI-SIPI - look for a firmware setting that limits the number of cores";
     }
@@ -99,6 +102,17 @@ static const char *start(struct cpu *c)
         return NULL;
     arch_cpu_stop(c->index);
     return "its virtualization is switched off by the firmware, or lacks what the boot core has";
+}
+
+static void find_threads(u32 bits)
+{
+    for (u32 i = 0; i < nr_cpus; i++) {
+        cpus[i]->whole = bits < 32 ? cpus[i]->apic_id >> bits : 0;
+        for (u32 k = 0; k < i && !cpus_smt; k++)
+            cpus_smt = cpus[k]->whole == cpus[i]->whole;
+    }
+    if (cpus_smt)
+        log_info("some cores are threads of one: those go to one partition, or to several that all say smt = share");
 }
 
 void cpus_start(const struct handoff *h)
@@ -120,6 +134,7 @@ void cpus_start(const struct handoff *h)
         else
             nr_cpus++;
     }
+    find_threads(h->machine.thread_bits);
 }
 
 static struct vcpu *take_inbox(struct cpu *cpu)

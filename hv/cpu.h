@@ -7,12 +7,14 @@
 #include "hv/policy.h"
 #include "hv/timer.h"
 
+struct partition;
 struct pith_trace_ring;
 struct vcpu;
 
 struct cpu {
     struct cpu *self;            /* %gs:0 */
     u32 index, apic_id;
+    u32 whole;                   /* of its core, where that has several threads */
     struct vcpu *current;        /* between its load and the next; NULL when idle */
     struct vcpu *inbox;          /* posted vCPUs; others push with compare-and-exchange, this core takes the whole list */
     bool attention;              /* set by this core's interrupt handler: inbox, timers or requests want a look */
@@ -26,7 +28,8 @@ struct cpu {
     struct vcpu *handoff;        /* runs next, in the share that has the time now */
     bool yields;                 /* its runner renounces it */
     u32 nr_vcpus;                /* whose home this is */
-    bool dedicated;
+    bool dedicated, smt_own;     /* somebody lives here who wants all threads of the core for his partition */
+    const struct partition *tenant; /* the only one who lives here; NULL: none, or several */
     struct timer_queue timers;
     struct timer slice;          /* at rq.until; its alarm may come early: it stays when turns end before their time */
     u64 now;                     /* host TSC when the last vCPU left, or after what was done since */
@@ -46,6 +49,7 @@ static inline struct cpu *this_cpu(void)
 }
 
 extern u32 nr_cpus;                       /* that run; indices 0 .. nr_cpus - 1 */
+extern bool cpus_smt;                     /* two of them are threads of one core */
 struct cpu *cpu_get(u32 index);
 /* Boot core: allocates every struct cpu from @pool and starts the others; those that do not answer are reported and left out. */
 enum pith_status cpus_init(const struct handoff *h, struct frame_pool *pool) MUST_CHECK;

@@ -177,7 +177,8 @@ static enum pith_status make_vcpu(struct partition *p, u32 index, struct cpu *ho
         .hypercall_insn = hypercall_insn(), .kvm = !(p->conf->flags & MANIFEST_NO_KVM), .x2apic = true,
     };
     p->vcpus[index] = v;
-    home->nr_vcpus++;
+    home->tenant = home->nr_vcpus++ && home->tenant != p ? NULL : p;
+    home->smt_own |= !(p->conf->flags & MANIFEST_SMT_SHARE);
     return PITH_OK;
 }
 
@@ -188,9 +189,24 @@ static bool core_allowed(const struct manifest_partition *c, u32 core)
     return c->cores[core / 64] & BIT(core % 64);
 }
 
-/* A free core if there is one, else the one with the fewest vCPUs; core 0 keeps house and comes last. */
-static struct cpu *pick_core(const struct manifest_partition *c)
+/* Threads of one core see a lot of each other: they go to one partition, or to several that all say so. */
+static bool threads_allow(const struct cpu *cpu, const struct partition *p)
 {
+    for (u32 i = 0; i < nr_cpus; i++) {
+        const struct cpu *other = cpu_get(i);
+
+        if (other == cpu || other->whole != cpu->whole || !other->nr_vcpus || other->tenant == p)
+            continue;
+        if (other->smt_own || !(p->conf->flags & MANIFEST_SMT_SHARE))
+            return false;
+    }
+    return true;
+}
+
+/* A free core if there is one, else the one with the fewest vCPUs; core 0 keeps house and comes last. */
+static struct cpu *pick_core(const struct partition *p)
+{
+    const struct manifest_partition *c = p->conf;
     bool alone = c->flags & MANIFEST_DEDICATED;
     struct cpu *best = NULL;
 
@@ -198,6 +214,8 @@ static struct cpu *pick_core(const struct manifest_partition *c)
         struct cpu *cpu = cpu_get(k % nr_cpus);
 
         if (!core_allowed(c, cpu->index) || cpu->dedicated || (alone && (cpu->nr_vcpus || (cpu->index == 0 && nr_cpus > 1))))
+            continue;
+        if (!threads_allow(cpu, p))
             continue;
         if (!best || cpu->nr_vcpus < best->nr_vcpus)
             best = cpu;
@@ -236,12 +254,12 @@ static enum pith_status make_vcpus(struct partition *p)
     if (!cores_run(p->conf))
         return PITH_E_ARG;
     for (u32 i = 0; i < p->nr_vcpus; i++) {
-        struct cpu *home = p->conf->period || (p->conf->flags & MANIFEST_SLOTTED) ? promised_core(p->conf, i) : pick_core(p->conf);
+        struct cpu *home = p->conf->period || (p->conf->flags & MANIFEST_SLOTTED) ? promised_core(p->conf, i) : pick_core(p);
         enum pith_status st;
 
-        if (!home) {
-            log_error("pith.conf:%u: no core is left for vCPU %u of %s - give other cores, or drop dedicated = yes",
-                      p->conf->line, i, p->name);
+        if (!home || !threads_allow(home, p)) {
+            log_error("pith.conf:%u: no core is left for vCPU %u of %s%s - give other cores, or drop dedicated = yes",
+                      p->conf->line, i, p->name, cpus_smt ? " that has no threads of others beside it (smt = share allows them)" : "");
             return PITH_E_ARG;
         }
         st = make_vcpu(p, i, home);

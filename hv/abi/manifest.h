@@ -30,6 +30,7 @@ enum manifest_flags {
     MANIFEST_ON_REQUEST = 32,                        /* made by a partition that may manage it, not at boot */
     MANIFEST_CAPPED = 64,                            /* no more time than is promised */
     MANIFEST_ENTITLED = 128,                         /* period and budget were written as an entitlement */
+    MANIFEST_SMT_SHARE = 512,                        /* others of this kind may run on the other threads of its cores */
     MANIFEST_SLOTTED = 256                           /* has slots in a cyclic frame */
 };
 

@@ -137,7 +137,7 @@ FIELD(pith_page, mask, 8, 8);
 GOLDEN(sizeof(struct pith_page), 16);
 
 /* Loader and hypervisor come in one file: what changes here needs another HANDOFF_VERSION */
-GOLDEN(HANDOFF_VERSION, 7);
+GOLDEN(HANDOFF_VERSION, 8);
 FIELD(handoff, version, 8, 4);
 FIELD(handoff, manifest_base, 48, 8);
 FIELD(handoff, plans, 136, 16);

@@ -476,6 +476,20 @@ def many_vcpus(machine, rounds):
                 [r'^\[[a-z]*\] not ok '], ['--cpus', '2', *GUEST_FILES], daily=machine != AMD, timeout=240)
 
 
+def topology(smp):
+    return ['--qemu-arg=-smp', f'--qemu-arg={smp}', *GUEST_FILES]
+
+
+# Eight cores in packages of three, so that every fourth APIC ID is nobody's: a partition on each, and one on all of them.
+EIGHT = '[pith]\npoweroff = when-done\n' + ''.join(
+    f'[partition quiet-{n}]\nimage = quiet.elf\nmemory = 4M\ncores = {n}\ncmdline = rounds=3\n' for n in range(8)) + (
+    '[partition eight]\nimage = smp.elf\nmemory = 4M\nvcpus = 8\ncores = 0-7\ncmdline = rounds=10\n[partition stays]\nimage = clock.elf\ncmdline = ticks=0\n')
+# Two cores of two threads: who names none gets none that would put him beside others.
+SMT = HELLO.replace('when-done', 'never') + ''.join(f'[partition {name}]\nimage = clock.elf\nmemory = 4M\ncmdline = ticks=1\n{line}\n' for name, line in {
+    'friend-1': 'cores = 2\nsmt = share', 'friend-2': 'cores = 3\nsmt = share', 'wide': 'vcpus = 2', 'late': 'smt = share'}.items())
+SMT_BAD = HELLO.replace('memory', 'cores = 2\nmemory') + '[partition beside]\nimage = hello.elf\nmemory = 8M\ncores = 3\nsmt = share\n'
+
+
 # guests/demo/NAME.conf, as people start them, and what their guests say
 EXAMPLES = {
     'ipc': [r'^\[ping\] 1000 calls, the fastest took [0-9]+ ticks; the server counts 1000$', r'^\[pong\] answered 1000 calls$'],
@@ -643,6 +657,15 @@ CASES = [
     *(Case(f'linux-{m}-2-vcpus', m, LINUX + 'vcpus = 2\n', [SAID_LINUX[0], r'^\[linux\] 2$'], typed='nproc\npoweroff\n', timeout=400, daily=False)
       for m in (QEMU, INTEL)),
 
+    Case('eight-cores', QEMU, EIGHT, [*(rf'^\[pith\] quiet-{n}: exited with status 0$' for n in range(8)), r'^\[eight\] [1-9][0-9]* passed, 0 failed$',
+                                     r'^\[pith\] 8 cores,', r'^\[monitor\] core 3: APIC ID 4,', r'^\[monitor\] core 7: APIC ID 9,'], [r'not ok'],
+         ['--cpus', '8', *topology('8,maxcpus=12,sockets=4,cores=3')], typed='\x14' * 10 + 'cores\npoweroff\n',
+         typed_after=r'^\[pith\] eight: exited', timeout=240),
+    Case('smt', QEMU, SMT, [rf'^\[pith\] {name}: Pith PV, 4 MiB, {n} on core {core}$' for name, n, core in (
+        ('friend-1', '1 vCPU', 2), ('friend-2', '1 vCPU', 3), ('wide', '2 vCPUs', 1), ('late', '1 vCPU', 2))] + [
+        r'^\[pith\] some cores are threads of one'], args=['--cpus', '4', *topology('4,sockets=1,cores=2,threads=2')], until=r'^\[pith\] late: exited with status 0$'),
+    Case('smt-refused', QEMU, SMT_BAD, [r'pith\.conf:7: no core is left for vCPU 0 of beside that has no threads of others'], [r'^\[hello\] '],
+         ['--cpus', '4', *topology('4,sockets=1,cores=2,threads=2')], until=r'no core is left', timeout=60),
     *(many_vcpus(m, rounds) for m, rounds in ((QEMU, 20), (INTEL, 5), (AMD, 5))),
     *(linux_smp('smp', m, 2, r'^\[linux\] by 4$', m == QEMU) for m in (QEMU, INTEL)),  # two vCPUs a core
     *(linux_smp('smp-own-cores', m, 4, r'^\[linux\] [0-9]{1,2} and [0-9]{1,2} stolen$', False) for m in (QEMU, INTEL)),

@@ -22,7 +22,7 @@ static const char *const words[] = {
     "17179869184G", "0K", "never", "always", "on-failure", "when-done", "debian", "serial", "linux", "hello",
     "image = k\n", "initrd = i\n", "modules = a b c d\n", "cmdline = \n", "memory = 5G\n", "vcpus = 4\n", "cores = 0-3\n",
     "dedicated = yes\n", "focus = yes\n", "restart = always\n", "strict = yes\n", "kvm = no\n", "ports = 0x2f8-0x2ff\n", "irqs = 5-12\n",
-    "irqs = 5-13\n", "dma = trusted\n",
+    "irqs = 5-13\n", "dma = trusted\n", "smt = share\n",
     "ports = 257,258,259,260,261,262,263,264\n", "ports = 257,258,259,260,261,262,263,264,265\n", "mmio = 0xfe000000-0xfe000fff\n",
     "[channel a]\n", "[channel ", "*", "debian, serial", "serial, debian", "size = 64K\n", "size = 64M\n", "size = 2M\n", "size = 4097K\n",
     "writers = serial\n", "readers = debian\n", "readers = *\n", "create = on-request\n", "create = at-boot\n", "may-manage = *\n",

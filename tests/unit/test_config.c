@@ -47,8 +47,8 @@ static void every_key(void **state)
         "[partition a]\nimage=x\ninitrd=y\nmodules=m1  m2\tx\ncmdline= a=1  # b \n"
         "memory=2G\nvcpus=2\ncores=1-2,70\ndedicated=yes\nrestart=always\n"
         "strict=yes\nkvm=no\nports=0x2f8-0x2ff, 0x220\nmmio=0xfe000000-0xfe000fff\n"
-        "irqs=3, 5\ndma=trusted\n"
-        "[partition b]\nimage=x\nrestart=on-failure\ndedicated=no\nstrict=no\nkvm=yes\ndma=no\n";
+        "irqs=3, 5\ndma=trusted\nsmt=share\n"
+        "[partition b]\nimage=x\nrestart=on-failure\ndedicated=no\nstrict=no\nkvm=yes\ndma=no\nsmt=own\n";
     const struct manifest_partition *p = part(0);
 
     (void)state;
@@ -68,7 +68,7 @@ static void every_key(void **state)
     assert_int_equal(p->cores[0], 6);
     assert_int_equal(p->cores[1], 1 << 6);
     assert_int_equal(p->flags, MANIFEST_DEDICATED | MANIFEST_STRICT | MANIFEST_CORES_GIVEN | MANIFEST_NO_KVM |
-                                   MANIFEST_DMA_TRUSTED);
+                                   MANIFEST_DMA_TRUSTED | MANIFEST_SMT_SHARE);
     assert_int_equal(p->restart, MANIFEST_RESTART_ALWAYS);
     assert_int_equal(p->nr_ports, 2);
     assert_int_equal(p->ports[0].first, 0x2f8);
@@ -211,6 +211,7 @@ static void choices(void **state)
     expect_bad_line("restart = sometimes", "never, on-failure or always");
     expect_bad_line("strict = true", "yes or no");
     expect_bad_line("kvm = off", "yes or no");
+    expect_bad_line("smt = yes", "own or share");
     expect_bad_line("dedicated = yess", "did you mean 'yes'?");
     expect_bad("[pith]\nlog = inf\n[partition a]\nimage = x\n", 2, "did you mean 'info'?");
     expect_bad("[pith]\ntrace = 5K\n[partition a]\nimage = x\n", 2, "write no, yes, or 4K");
