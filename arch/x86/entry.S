@@ -16,11 +16,7 @@ hv_entry: /* RDI: physical address of struct handoff; no stack */
     cli
     cld
     mov %rdi, %rbx
-    lea boot_slot + 4096(%rip), %rdi
-    lea STACK_BYTES(%rdi), %rsp
-    movabs $SLOT_PAINT, %rax
-    mov $((SLOT_FRAMES - 1) * 4096 / 8), %ecx
-    rep stosq
+    lea boot_slot + 4096 + STACK_BYTES(%rip), %rsp
     call early_root
     mov %rax, %r12
 

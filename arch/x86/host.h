@@ -45,9 +45,8 @@ enum pith_status arch_host_init(const struct handoff *h, struct frame_pool *pool
  * memory beyond the direct map gets an address of its own, for good.
  * Mapping again with another type replaces it. */
 void *host_map(hpa_t hpa, u64 size, enum host_map_type type) MUST_CHECK;
-/* Fills RAM that is not mapped with zeros, or copies out of and into it, through this core's window. Any alignment. */
+/* Fills RAM that is not mapped with zeros, or copies into it, through this core's window. Any alignment. */
 void host_zero(hpa_t hpa, u64 size);
-void host_read(hpa_t hpa, void *buf, size_t len);
 void host_write(hpa_t hpa, const void *buf, size_t len);
 
 /* On the core itself: GDT, TSS with IST stacks, IDT, %gs:0 = *self, CR0, CR4 (SMEP, SMAP, UMIP, OSXSAVE), EFER, PAT, local APIC. */
@@ -59,7 +58,6 @@ enum pith_status arch_cpu_start(u32 index, u32 apic_id, void *self, void (*entry
 /* One that halted in its entry function, without VMX or SVM on: waits for a SIPI from now on; @index can be used again. */
 void arch_cpu_stop(u32 index);
 u32 arch_cpu_apic_id(void);
-u32 arch_cpu_stack_free(u32 index); /* bytes of that core's stack never touched: stacks are painted */
 
 /* fn runs with IF=0 on the interrupted stack; the local APIC is acknowledged after it. NMIs only end HLT and guests. */
 void arch_set_irq_handler(void (*fn)(u8 vector));

@@ -5,4 +5,3 @@
 #include "hv/lib/types.h"
 
 bool rdmsr_safe(u32 msr, u64 *val) MUST_CHECK;
-bool wrmsr_safe(u32 msr, u64 val) MUST_CHECK;

@@ -18,4 +18,3 @@
 #define SLOT_TABLE       15
 #define SLOT_WINDOWS     16
 #define SLOT_FRAMES      11                 /* page table, then the stacks in the order above */
-#define SLOT_PAINT       0x5afe5afe5afe5afe /* in stack words never written */

@@ -3,7 +3,7 @@
 #include "arch/x86/slots.h"
 
 #include "arch/x86/paging.h"
-#include "hv/lib/panic.h"
+#include "hv/lib/string.h"
 
 u64 slots_pdpt[512] __attribute__((aligned(4096)));
 u64 slots_pd[512] __attribute__((aligned(4096)));
@@ -37,28 +37,14 @@ bool slot_on_stack(u64 va)
 enum pith_status slot_create(u32 index, struct frame_pool *pool)
 {
     hpa_t frames;
-    u64 *word;
 
     if (slots_pd[2 * index])
         return PITH_OK;
     frames = frames_alloc(pool, SLOT_FRAMES, 1);
     if (!frames)
         return PITH_E_MEM;
-    word = phys_to_virt(frames);
-    for (u64 i = 0; i < SLOT_FRAMES * PAGE_SIZE / 8; i++)
-        word[i] = i < 512 ? 0 : SLOT_PAINT;
-    slot_fill(word, frames);
+    memset(phys_to_virt(frames), 0, SLOT_FRAMES * PAGE_SIZE);
+    slot_fill(phys_to_virt(frames), frames);
     slots_pd[2 * index] = frames | PTE_TABLE;
     return PITH_OK;
-}
-
-u32 arch_cpu_stack_free(u32 index)
-{
-    const volatile u64 *word = (const volatile u64 *)slot_va(index, SLOT_STACK);
-    u32 n = 0;
-
-    ASSERT(index < HOST_MAX_CORES && slots_pd[2 * index]);
-    while (n < SLOT_STACK_PAGES * PAGE_SIZE / 8 && word[n] == SLOT_PAINT)
-        n++;
-    return n * 8;
 }

@@ -29,5 +29,5 @@ extern u64 slots_pdpt[512], slots_pd[512];
 void slot_fill(u64 *table, hpa_t frames);
 /* Whether @va lies on one of this core's stacks. */
 bool slot_on_stack(u64 va);
-/* Gives core @index a slot with painted stacks, unless it has one. */
+/* Gives core @index a slot with stacks, unless it has one. */
 enum pith_status slot_create(u32 index, struct frame_pool *pool) MUST_CHECK;

@@ -67,18 +67,6 @@ safe_rdmsr:
     mov $1, %eax
     ret
 
-    .globl wrmsr_safe
-wrmsr_safe: /* EDI: msr, RSI: val */
-    mov %edi, %ecx
-    mov %esi, %eax
-    mov %rsi, %rdx
-    shr $32, %rdx
-    .globl safe_wrmsr
-safe_wrmsr:
-    wrmsr
-    mov $1, %eax
-    ret
-
     .globl safe_failed
 safe_failed:
     xor %eax, %eax

@@ -9,26 +9,16 @@
 
 #define FIRST_IRQ 32u
 
-extern const char safe_rdmsr[], safe_wrmsr[], safe_failed[]; /* traps.S */
+extern const char safe_rdmsr[], safe_failed[]; /* traps.S */
 extern const char idle_begin[], idle_end[];
 
-/* The instructions that may fault, and where to go on then. */
-static const struct {
-    const char *insn, *resume;
-    u8 vector;
-} expected[] = {
-    { safe_rdmsr, safe_failed, X86_GP },
-    { safe_wrmsr, safe_failed, X86_GP },
-};
-
+/* The one instruction that may fault. */
 static bool trap_expected(struct trap_frame *f)
 {
-    for (u32 i = 0; i < ARRAY_SIZE(expected); i++)
-        if (f->rip == (u64)expected[i].insn && f->vector == expected[i].vector) {
-            f->rip = (u64)expected[i].resume;
-            return true;
-        }
-    return false;
+    if (f->rip != (u64)safe_rdmsr || f->vector != X86_GP)
+        return false;
+    f->rip = (u64)safe_failed;
+    return true;
 }
 
 /* NMIs only end HLT and guests; the race with arch_idle() is explained at its code. */

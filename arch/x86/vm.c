@@ -99,13 +99,6 @@ put_io:
     return st;
 }
 
-void arch_vm_fini(struct arch_vm *vm)
-{
-    s2_fini(vm);
-    frames_free(vm->frames, virt_to_phys(vm->msr_bitmap), VM_MSR_BITMAP_PAGES);
-    frames_free(vm->frames, virt_to_phys(vm->io_bitmap), VM_IO_BITMAP_PAGES);
-}
-
 void arch_vm_trap_pio(struct arch_vm *vm, u16 port, u32 count, bool trap)
 {
     u32 end = MIN(port + count, 0x10000u);

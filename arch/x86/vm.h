@@ -71,7 +71,7 @@ struct vm_mode {               /* what decides how a guest's addresses and instr
 };
 
 struct arch_vm {               /* one guest-physical address space and its trap maps */
-    struct frame_pool *frames; /* pays for page tables and bitmaps; tables are freed only by arch_vm_fini() */
+    struct frame_pool *frames; /* pays for page tables and bitmaps; tables stay for good */
     hpa_t s2_root;
     u64 s2_epoch;              /* +1 by every change that takes a right away */
     u8 *io_bitmap, *msr_bitmap;
@@ -180,7 +180,6 @@ enum pith_status arch_cpu_enable(struct arch_cpu *cpu, struct frame_pool *frames
 void           arch_cpu_disable(struct arch_cpu *cpu);
 
 enum pith_status arch_vm_init(struct arch_vm *vm, struct frame_pool *frames) MUST_CHECK; /* everything traps */
-void           arch_vm_fini(struct arch_vm *vm);                             /* after every vCPU's fini */
 enum pith_status arch_vm_map(struct arch_vm *vm, gpa_t gpa, hpa_t hpa, u64 size,
                              enum s2_prot prot, enum s2_type type) MUST_CHECK; /* on failure nothing has changed */
 void           arch_vm_unmap(struct arch_vm *vm, gpa_t gpa, u64 size);       /* what was there is free when arch_vcpu_flushed() */

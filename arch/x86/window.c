@@ -7,7 +7,7 @@
 #include "arch/x86/slots.h"
 #include "hv/lib/string.h"
 
-#define WINDOW_COPY WINDOW_SLOTS /* one more, for host_read(), host_write() and host_zero() */
+#define WINDOW_COPY WINDOW_SLOTS /* one more, for host_write() and host_zero() */
 
 static void *window_show(u32 slot, hpa_t page)
 {
@@ -66,20 +66,6 @@ void host_zero(hpa_t hpa, u64 size)
         }
         hpa += n;
         size -= n;
-    }
-}
-
-void host_read(hpa_t hpa, void *buf, size_t len)
-{
-    u8 *to = buf;
-
-    while (len) {
-        u64 n = in_page(hpa, len);
-
-        memcpy(to, (u8 *)window_show(WINDOW_COPY, ALIGN_DOWN(hpa, PAGE_SIZE)) + (hpa & PAGE_MASK), n);
-        hpa += n;
-        to += n;
-        len -= n;
     }
 }
 

@@ -89,7 +89,6 @@ hpa_t virt_to_phys(const void *va) { return (hpa_t)va; }
 hpa_t frames_alloc(struct frame_pool *p, u64 n, u64 a) { (void)p, (void)n, (void)a; return 0; }
 void frames_free(struct frame_pool *p, hpa_t first, u64 n) { (void)p, (void)first, (void)n; }
 enum pith_status s2_init(struct arch_vm *m) { (void)m; return PITH_OK; }
-void s2_fini(struct arch_vm *m) { (void)m; }
 u32 fpu_area_size(void) { return 832; }
 bool fpu_xcr0_valid(u64 val) { return val == 7; }
 void fpu_reset(struct arch_vcpu *c) { (void)c; }
