@@ -15,46 +15,46 @@
 #define BOUND 0x8000u
 
 /* @lend: in a call, whose maker gives its slice to one that lives here. */
-static inline void wake_up(struct vcpu *v, bool lend)
+static inline void wake_up(struct vcpu *v, struct cpu *cpu, bool lend)
 {
-    if (lend && v->home == this_cpu() && v->state == VCPU_BLOCKED)
-        sched_handoff(v->home, v);
+    if (lend && v->home == cpu && v->state == VCPU_BLOCKED)
+        sched_handoff(cpu, v);
     else
         vcpu_wake(v);
 }
 
-static inline void interrupt_vcpu(struct vcpu *v, u8 vector, bool lend)
+static inline void interrupt_vcpu(struct vcpu *v, u8 vector, struct cpu *cpu, bool lend)
 {
-    if (v->home != this_cpu()) {
+    if (v->home != cpu) {
         vcpu_post_irq(v, vector, false);
         return;
     }
     vlapic_post(&v->lapic, vector, false);
     v->arch.irq_dirty = true;
-    wake_up(v, lend);
+    wake_up(v, cpu, lend);
 }
 
-static __attribute__((noinline)) void wake_waiters(const struct partition *p, u64 bit, u32 waiters, bool lend)
+static __attribute__((noinline)) void wake_waiters(const struct partition *p, u64 bit, u32 waiters, struct cpu *cpu, bool lend)
 {
     for (; waiters; waiters &= waiters - 1) {
         struct vcpu *v = p->vcpus[__builtin_ctz(waiters)];
 
         if (__atomic_load_n(&v->event_set, __ATOMIC_RELAXED) & bit)
-            wake_up(v, lend);
+            wake_up(v, cpu, lend);
     }
 }
 
-static inline __attribute__((always_inline)) void send_event(struct partition *p, u32 event, u32 binding, bool lend)
+static inline __attribute__((always_inline)) void send_event(struct partition *p, u32 event, u32 binding, struct cpu *cpu, bool lend)
 {
     u64 bit = BIT(event);
     u32 waiters;
 
     __atomic_fetch_or(&p->page->pending, bit, __ATOMIC_SEQ_CST);
     if ((u8)binding && !(__atomic_load_n(&p->page->mask, __ATOMIC_SEQ_CST) & bit))
-        interrupt_vcpu(p->vcpus[binding >> 8 & 0xf], (u8)binding, lend);
+        interrupt_vcpu(p->vcpus[binding >> 8 & 0xf], (u8)binding, cpu, lend);
     waiters = __atomic_load_n(&p->event_waiters, __ATOMIC_SEQ_CST);
     if (waiters)
-        wake_waiters(p, bit, waiters, lend);
+        wake_waiters(p, bit, waiters, cpu, lend);
 }
 
 static u32 binding_of(const struct partition *p, u64 event)
@@ -67,7 +67,7 @@ void event_tell(struct partition *p, u32 event)
     u32 binding = binding_of(p, event);
 
     if (partition_runs(p) && binding)
-        send_event(p, event, binding, false);
+        send_event(p, event, binding, this_cpu(), false);
 }
 
 enum pith_status hc_event_bind(struct vcpu *v, struct x86_gprs *g)
@@ -96,7 +96,7 @@ enum pith_status hc_event_send(struct vcpu *v, struct x86_gprs *g)
     binding = binding_of(p, event);
     if (!binding)
         return PITH_E_STATE;
-    send_event(p, (u32)event, binding, true);
+    send_event(p, (u32)event, binding, v->home, true);
     return PITH_OK;
 }
 
@@ -138,7 +138,7 @@ void event_timer_due(struct timer *t)
     struct vcpu *v = (struct vcpu *)((u8 *)t - offsetof(struct vcpu, event_timer));
 
     v->event_deadline = TIMER_NEVER;
-    send_event(v->part, v->timer_event, binding_of(v->part, v->timer_event), false);
+    send_event(v->part, v->timer_event, binding_of(v->part, v->timer_event), v->home, false);
 }
 
 enum pith_status hc_timer(struct vcpu *v, struct x86_gprs *g)

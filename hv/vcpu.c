@@ -305,6 +305,8 @@ static inline bool settles(struct vcpu *v)
 {
     if (v->arch.look || v->paused)
         return false;
+    if (v->arch.wait == WAIT_HLT && vcpu_ends_halt(v))
+        return true;
     if (v->arch.irq_dirty)
         vcpu_deliver(v);
     if (v->arch.wait == WAIT_CALL)

@@ -2,7 +2,7 @@
 /* What vcpu.c and vcpu_irq.c know of each other. All on the home core. */
 #pragma once
 
-#include "hv/vcpu.h"
+#include "hv/partition.h"
 
 void vcpu_take_vectors(struct vcpu *v); /* what other cores left in its inbox */
 /* Resident: the highest interrupt that may be taken now goes into the next entry; a refused one comes again with a window. */
@@ -11,4 +11,18 @@ static inline void vcpu_end_halt(struct vcpu *v)
 {
     if (v->arch.wait == WAIT_HLT)
         v->arch.wait = WAIT_NONE;
+}
+
+/* Of one in HLT, if nothing but its only interrupt is there to wake it: that is in the next entry. False: nothing has happened. */
+static inline bool vcpu_ends_halt(struct vcpu *v)
+{
+    struct vlapic *l = &v->lapic;
+    int vector = vlapic_vector_highest(l->irr, l->irr_words);
+
+    if (vector < 0 || l->isr_words || !vlapic_on(l) || v->nmi_pending || v->tpr_armed || isa_wants(v, &v->part->isa) ||
+        !arch_vcpu_accept(&v->arch, (u8)vector))
+        return false;
+    vlapic_ack(l, (u8)vector);
+    v->arch.come_out = 0;
+    return true;
 }

@@ -334,6 +334,12 @@ bool arch_vcpu_interrupt(struct arch_vcpu *v, u8 vector)
     return offer(v, X86_EV_EXTINT, vector);
 }
 
+bool arch_vcpu_accept(struct arch_vcpu *v, u8 vector)
+{
+    ASSERT_RESIDENT(v);
+    return !v->interrupted.valid && ops->accept(v, vector);
+}
+
 u8 arch_vcpu_cr8(const struct arch_vcpu *v)
 {
     ASSERT_RESIDENT(v);

@@ -220,6 +220,8 @@ void           arch_vcpu_set_seg(struct arch_vcpu *v, enum x86_seg seg, const st
 bool           arch_vcpu_inject(struct arch_vcpu *v, const struct x86_event *ev);
 /* An external interrupt, whatever CR8 says: refused as an NMI is, or with IF clear. Who asks acknowledges it after true only. */
 bool           arch_vcpu_interrupt(struct arch_vcpu *v, u8 vector);
+/* The same, and nothing else comes before the next entry; false, without a window, where CR8 or anything else is in its way. */
+bool           arch_vcpu_accept(struct arch_vcpu *v, u8 vector);
 u8             arch_vcpu_cr8(const struct arch_vcpu *v);                     /* X86_CR8, by a shorter way */
 /* Have an exit (WINDOW, or CR with cr.cr 8) when the guest lowers CR8 below @threshold; 0: never. Until called again. */
 void           arch_vcpu_tpr_window(struct arch_vcpu *v, u8 threshold);

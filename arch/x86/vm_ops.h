@@ -37,6 +37,7 @@ struct vm_ops {
     void (*set_seg)(struct arch_vcpu *v, enum x86_seg seg, const struct x86_segment *in);
 
     bool (*ready)(const struct arch_vcpu *v, enum x86_event_type type); /* EXTINT, NMI: could it be taken now? (IF, shadow, NMI mask) */
+    bool (*accept)(struct arch_vcpu *v, u8 vector); /* as arch_vcpu_accept() */
     void (*window)(struct arch_vcpu *v, enum x86_event_type type);      /* exit VM_EXIT_WINDOW as soon as it could */
     void (*tpr_window)(struct arch_vcpu *v, u8 threshold);
     void (*backstop)(struct arch_vcpu *v, u64 ticks);

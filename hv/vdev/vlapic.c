@@ -13,7 +13,7 @@ enum reg {
 enum lvt { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVTS };
 
 #define VERSION              (0x14u | (LVTS - 1u) << 16) /* no directed EOI: bit 24 is clear */
-#define MODE_MASK            (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
+#define MODE_MASK            (VLAPIC_BASE_ON | APIC_BASE_X2APIC)
 #define SVR_ENABLE           BIT(8)
 #define LVT_MASKED           (1u << 16)
 #define LVT_PERIODIC         (1u << 17)
@@ -61,30 +61,6 @@ static bool vector_test(const u32 set[8], u8 vector)
     return set[vector / 32] >> (vector % 32) & 1;
 }
 
-static inline void vector_put(u32 set[8], u32 *words, u32 vector, bool on)
-{
-    u32 word = vector / 32;
-
-    if (on) {
-        set[word] |= 1u << (vector % 32);
-        *words |= 1u << word;
-        return;
-    }
-    set[word] &= ~(1u << (vector % 32));
-    if (!set[word])
-        *words &= ~(1u << word);
-}
-
-static int vector_highest(const u32 set[8], u32 words)
-{
-    u32 word;
-
-    if (!words)
-        return VLAPIC_NONE;
-    word = 31 ^ (u32)__builtin_clz(words);
-    return (int)(word * 32 + (31 ^ (u32)__builtin_clz(set[word])));
-}
-
 void vlapic_init(struct vlapic *l)
 {
     struct vlapic fresh = {
@@ -101,7 +77,7 @@ void vlapic_reset(struct vlapic *l, u32 id, bool bsp)
 {
     l->id = id;
     l->bsp = bsp;
-    l->base = VLAPIC_BASE | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0);
+    l->base = VLAPIC_BASE | VLAPIC_BASE_ON | (bsp ? APIC_BASE_BSP : 0);
     vlapic_init(l);
     if (!bsp)
         return;
@@ -111,12 +87,12 @@ void vlapic_reset(struct vlapic *l, u32 id, bool bsp)
 
 bool vlapic_enabled(const struct vlapic *l)
 {
-    return (l->base & APIC_BASE_ENABLE) && (l->svr & SVR_ENABLE);
+    return (l->base & VLAPIC_BASE_ON) && (l->svr & SVR_ENABLE);
 }
 
 bool vlapic_extint(const struct vlapic *l)
 {
-    if (!(l->base & APIC_BASE_ENABLE))
+    if (!(l->base & VLAPIC_BASE_ON))
         return true;
     return (l->lvt[LVT_LINT0] & (LVT_MASKED | LVT_DELIVERY_MODE)) == LVT_EXTINT;
 }
@@ -148,19 +124,19 @@ void vlapic_post(struct vlapic *l, u8 vector, bool level)
         log_error_bit(l, ESR_RECEIVED_ILLEGAL);
         return;
     }
-    vector_put(l->irr, &l->irr_words, vector, true);
+    vlapic_vector_put(l->irr, &l->irr_words, vector, true);
     if (vector_test(l->tmr, vector) != level)
         l->tmr[vector / 32] ^= 1u << (vector % 32);
 }
 
 int vlapic_highest_irr(const struct vlapic *l)
 {
-    return vector_highest(l->irr, l->irr_words);
+    return vlapic_vector_highest(l->irr, l->irr_words);
 }
 
 u8 vlapic_ppr(const struct vlapic *l)
 {
-    int isr = vector_highest(l->isr, l->isr_words);
+    int isr = vlapic_vector_highest(l->isr, l->isr_words);
     u32 in_service = isr == VLAPIC_NONE ? 0 : (u32)isr & 0xf0;
 
     return (u8)((l->tpr & 0xf0) >= in_service ? l->tpr : in_service);
@@ -174,24 +150,18 @@ int vlapic_pending(const struct vlapic *l)
 {
     int vector = vlapic_highest_irr(l);
 
-    if (vector == VLAPIC_NONE || !(l->base & APIC_BASE_ENABLE))
+    if (vector == VLAPIC_NONE || !(l->base & VLAPIC_BASE_ON))
         return VLAPIC_NONE;
     return (vector & 0xf0) > (vlapic_ppr(l) & 0xf0) ? vector : VLAPIC_NONE;
 }
 
-void vlapic_ack(struct vlapic *l, u8 vector)
-{
-    vector_put(l->irr, &l->irr_words, vector, false);
-    vector_put(l->isr, &l->isr_words, vector, true);
-}
-
 int vlapic_eoi(struct vlapic *l)
 {
-    int vector = vector_highest(l->isr, l->isr_words);
+    int vector = vlapic_vector_highest(l->isr, l->isr_words);
 
     if (vector == VLAPIC_NONE)
         return VLAPIC_NONE;
-    vector_put(l->isr, &l->isr_words, (u8)vector, false);
+    vlapic_vector_put(l->isr, &l->isr_words, (u8)vector, false);
     return vector_test(l->tmr, (u8)vector) ? vector : VLAPIC_NONE;
 }
 
@@ -421,7 +391,7 @@ static bool xapic_access(struct vlapic *l, u32 reg)
 
 u32 vlapic_read(struct vlapic *l, u32 reg, u64 now)
 {
-    if ((l->base & MODE_MASK) != APIC_BASE_ENABLE)
+    if ((l->base & MODE_MASK) != VLAPIC_BASE_ON)
         return ~0u;
     return xapic_access(l, reg) ? read_reg(l, reg, now) : 0;
 }
@@ -429,7 +399,7 @@ u32 vlapic_read(struct vlapic *l, u32 reg, u64 now)
 void vlapic_write(struct vlapic *l, u32 reg, u32 val, u64 now, struct vlapic_effect *e)
 {
     *e = (struct vlapic_effect){ 0 };
-    if ((l->base & MODE_MASK) == APIC_BASE_ENABLE && xapic_access(l, reg))
+    if ((l->base & MODE_MASK) == VLAPIC_BASE_ON && xapic_access(l, reg))
         write_reg(l, reg, val, now, e);
 }
 
@@ -441,7 +411,7 @@ static bool write_base(struct vlapic *l, u64 val, struct vlapic_effect *e)
     if ((val & ~(MODE_MASK | APIC_BASE_BSP)) != VLAPIC_BASE)
         return false;
     if (to == APIC_BASE_X2APIC || (to == MODE_MASK && !from) ||
-        (to == APIC_BASE_ENABLE && from == MODE_MASK))
+        (to == VLAPIC_BASE_ON && from == MODE_MASK))
         return false;
 
     l->base = val;

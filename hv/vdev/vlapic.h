@@ -6,7 +6,8 @@
 #include "hv/lib/types.h"
 
 #define VLAPIC_NONE (-1)
-#define VLAPIC_BASE_X2APIC 0xc00ull /* of IA32_APIC_BASE: enabled, in x2APIC mode */
+#define VLAPIC_BASE_ON     0x800ull /* of IA32_APIC_BASE */
+#define VLAPIC_BASE_X2APIC 0xc00ull /* that, and in x2APIC mode */
 
 struct vlapic {
     u32 id;                   /* x2APIC id; xAPIC: id << 24 */
@@ -52,6 +53,11 @@ static inline bool vlapic_x2apic(const struct vlapic *l)
     return (~l->base & VLAPIC_BASE_X2APIC) == 0;
 }
 
+static inline bool vlapic_on(const struct vlapic *l)          /* globally */
+{
+    return l->base & VLAPIC_BASE_ON;
+}
+
 /* Into IRR; dropped when disabled, or when vector < 16 (ESR). */
 void vlapic_post(struct vlapic *l, u8 vector, bool level);
 int vlapic_pending(const struct vlapic *l);                   /* deliverable now, or VLAPIC_NONE */
@@ -61,7 +67,33 @@ static inline bool vlapic_any_irr(const struct vlapic *l)
     return l->irr_words;
 }
 u8 vlapic_ppr(const struct vlapic *l);
-void vlapic_ack(struct vlapic *l, u8 vector);                 /* delivered: IRR -> ISR */
+static inline __attribute__((always_inline)) void vlapic_vector_put(u32 set[8], u32 *words, u32 vector, bool on)
+{
+    u32 word = vector / 32;
+
+    if (on) {
+        set[word] |= 1u << (vector % 32);
+        *words |= 1u << word;
+        return;
+    }
+    set[word] &= ~(1u << (vector % 32));
+    if (!set[word])
+        *words &= ~(1u << word);
+}
+static inline int vlapic_vector_highest(const u32 set[8], u32 words)
+{
+    u32 word;
+
+    if (!words)
+        return VLAPIC_NONE;
+    word = 31 ^ (u32)__builtin_clz(words);
+    return (int)(word * 32 + (31 ^ (u32)__builtin_clz(set[word])));
+}
+static inline void vlapic_ack(struct vlapic *l, u8 vector)    /* delivered: IRR -> ISR */
+{
+    vlapic_vector_put(l->irr, &l->irr_words, vector, false);
+    vlapic_vector_put(l->isr, &l->isr_words, vector, true);
+}
 /* When now >= deadline: posts, and advances a periodic one. */
 void vlapic_timer_expired(struct vlapic *l, u64 now);
 /* The guest's TSC was set, by delta from now: counting timers do not notice. */

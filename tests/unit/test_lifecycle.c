@@ -385,6 +385,10 @@ bool arch_vcpu_interrupt(struct arch_vcpu *v, u8 vector)
 {
     return arch_vcpu_inject(v, &(struct x86_event){ .vector = vector, .type = X86_EV_EXTINT, .valid = true });
 }
+bool arch_vcpu_accept(struct arch_vcpu *v, u8 vector)
+{
+    return vector >> 4 > arch_vcpu_cr8(v) && !v->interrupted.valid && arch_vcpu_interrupt(v, vector);
+}
 
 /* Whoever enters a guest has asked itself all this. */
 static void check_run(const struct vcpu *v)

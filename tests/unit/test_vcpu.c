@@ -63,6 +63,10 @@ bool arch_vcpu_interrupt(struct arch_vcpu *v, u8 vector)
 {
     return arch_vcpu_inject(v, &(struct x86_event){ .vector = vector, .type = X86_EV_EXTINT, .valid = true });
 }
+bool arch_vcpu_accept(struct arch_vcpu *v, u8 vector)
+{
+    return vector >> 4 > arch_vcpu_cr8(v) && !v->interrupted.valid && if_open && arch_vcpu_interrupt(v, vector);
+}
 enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_fn *handle, vm_turn_fn *turn)
 {
     enum exit_action act;

@@ -156,6 +156,7 @@ void svm_vcpu_reset(struct arch_vcpu *v, bool init_only);
 void svm_load_tsc_aux(struct arch_vcpu *v);
 
 bool svm_ready(const struct arch_vcpu *v, enum x86_event_type type);
+bool svm_accept(struct arch_vcpu *v, u8 vector);
 void svm_window(struct arch_vcpu *v, enum x86_event_type type);
 void svm_tpr_window(struct arch_vcpu *v, u8 threshold);
 void svm_put_event(struct arch_vcpu *v);  /* v->interrupted becomes the event of this entry */

@@ -27,6 +27,16 @@ bool svm_ready(const struct arch_vcpu *v, enum x86_event_type type)
     return type == X86_EV_NMI ? !nmi_masked(v) : (vmcb->rflags & RFLAGS_IF) != 0;
 }
 
+bool svm_accept(struct arch_vcpu *v, u8 vector)
+{
+    struct vmcb *vmcb = v->hw;
+
+    if ((vmcb->int_state & INTERRUPT_SHADOW) || !(vmcb->rflags & RFLAGS_IF) || vector >> 4 <= (u8)(vmcb->int_ctl & V_TPR_MASK))
+        return false;
+    vmcb->event_inj = vector | EVENT_V; /* svm_left() takes it out again */
+    return true;
+}
+
 /* Also while a virtual interrupt is pending: QEMU 7.2 aborts when a guest writes CR8 then. */
 static void update_cr8_intercept(struct vmcb *vmcb)
 {

@@ -257,6 +257,7 @@ const struct vm_ops svm_ops = {
     .seg = svm_seg,
     .set_seg = svm_set_seg,
     .ready = svm_ready,
+    .accept = svm_accept,
     .window = svm_window,
     .tpr_window = svm_tpr_window,
     .backstop = svm_backstop,

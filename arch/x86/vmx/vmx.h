@@ -90,6 +90,7 @@ void vmx_hide_dr(struct arch_vcpu *v); /* takes them back */
 
 /* vmx_events.c */
 bool vmx_ready(const struct arch_vcpu *v, enum x86_event_type type);
+bool vmx_accept(struct arch_vcpu *v, u8 vector);
 void vmx_window(struct arch_vcpu *v, enum x86_event_type type);
 void vmx_tpr_window(struct arch_vcpu *v, u8 threshold);
 void vmx_tpr_update(struct arch_vcpu *v);

@@ -38,6 +38,14 @@ bool vmx_ready(const struct arch_vcpu *v, enum x86_event_type type)
     return !(state & SHADOW) && (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
 }
 
+bool vmx_accept(struct arch_vcpu *v, u8 vector)
+{
+    if (!vmx_ready(v, X86_EV_EXTINT) || vector >> 4 <= vmx_cr8(v))
+        return false;
+    vmwrite(VMCS_ENTRY_INTR_INFO, vector | INTR_VALID);
+    return true;
+}
+
 /*
  * The processor may open an NMI window inside an STI shadow, where vmx_ready() says no: that would repeat for ever. After STI the
  * interrupt window comes one instruction later, and is the one to wait for.

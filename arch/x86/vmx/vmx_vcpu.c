@@ -265,6 +265,7 @@ const struct vm_ops vmx_ops = {
     .seg = vmx_seg,
     .set_seg = vmx_set_seg,
     .ready = vmx_ready,
+    .accept = vmx_accept,
     .window = vmx_window,
     .tpr_window = vmx_tpr_window,
     .backstop = vmx_backstop,
