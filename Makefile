@@ -56,8 +56,8 @@ HV_SRC := $(sort $(foreach d,hv hv/lib hv/vdev arch/x86 arch/x86/vmx arch/x86/sv
 # A choice is another file: without DEBUG there is no trace.
 HV_SRC := $(filter-out $(if $(filter 0,$(DEBUG)),hv/trace.c hv/trace_dump.c,hv/trace_none.c),$(HV_SRC))
 # What every call between partitions runs through: no frames there. RBP stays what it is; reports of a panic miss these functions' callers.
-HOT := hv/call_event hv/call_ipc hv/cpu hv/exit hv/hypercall hv/irq hv/sched hv/trace hv/vcpu hv/vcpu_irq hv/vdev/vlapic arch/x86/fpu arch/x86/vm \
-       $(addprefix arch/x86/,svm/svm_events svm/svm_vcpu vmx/vmx_events vmx/vmx_run vmx/vmx_vcpu)
+HOT := $(addprefix arch/x86/,fpu irq vm svm/svm_events svm/svm_vcpu vmx/vmx_events vmx/vmx_run vmx/vmx_vcpu) drivers/lapic \
+       $(addprefix hv/,call_event call_ipc cpu exit hypercall irq sched trace vcpu vcpu_irq vdev/vlapic)
 $(HOT:%=$(BUILD)/obj/hv/%.c.o): HV += $(if $(filter gcc%,$(notdir $(CC))),-fomit-frame-pointer -ffixed-rbp)
 HV_OBJ := $(HV_SRC:%=$(BUILD)/obj/hv/%.o)
 

@@ -107,10 +107,9 @@ void lapic_send(u32 apic_id, u32 command)
         wrmsr(MSR_X2APIC + (LAPIC_ICR >> 4), (u64)apic_id << 32 | command);
         return;
     }
-    lapic_wait_sent();
     lapic_write(LAPIC_ICR_HIGH, apic_id << 24);
     lapic_write(LAPIC_ICR, command);
-    lapic_wait_sent();
+    lapic_wait_sent(); /* so that the next finds it free */
 }
 
 bool lapic_requested(u8 vector)

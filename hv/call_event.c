@@ -113,7 +113,7 @@ static bool event_came(struct vcpu *v, bool late)
 {
     u64 taken = take_events(v->part, v->event_set);
 
-    if (!taken && !late && !vcpu_interrupted(v))
+    if (__builtin_expect(!taken, 0) && !late && !vcpu_interrupted(v))
         return false;
     __atomic_fetch_and(&v->part->event_waiters, ~(1u << v->index), __ATOMIC_RELAXED);
     v->arch.gpr.rbx = taken;

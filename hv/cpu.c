@@ -163,6 +163,7 @@ static void park_self(struct cpu *cpu)
 void cpu_attend(struct cpu *cpu)
 {
     struct vcpu *v;
+    u64 now;
 
     cpu->attention = false;
     if (__atomic_load_n(&parking, __ATOMIC_ACQUIRE) && cpu->index != 0)
@@ -178,7 +179,11 @@ void cpu_attend(struct cpu *cpu)
             sched_hurry(cpu, v);
         v = next;
     }
-    timers_run(&cpu->timers, arch_tsc());
+    now = arch_tsc();
+    if (cpu->timer_rang || timers_due(&cpu->timers, now)) {
+        cpu->timer_rang = false;
+        timers_run(&cpu->timers, now);
+    }
     if (cpu->device_irqs)
         devices_attend(cpu);
     if (cpu->index == 0)

@@ -18,6 +18,7 @@ struct cpu {
     struct vcpu *current;        /* between its load and the next; NULL when idle */
     struct vcpu *inbox;          /* posted vCPUs; others push with compare-and-exchange, this core takes the whole list */
     bool attention;              /* set by this core's interrupt handler: inbox, timers or requests want a look */
+    bool timer_rang;             /* the same: it is to be set again */
     bool resched;                /* the current vCPU shall give way */
     bool house;                  /* core 0: a house call waits for the time between two vCPUs */
     u8 left;                     /* enum vcpu_leave: why the vCPU leaves that is loaded */

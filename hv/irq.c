@@ -16,6 +16,8 @@ static void on_irq(u8 vector)
 {
     if (vector >= HOST_VEC_DEVICE && vector < HOST_VEC_DEVICE + VIOAPIC_PINS)
         devices_irq(vector - HOST_VEC_DEVICE);
+    if (vector == HOST_VEC_TIMER)
+        this_cpu()->timer_rang = true;
     cpu_look(this_cpu()); /* timer, doorbell, UART or device: cpu_attend() looks at all of them */
 }
 

@@ -145,12 +145,8 @@ static void look_at_state(struct vcpu *v)
         set_paused(v, state == PARTITION_PAUSED);
 }
 
-/* What others posted. False: the vCPU shall leave. */
-static bool take_pending(struct vcpu *v)
+static __attribute__((noinline)) bool take_any(struct vcpu *v, u64 what)
 {
-    /* ACQUIRE: what a bit announces is visible. */
-    u64 what = __atomic_exchange_n(&v->inbox.pending, 0, __ATOMIC_ACQ_REL);
-
     if (what & VCPU_PEND_STOP)
         return false;
     if (what & VCPU_PEND_START)
@@ -173,6 +169,19 @@ static bool take_pending(struct vcpu *v)
         report_registers(v);
     if (what & VCPU_PEND_ISA)
         isa_attend(v);
+    return true;
+}
+
+/* What others posted. False: the vCPU shall leave. */
+static inline bool take_pending(struct vcpu *v)
+{
+    /* ACQUIRE: what a bit announces is visible. */
+    u64 what = __atomic_exchange_n(&v->inbox.pending, 0, __ATOMIC_ACQ_REL);
+
+    if ((what & ~(u64)(VCPU_PEND_IRQ | VCPU_PEND_WAKE)) || !v->live)
+        return take_any(v, what);
+    if (what & VCPU_PEND_IRQ)
+        vcpu_take_vectors(v);
     return true;
 }
 

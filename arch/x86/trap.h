@@ -13,4 +13,4 @@ struct trap_frame { /* as traps.S pushes it */
 void trap_dispatch(struct trap_frame *f);         /* called by traps.S */
 NORETURN void trap_panic(const struct trap_frame *f); /* panic(), with the registers of the exception */
 void panic_check(void);                           /* in the NMI handler: while another core panics, this one stops here */
-void irq_dispatch(u8 vector);
+void irq_dispatch(u8 vector);                     /* called by traps.S: 32 and above */

@@ -14,9 +14,39 @@ trap_stubs:
     push $0
     .endif
     push $vector
+    .if vector < 32
     jmp trap_common
+    .else
+    jmp irq_common
+    .endif
     .set vector, vector + 1
     .endr
+
+/* Interrupts: nobody looks at where they came, so only what C functions change is kept. */
+irq_common:
+    cld
+    push %rax
+    push %rcx
+    push %rdx
+    push %rsi
+    push %rdi
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    movzbl 72(%rsp), %edi
+    call irq_dispatch /* 16 words leave the stack aligned */
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rdi
+    pop %rsi
+    pop %rdx
+    pop %rcx
+    pop %rax
+    add $16, %rsp
+    iretq
 
 trap_common:
     cld

@@ -7,8 +7,6 @@
 #include "arch/x86/firmware.h"
 #include "arch/x86/safe.h"
 
-#define FIRST_IRQ 32u
-
 extern const char safe_rdmsr[], safe_failed[]; /* traps.S */
 extern const char idle_begin[], idle_end[];
 
@@ -43,8 +41,6 @@ void trap_dispatch(struct trap_frame *f)
 {
     if (f->vector == X86_DB)
         trap_debug(f);
-    else if (f->vector >= FIRST_IRQ)
-        irq_dispatch((u8)f->vector);
     else if (f->vector == X86_NMI)
         trap_nmi(f);
     else if (!trap_expected(f) && !firmware_fault(f))
