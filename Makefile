@@ -57,7 +57,7 @@ HV_SRC := $(sort $(foreach d,hv hv/lib hv/vdev arch/x86 arch/x86/vmx arch/x86/sv
 HV_SRC := $(filter-out $(if $(filter 0,$(DEBUG)),hv/trace.c hv/trace_dump.c,hv/trace_none.c),$(HV_SRC))
 # What every call between partitions runs through: no frames there. RBP stays what it is; reports of a panic miss these functions' callers.
 HOT := $(addprefix arch/x86/,fpu irq vm svm/svm_events svm/svm_vcpu vmx/vmx_events vmx/vmx_run vmx/vmx_vcpu) drivers/lapic \
-       $(addprefix hv/,call_event call_ipc cpu exit hypercall irq sched trace vcpu vcpu_irq vdev/vlapic)
+       $(addprefix hv/,call_event call_ipc cpu exit hypercall irq policy sched trace vcpu vcpu_irq vdev/vlapic)
 $(HOT:%=$(BUILD)/obj/hv/%.c.o): HV += $(if $(filter gcc%,$(notdir $(CC))),-fomit-frame-pointer -ffixed-rbp)
 HV_OBJ := $(HV_SRC:%=$(BUILD)/obj/hv/%.o)
 

@@ -64,6 +64,12 @@ static call_fn *const calls[] = {
 #undef HC
 };
 
+#define HC(...) +1
+_Static_assert(ARRAY_SIZE(calls) == 0
+#include "hv/abi/hypercalls.def"
+               , "every number is a call's");
+#undef HC
+
 u32 hypercall_insn(void)
 {
     return arch_vm_caps()->hypercall_vmcall ? PITH_HC_VMCALL : PITH_HC_VMMCALL;
@@ -75,7 +81,7 @@ enum exit_action on_hypercall(struct vcpu *v, struct vm_exit *exit)
     u64 nr = g->rax - PITH_CALL_BASE;
 
     (void)exit;
-    if (nr < ARRAY_SIZE(calls) && calls[nr])
+    if (nr < ARRAY_SIZE(calls))
         return calls[nr](v);
     g->rax = nr <= 0xffff ? PITH_E_CALL : (u64)PITH_CALL_UNKNOWN;
     return EXIT_SKIP;

@@ -323,33 +323,47 @@ static inline bool settles(struct vcpu *v)
     return !v->arch.come_out;
 }
 
-/* @to becomes the current one, in the slice that goes on. */
-static inline struct arch_vcpu *pass_to(struct vcpu *to, struct cpu *cpu)
+/* Nothing has happened at @now that the core is to look at: interrupts set cpu->attention wherever they are not held back. */
+static inline bool undisturbed(const struct cpu *cpu, u64 now)
 {
+    return !__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) && !timers_due(&cpu->timers, now);
+}
+
+/* @v's run ends, and @to becomes the current one, in the share that has the time. */
+static inline struct arch_vcpu *pass_to(struct vcpu *v, struct cpu *cpu, struct vcpu *to, u64 now)
+{
+    v->run_tsc += now - v->run_since;
+    v->run_since = 0;
     to->state = VCPU_RUNNING;
-    to->run_since = cpu->now;
+    to->run_since = cpu->now = now;
     cpu->handoff = NULL;
     /* SEQ_CST: to partition_flush(), what was done for the one before is done, and the epoch is read afterwards. */
     (void)__atomic_exchange_n(&cpu->current, to, __ATOMIC_SEQ_CST);
     return arch_vcpu_load(&to->arch, &cpu->arch);
 }
 
-/* It lends its slice, or what it wakes has an interrupt to take first. */
+/* It lends its time, or what it wakes has an interrupt to take first. */
 static __attribute__((noinline)) struct arch_vcpu *wake_and_pass(struct vcpu *v, struct cpu *cpu, struct vcpu *to)
 {
-    if (v->arch.wait == WAIT_CALL) {
+    u32 why = v->arch.come_out;
+    u64 now = arch_tsc();
+
+    if ((why != WAIT_CALL && why != WAIT_TURN) || !undisturbed(cpu, now))
+        return take_turns(v, cpu);
+    if (why == WAIT_CALL) {
         v->state = VCPU_BLOCKED;
     } else {
         v->arch.wait = WAIT_NONE;
+        cpu->now = now;
         sched_give_way(cpu, v);
     }
-    (void)pass_to(to, cpu);
+    (void)pass_to(v, cpu, to, now);
     return !cpu->resched && (!to->arch.come_out || settles(to)) ? &to->arch : take_turns(to, cpu);
 }
 
 /*
- * From one that makes a call to the one that it hands its slice to, where there is nothing else to do: all that is between an exit
- * and an entry otherwise. While somebody is ready, a slice runs, or cpu->resched is set. What is posted to one of the two from now on
+ * From one that makes a call to the one that it hands its time to, where there is nothing else to do: all that is between an exit
+ * and an entry otherwise. Where a decision is due, cpu->resched is set. What is posted to one of the two from now on
  * rings, and finds its look as it left it; an event that is on its way into it already goes in. Where it is not that simple, nothing
  * has happened yet.
  */
@@ -360,17 +374,15 @@ static struct arch_vcpu *turn(struct arch_vcpu *arch)
     struct vcpu *to = cpu->handoff;
     u64 now;
 
-    if (!to || cpu->resched || cpu->attention || cpu->house || cpu->trace || (arch->come_out != WAIT_CALL && arch->come_out != WAIT_TURN))
+    if (!to || cpu->resched || cpu->attention || cpu->house || cpu->trace)
         return take_turns(v, cpu);
-    now = arch_tsc();
-    if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) || timers_due(&cpu->timers, now))
-        return take_turns(v, cpu);
-    cpu->now = now;
-    run_ends(v, cpu);
-    if (to->arch.come_out || arch->wait == WAIT_TURN)
+    if (arch->come_out != WAIT_CALL || to->arch.come_out)
         return wake_and_pass(v, cpu, to);
+    now = arch_tsc();
+    if (!undisturbed(cpu, now))
+        return take_turns(v, cpu);
     v->state = VCPU_BLOCKED;
-    return pass_to(to, cpu);
+    return pass_to(v, cpu, to, now);
 }
 
 static enum vcpu_leave run(struct vcpu *v, struct cpu *cpu, vm_exit_fn *handle)
