@@ -418,25 +418,32 @@ static void has_stopped(struct vcpu *v, struct cpu *cpu)
     partition_vcpu_left(v->part);
 }
 
-enum vcpu_leave vcpu_run(struct vcpu *v)
+/* One that is not plain, and perhaps is from now on; trace_begin() may know better. False: it does not run. */
+static __attribute__((noinline)) bool comes_to_run(struct vcpu *v, const struct cpu *cpu)
 {
-    struct cpu *cpu = v->home;
     u64 seen = __atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE);
-    enum vcpu_leave leave;
-    vm_exit_fn *handle;
 
     if (!v->live && !(seen & VCPU_PEND_START)) {
         /* Events for one that is stopped are dropped. What comes meanwhile stays: a START, which queues it again, and a STOP
          * behind that. */
         __atomic_compare_exchange_n(&v->inbox.pending, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-        return LEAVE_STOP;
+        return false;
     }
+    steal_ends(v, cpu->now);
+    v->plain = !v->steal.msr;
+    return true;
+}
+
+enum vcpu_leave vcpu_run(struct vcpu *v)
+{
+    struct cpu *cpu = v->home;
+    enum vcpu_leave leave;
+
+    if (!v->plain && !comes_to_run(v, cpu))
+        return LEAVE_STOP;
     arch_vcpu_load(&v->arch, &cpu->arch);
     v->run_since = cpu->now;
-    steal_ends(v, cpu->now);
-    handle = trace_begin(v);
-    v->plain = !v->trace && !v->steal.msr;
-    leave = run(v, cpu, handle);
+    leave = run(v, cpu, trace_begin(v));
     if (leave == LEAVE_NEXT)
         return leave;
     v = vcpu_of(cpu->arch.loaded);
