@@ -6,8 +6,8 @@
 
 #include "hv/abi/status.h"
 
-#define PITH_ABI_MAJOR 0u        /* changes break guests; 0: still moving */
-#define PITH_ABI_MINOR 12u        /* changes only add */
+#define PITH_ABI_MAJOR 1u        /* changes break guests */
+#define PITH_ABI_MINOR 0u        /* changes only add */
 
 #define PITH_CPUID_BASE 0x40000000u  /* EAX: highest leaf; EBX ECX EDX: "PithPithPith" */
 #define PITH_CPUID_ABI  0x40000001u  /* EAX: ABI version; EBX: features; ECX: hypercall instruction, 1 vmcall, 2 vmmcall */
