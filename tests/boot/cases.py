@@ -416,14 +416,16 @@ SAID_IPXE = [r'^\[ipxe\] iPXE [0-9].* Open Source Network Boot Firmware', r'^\[i
              r'^\[pith\] ipxe: exited with status 0$']
 SAID_LINUX = [r'^\[linux\] ready$', r'^\[linux\] pi2th$']
 # Four vCPUs of Linux: what hogs steal from one another, processors that go and come under load, pipes between many. One line, as before.
+# Processors that are off halt with interrupts off: it says something all the time, or that would pass for a hang.
 TYPED_SMP = (
-    "cd /sys/devices/system/cpu; m() { awk '/^cpu / {print $9}' /proc/stat; }; b() { for i in $1; do while :; do :; done & done; sleep 2; "
+    "cd /sys/devices/system/cpu; (while sleep 1; do echo goes on; done &); m() { awk '/^cpu / {print $9}' /proc/stat; }; "
+    "b() { for i in $1; do while :; do :; done & done; sleep 2; "
     "kill $(jobs -p); wait; } 2>/dev/null; x=$(m); b 1; y=$(m); b '1 2 3 4'; z=$(m); echo $((y-x)) and $((z-y)) stolen; "
     '[ $((z-y)) -gt $((y-x+99)) ] && echo by $((2+2)); k=0; yes >/dev/null & yes >/dev/null & for r in 1 2 3; do for n in 1 2 3; do '
     'echo 0 >cpu$n/online; [ $(nproc) = 3 ] && k=$((k+1)); echo 1 >cpu$n/online; done; done; kill $(jobs -p) 2>/dev/null; echo off $k, on $(nproc); '
-    'for i in 1 2 3 4 5 6 7 8; do yes | head -n 40000 | cat | cat | wc -l & done | sort | uniq -c; '
-    "echo $(dmesg | grep -cE 'stall|lockup|hung|BUG|WARN') complaints; poweroff\n")
-SAID_SMP = [SAID_LINUX[0], r'^\[linux\] off 9, on 4$', r'^\[linux\] +8 40000$', r'^\[linux\] 0 complaints$', r'^\[pith\] linux: exited with status 0$']
+    'for i in 1 2 3 4 5 6 7 8; do yes | head -n LINES | cat | cat | wc -l & done | sort | uniq -c; '
+    "echo $(dmesg | grep -cE 'stall|lockup|hung|BUG|cut here') complaints; poweroff\n")
+SAID_SMP = [SAID_LINUX[0], r'^\[linux\] off 9, on 4$', r'^\[linux\] 0 complaints$', r'^\[pith\] linux: exited with status 0$']
 
 
 @dataclasses.dataclass
@@ -463,8 +465,9 @@ def refused(name, config, line, words):
 
 
 def linux_smp(name, machine, cores, stolen, daily):
-    return Case(f'linux-{name}-{machine}', machine, LINUX + f'vcpus = 4\ncores = 0-{cores - 1}\n', [*SAID_SMP, stolen],
-                [r'rcu: INFO', r'\] watchdog: '], ['--cpus', str(cores)], typed=TYPED_SMP, timeout=600, daily=daily)
+    lines = 40000 if machine == QEMU else 4000
+    return Case(f'linux-{name}-{machine}', machine, LINUX + f'vcpus = 4\ncores = 0-{cores - 1}\n', [*SAID_SMP, rf'^\[linux\] +8 {lines}$', stolen],
+                [r'rcu: INFO', r'\] watchdog: '], ['--cpus', str(cores)], typed=TYPED_SMP.replace('LINES', str(lines)), timeout=900, daily=daily)
 
 
 def many_vcpus(machine, rounds):
