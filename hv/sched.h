@@ -38,7 +38,8 @@ static inline void sched_handoff(struct cpu *cpu, struct vcpu *v)
 /* The current vCPU renounces the rest of its turn, or of what it is promised for this period. */
 static inline void sched_yield(struct cpu *cpu)
 {
-    cpu->resched = cpu->yields = cpu->current->arch.look = true;
+    cpu->yields = true;
+    cpu->current->arch.wait = WAIT_TURN;
 }
 /* The current vCPU gives way, and is READY. */
 void sched_give_way(struct cpu *cpu, struct vcpu *v);

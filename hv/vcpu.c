@@ -237,8 +237,10 @@ static __attribute__((noinline)) enum vcpu_leave attend(struct vcpu *v, struct c
     }
     if (!look_around(v, cpu))
         return LEAVE_STOP;
-    if (v->arch.wait == WAIT_TURN) /* there is a handoff, then */
+    if (v->arch.wait == WAIT_TURN) { /* there is a handoff, then, or it yields */
         v->arch.wait = WAIT_NONE;
+        cpu->resched |= cpu->yields;
+    }
     if (v->arch.wait == WAIT_CALL && !v->paused)
         check_wait_call(v);
     why = v->arch.wait != WAIT_NONE || v->paused ? LEAVE_BLOCK : LEAVE_YIELD;
@@ -361,6 +363,23 @@ static __attribute__((noinline)) struct arch_vcpu *wake_and_pass(struct vcpu *v,
     return !cpu->resched && (!to->arch.come_out || settles(to)) ? &to->arch : take_turns(to, cpu);
 }
 
+/* It yields to whoever is next, and that one has nothing to do first. */
+static __attribute__((noinline)) struct arch_vcpu *yield_turn(struct vcpu *v, struct cpu *cpu)
+{
+    u64 now = arch_tsc();
+
+    if (v->arch.come_out != WAIT_TURN || !v->plain || !undisturbed(cpu, now) || !sched_others(cpu))
+        return take_turns(v, cpu);
+    v->arch.wait = WAIT_NONE;
+    cpu->now = now;
+    if (!switch_from(v, cpu, LEAVE_YIELD)) {
+        cpu->left = LEAVE_NEXT;
+        return NULL;
+    }
+    v = cpu->current;
+    return v->arch.come_out || cpu->resched ? take_turns(v, cpu) : &v->arch;
+}
+
 /*
  * From one that makes a call to the one that it hands its time to, where there is nothing else to do: all that is between an exit
  * and an entry otherwise. Where a decision is due, cpu->resched is set. What is posted to one of the two from now on
@@ -374,8 +393,10 @@ static struct arch_vcpu *turn(struct arch_vcpu *arch)
     struct vcpu *to = cpu->handoff;
     u64 now;
 
-    if (!to || cpu->resched || cpu->attention || cpu->house || cpu->trace)
+    if (cpu->resched || cpu->attention || cpu->house || cpu->trace)
         return take_turns(v, cpu);
+    if (!to)
+        return yield_turn(v, cpu);
     if (arch->come_out != WAIT_CALL || to->arch.come_out)
         return wake_and_pass(v, cpu, to);
     now = arch_tsc();

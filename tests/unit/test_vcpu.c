@@ -637,6 +637,54 @@ static void yields(struct vcpu *v)
     sched_give_way(&core, v);
 }
 
+static void yield_to_second(void)
+{
+    sched_ready(&core, &second);
+    sched_yield(&core);
+}
+
+static void yield_for_nobody(void)
+{
+    sched_yield(&core);
+}
+
+static void who_yields_lets_the_next_run(void **state)
+{
+    (void)state;
+    a_second_one(WAIT_NONE);
+    step(VM_EXIT_HYPERCALL, EXIT_SKIP, yield_to_second);
+    step(VM_EXIT_CPUID, EXIT_SKIP, second_runs);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(at, 2);
+    assert_int_equal(vcpu.state, VCPU_READY);
+    assert_int_equal(vcpu.arch.wait, WAIT_NONE);
+    assert_ptr_equal(core.rq.cur, &second.share);
+    assert_false(core.yields);
+}
+
+static void who_yields_to_one_with_an_interrupt(void **state)
+{
+    (void)state;
+    a_second_one(WAIT_NONE);
+    vlapic_post(&second.lapic, 0x42, false);
+    second.arch.irq_dirty = true;
+    step(VM_EXIT_HYPERCALL, EXIT_SKIP, yield_to_second);
+    step(VM_EXIT_CPUID, EXIT_SKIP, second_runs);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_int_equal(at, 2);
+    assert_int_equal(injected_vector, 0x42);
+}
+
+static void who_yields_for_nobody_comes_out(void **state)
+{
+    (void)state;
+    a_second_one(WAIT_NONE);
+    step(VM_EXIT_HYPERCALL, EXIT_SKIP, yield_for_nobody);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_YIELD);
+    assert_int_equal(at, 1);
+    assert_int_equal(vcpu.arch.wait, WAIT_NONE);
+}
+
 static void two_take_turns(void **state)
 {
     (void)state;
@@ -1032,6 +1080,9 @@ int main(void)
         cmocka_unit_test_setup(who_sends_an_event_waits_for_its_turn, set_up),
         cmocka_unit_test_setup(an_event_for_one_that_is_paused, set_up),
         cmocka_unit_test_setup(an_event_with_other_work, set_up),
+        cmocka_unit_test_setup(who_yields_lets_the_next_run, set_up),
+        cmocka_unit_test_setup(who_yields_to_one_with_an_interrupt, set_up),
+        cmocka_unit_test_setup(who_yields_for_nobody_comes_out, set_up),
         cmocka_unit_test_setup(two_take_turns, set_up),
         cmocka_unit_test_setup(alarms_come_early, set_up),
         cmocka_unit_test_setup(steal_is_time_without_its_core, set_up),
