@@ -609,7 +609,7 @@ CASES = [
 
     *(callfuzz_case(m, 40000, 20, 240, True) for m in (QEMU, INTEL)),
     callfuzz_case(AMD, 40000, 20, 240, False),
-    *(callfuzz_case(m, 5000000, 20, 1500, False) for m in (QEMU, INTEL)), # two of them: ten million calls; make fuzz runs these
+    *(callfuzz_case(m, 5000000, 20, 2400, False) for m in (QEMU, INTEL)), # two of them: ten million calls; make fuzz runs these
 
     refused('empty', '', 1, ''),
     refused('key', HELLO.replace('memory', 'memroy'), 5, 'memroy'),
