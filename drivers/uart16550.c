@@ -19,8 +19,11 @@ enum uart_reg {
 #define LSR_THRE  0x20u
 #define LSR_TEMT  0x40u
 
-/* A byte takes 87 us at 115200 baud and a port read about 1 us: enough for a full FIFO, and the end of a dead line. */
-#define UART_TRIES 20000u
+/*
+ * A byte takes 87 us at 115200 baud and a port read about 1 us: enough for a full FIFO, for an emulator whose host is busy (20,000 were
+ * not), and the end of a dead line.
+ */
+#define UART_TRIES 300000u
 
 static u8 uart_read(u16 base, enum uart_reg reg)
 {
