@@ -416,6 +416,7 @@ SAID_IPXE = [r'^\[ipxe\] iPXE [0-9].* Open Source Network Boot Firmware', r'^\[i
              r'^\[pith\] ipxe: exited with status 0$']
 SAID_LINUX = [r'^\[linux\] ready$', r'^\[linux\] pi2th$']
 # Four vCPUs of Linux: what hogs steal from one another, processors that go and come under load, pipes between many. One line, as before.
+# (init_system_xstate: on Bochs, CPUID's size of a compacted XSAVE area is that of the other format, with one vCPU too.)
 # Processors that are off halt with interrupts off: it says something all the time, or that would pass for a hang.
 TYPED_SMP = (
     "cd /sys/devices/system/cpu; (while sleep 1; do echo goes on; done &); m() { awk '/^cpu / {print $9}' /proc/stat; }; "
@@ -424,7 +425,7 @@ TYPED_SMP = (
     '[ $((z-y)) -gt $((y-x+99)) ] && echo by $((2+2)); k=0; yes >/dev/null & yes >/dev/null & for r in 1 2 3; do for n in 1 2 3; do '
     'echo 0 >cpu$n/online; [ $(nproc) = 3 ] && k=$((k+1)); echo 1 >cpu$n/online; done; done; kill $(jobs -p) 2>/dev/null; echo off $k, on $(nproc); '
     'for i in 1 2 3 4 5 6 7 8; do yes | head -n LINES | cat | cat | wc -l & done | sort | uniq -c; '
-    "dmesg | grep -E ' stall|lockup|hung task|BUG:|cut here'; echo complaints: $?; poweroff\n")
+    "dmesg | grep -E ' stall|lockup|hung task|BUG:|WARNING: CPU' | grep -v init_system_xstate; echo complaints: $?; poweroff\n")
 SAID_SMP = [SAID_LINUX[0], r'^\[linux\] off 9, on 4$', r'^\[linux\] complaints: 1$', r'^\[pith\] linux: exited with status 0$']
 
 
