@@ -30,11 +30,11 @@ static void vmclear(hpa_t vmcs)
     ASSERT(!bad);
 }
 
-static void vmptrld(hpa_t vmcs)
+static inline void vmptrld(const hpa_t *vmcs)
 {
     bool bad;
 
-    __asm__ volatile("vmptrld %1" : "=@ccbe"(bad) : "m"(vmcs) : "memory");
+    __asm__ volatile("vmptrld %1" : "=@ccbe"(bad) : "m"(*vmcs) : "memory");
     ASSERT(!bad);
 }
 
@@ -150,15 +150,28 @@ static __attribute__((noinline)) void load_msrs(struct arch_vcpu *v)
 }
 
 /* SWAPGS writes one without asking anybody. */
-static void vmx_vcpu_save(struct arch_vcpu *v)
+static inline void save_registers(struct arch_vcpu *v)
 {
-    if (vmx_state(v)->dr_shown)
-        vmx_hide_dr(v);
     v->cr2 = read_cr2();
     v->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 }
 
-static struct arch_vcpu *vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
+static void vmx_vcpu_save(struct arch_vcpu *v)
+{
+    if (vmx_state(v)->dr_shown)
+        vmx_hide_dr(v);
+    save_registers(v);
+}
+
+/* The hypervisor has no page faults: CR2 stays there until the unload. */
+static inline void load_registers(const struct arch_vcpu *v, const struct arch_vcpu *before)
+{
+    if (!before || before->kernel_gs_base != v->kernel_gs_base)
+        wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
+    write_cr2(v->cr2);
+}
+
+static __attribute__((noinline)) struct arch_vcpu *load_with_care(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
 {
     struct vmx_state *s = vmx_state(v);
 
@@ -167,7 +180,7 @@ static struct arch_vcpu *vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu
 
     if (v->fresh)
         vmclear(v->hw_hpa); /* makes a VMCS of what was a page of zeros */
-    vmptrld(v->hw_hpa);
+    vmptrld(&v->hw_hpa);
     if (s->host != cpu) {
         ASSERT(!v->launched);
         s->host = cpu;
@@ -178,10 +191,19 @@ static struct arch_vcpu *vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu
         write_controls(v); /* vm.c resets it next */
     if (v->msrs || cpu->msrs)
         load_msrs(v);
-    if (!before || before->kernel_gs_base != v->kernel_gs_base)
-        wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
-    write_cr2(v->cr2); /* the hypervisor has no page faults: it stays there until the unload */
+    load_registers(v, before);
     return before ? fpu_switch(before, v) : v;
+}
+
+/* Nearly always it was here before, and neither has anything unusual. */
+static struct arch_vcpu *vmx_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
+{
+    if (!before || vmx_state(v)->host != cpu || vmx_state(before)->dr_shown || v->fresh || v->msrs || cpu->msrs)
+        return load_with_care(v, cpu, before);
+    save_registers(before);
+    vmptrld(&v->hw_hpa);
+    load_registers(v, before);
+    return fpu_switch(before, v);
 }
 
 /* Until here its VMCS stayed active on this core, and launched, whichever was current. */
