@@ -268,16 +268,16 @@ static inline enum vcpu_leave look(struct vcpu *v, struct cpu *cpu)
     return cpu->resched ? LEAVE_YIELD : LEAVE_NOT;
 }
 
-static inline void run_ends(struct vcpu *v, struct cpu *cpu)
+static inline void run_ends(struct vcpu *v, u64 now)
 {
-    v->run_tsc += cpu->now - v->run_since;
+    v->run_tsc += now - v->run_since;
     v->run_since = 0;
 }
 
 /* Another one becomes the current vCPU. False: more is to be done before it runs than to load it. */
 static inline bool switch_from(struct vcpu *v, struct cpu *cpu, enum vcpu_leave why)
 {
-    run_ends(v, cpu);
+    run_ends(v, cpu->now);
     v = sched_switch(cpu, v, why == LEAVE_BLOCK);
     /* RELEASE: to partition_flush(), what was done for the one before is done. */
     __atomic_store_n(&cpu->current, v, __ATOMIC_RELEASE);
@@ -334,8 +334,7 @@ static inline bool undisturbed(const struct cpu *cpu, u64 now)
 /* @v's run ends, and @to becomes the current one, in the share that has the time. */
 static inline struct arch_vcpu *pass_to(struct vcpu *v, struct cpu *cpu, struct vcpu *to, u64 now)
 {
-    v->run_tsc += now - v->run_since;
-    v->run_since = 0;
+    run_ends(v, now);
     to->state = VCPU_RUNNING;
     to->run_since = cpu->now = now;
     cpu->handoff = NULL;
@@ -350,7 +349,7 @@ static __attribute__((noinline)) struct arch_vcpu *wake_and_pass(struct vcpu *v,
     u32 why = v->arch.come_out;
     u64 now = arch_tsc();
 
-    if ((why != WAIT_CALL && why != WAIT_TURN) || !undisturbed(cpu, now))
+    if ((why != WAIT_CALL && (why != WAIT_TURN || !v->plain)) || !undisturbed(cpu, now))
         return take_turns(v, cpu);
     if (why == WAIT_CALL) {
         v->state = VCPU_BLOCKED;
@@ -471,7 +470,7 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
     cpu->now = arch_tsc();
     if (v->trace)
         trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave - LEAVE_YIELD, cpu->now - v->run_since);
-    run_ends(v, cpu);
+    run_ends(v, cpu->now);
     if (leave == LEAVE_STOP)
         has_stopped(v, cpu);
     return leave;

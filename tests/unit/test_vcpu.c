@@ -788,6 +788,19 @@ static void steal_closes_the_short_ways(void **state)
     assert_int_equal(told.version, 4); /* not since it is off */
 }
 
+/* It is ready while the other one has its core: that is told, so it comes out. */
+static void steal_of_one_that_lends(void **state)
+{
+    (void)state;
+    leaves_and_waits();
+    a_second_one(WAIT_HLT);
+    step(VM_EXIT_HYPERCALL, EXIT_SKIP, event_for_second);
+    assert_int_equal(run_at(2000), LEAVE_YIELD);
+    assert_ptr_equal(core.current, &vcpu);
+    assert_ptr_equal(core.handoff, &second);
+    assert_int_equal(vcpu.arch.wait, WAIT_NONE);
+}
+
 static void steal_of_a_page_that_is_gone(void **state)
 {
     (void)state;
@@ -1087,6 +1100,7 @@ int main(void)
         cmocka_unit_test_setup(alarms_come_early, set_up),
         cmocka_unit_test_setup(steal_is_time_without_its_core, set_up),
         cmocka_unit_test_setup(steal_closes_the_short_ways, set_up),
+        cmocka_unit_test_setup(steal_of_one_that_lends, set_up),
         cmocka_unit_test_setup(steal_of_a_page_that_is_gone, set_up),
         cmocka_unit_test_setup(pic_interrupt_is_delivered, set_up),
         cmocka_unit_test_setup(refused_pic_interrupt_stays_requested, set_up),
