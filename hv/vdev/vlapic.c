@@ -87,12 +87,12 @@ void vlapic_reset(struct vlapic *l, u32 id, bool bsp)
 
 bool vlapic_enabled(const struct vlapic *l)
 {
-    return (l->base & VLAPIC_BASE_ON) && (l->svr & SVR_ENABLE);
+    return vlapic_on(l) && (l->svr & SVR_ENABLE);
 }
 
 bool vlapic_extint(const struct vlapic *l)
 {
-    if (!(l->base & VLAPIC_BASE_ON))
+    if (!vlapic_on(l))
         return true;
     return (l->lvt[LVT_LINT0] & (LVT_MASKED | LVT_DELIVERY_MODE)) == LVT_EXTINT;
 }
@@ -150,7 +150,7 @@ int vlapic_pending(const struct vlapic *l)
 {
     int vector = vlapic_highest_irr(l);
 
-    if (vector == VLAPIC_NONE || !(l->base & VLAPIC_BASE_ON))
+    if (vector == VLAPIC_NONE || !vlapic_on(l))
         return VLAPIC_NONE;
     return (vector & 0xf0) > (vlapic_ppr(l) & 0xf0) ? vector : VLAPIC_NONE;
 }
