@@ -415,6 +415,9 @@ SAID_BIOS = [r'^\[bios\] [1-9][0-9]* passed, 0 failed$', r'^\[bios-ud\] Pith.s B
 SAID_IPXE = [r'^\[ipxe\] iPXE [0-9].* Open Source Network Boot Firmware', r'^\[ipxe\] pi2th$', r'^\[ipxe\] Pith.s BIOS: nothing else to boot$',
              r'^\[pith\] ipxe: exited with status 0$']
 SAID_LINUX = [r'^\[linux\] ready$', r'^\[linux\] pi2th$']
+STALLS = [r'rcu: INFO', r'\] watchdog: ', 'blocked for more than']
+COMPLAINTS = ("dmesg | grep -E ' stall|lockup|hung_task|BUG:|WARNING: CPU' | grep -v init_system_xstate; "
+              'echo complaints: $?; poweroff\n')
 # Four vCPUs of Linux: what hogs steal from one another, processors that go and come under load, pipes between many. One line, as before.
 # (init_system_xstate: on Bochs, CPUID's size of a compacted XSAVE area is that of the other format, with one vCPU too.)
 # Processors that are off halt with interrupts off: it says something all the time, or that would pass for a hang.
@@ -424,9 +427,14 @@ TYPED_SMP = (
     "kill $(jobs -p); wait; } 2>/dev/null; x=$(m); b 1; y=$(m); b '1 2 3 4'; z=$(m); echo $((y-x)) and $((z-y)) stolen; "
     '[ $((z-y)) -gt $((y-x+99)) ] && echo by $((2+2)); k=0; yes >/dev/null & yes >/dev/null & for r in 1 2 3; do for n in 1 2 3; do '
     'echo 0 >cpu$n/online; [ $(nproc) = 3 ] && k=$((k+1)); echo 1 >cpu$n/online; done; done; kill $(jobs -p) 2>/dev/null; echo off $k, on $(nproc); '
-    'for i in 1 2 3 4 5 6 7 8; do yes | head -n LINES | cat | cat | wc -l & done | sort | uniq -c; '
-    "dmesg | grep -E ' stall|lockup|hung task|BUG:|WARNING: CPU' | grep -v init_system_xstate; echo complaints: $?; poweroff\n")
+    'for i in 1 2 3 4 5 6 7 8; do yes | head -n LINES | cat | cat | wc -l & done | sort | uniq -c; ' + COMPLAINTS)
 SAID_SMP = [SAID_LINUX[0], r'^\[linux\] off 9, on 4$', r'^\[linux\] complaints: 1$', r'^\[pith\] linux: exited with status 0$']
+# The same without timers of their own: the 8254 ticks for all of them, and vCPU 0 tells the others by interrupts. Each sleeps by that.
+TYPED_BROADCAST = (
+    'k=0; for r in 1 2 3; do for n in 0 1 2 3; do taskset -c $n sleep 0.2 && k=$((k+1)); done; done; echo slept $k; '
+    "grep -E 'timer$|LOC:' /proc/interrupts; " + COMPLAINTS)
+SAID_BROADCAST = [SAID_LINUX[0], r'^\[linux\] slept 12$', r'^\[linux\] +0: +[1-9][0-9]{2,} +0 +0 +0 +IO-APIC +2-edge +timer$',
+                  r'^\[linux\] LOC: +0( +[1-9][0-9]{2,}){3} ', *SAID_SMP[2:]]
 
 
 @dataclasses.dataclass
@@ -468,7 +476,13 @@ def refused(name, config, line, words):
 def linux_smp(name, machine, cores, stolen, daily):
     lines = 40000 if machine == QEMU else 4000
     return Case(f'linux-{name}-{machine}', machine, LINUX + f'vcpus = 4\ncores = 0-{cores - 1}\n', [*SAID_SMP, rf'^\[linux\] +8 {lines}$', stolen],
-                [r'rcu: INFO', r'\] watchdog: '], ['--cpus', str(cores)], typed=TYPED_SMP.replace('LINES', str(lines)), timeout=900, daily=daily)
+                STALLS, ['--cpus', str(cores)], typed=TYPED_SMP.replace('LINES', str(lines)), timeout=900, daily=daily)
+
+
+def linux_broadcast(machine):
+    config = LINUX.replace(LINUX_CMDLINE, LINUX_CMDLINE + ' nolapic_timer lapic=notscdeadline') + 'vcpus = 4\ncores = 0-1\n'
+    return Case(f'linux-broadcast-{machine}', machine, config, SAID_BROADCAST, STALLS, ['--cpus', '2'], typed=TYPED_BROADCAST, timeout=600,
+                daily=False)
 
 
 def many_vcpus(machine, rounds):
@@ -675,7 +689,8 @@ CASES = [
          ['--cpus', '4', *topology('4,sockets=1,cores=2,threads=2')], until=r'no core is left', timeout=60),
     *(many_vcpus(m, rounds) for m, rounds in ((QEMU, 20), (INTEL, 5), (AMD, 5))),
     *(linux_smp('smp', m, 2, r'^\[linux\] by 4$', m == QEMU) for m in (QEMU, INTEL)),  # two vCPUs a core
-    linux_smp('smp-own-cores', QEMU, 4, r'^\[linux\] [0-9]{1,2} and [0-9]{1,2} stolen$', False),
+    *(linux_smp('smp-own-cores', m, 4, r'^\[linux\] [0-9]{1,2} and [0-9]{1,2} stolen$', False) for m in (QEMU, INTEL)),
+    *(linux_broadcast(m) for m in (QEMU, INTEL)),
 
     Command('bench-short', 'tests/bench/run.py --short', timeout=120, daily=True),
     Command('clang', 'make CC=clang BUILD=build/clang all guests unit fuzzers && '
