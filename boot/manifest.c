@@ -29,6 +29,7 @@ static const struct kept kept_mmio[] = {
 };
 static const struct kept kept_irqs[] = {
     { 0, 0, "the timer" },
+    { 1, 1, "the keyboard" },
     { 2, 2, "the timer" },
     { 4, 4, "the console" },
 };

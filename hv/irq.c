@@ -8,9 +8,11 @@
 #include "hv/terminal.h"
 
 #define POLL_MS      20u
+#define KEYBOARD_MS  1000u /* beside its interrupt: each look may be a trap into the firmware */
 #define KEYS_AT_ONCE 64u /* a broken port may say for ever that there is a byte */
 
 static struct timer poll_timer;
+static u32 keyboard_polls; /* polls from one look at the keyboard to the next */
 
 static void on_irq(u8 vector)
 {
@@ -18,11 +20,17 @@ static void on_irq(u8 vector)
         devices_irq(vector - HOST_VEC_DEVICE);
     if (vector == HOST_VEC_TIMER)
         this_cpu()->timer_rang = true;
+    if (vector == HOST_VEC_KEYBOARD)
+        terminal_keyboard_rang();
     cpu_look(this_cpu()); /* timer, doorbell, UART or device: cpu_attend() looks at all of them */
 }
 
 static void poll_again(struct timer *t)
 {
+    static u32 polls;
+
+    if (++polls % keyboard_polls == 0)
+        terminal_keyboard_rang();
     timer_set(&this_cpu()->timers, t, arch_tsc() + POLL_MS * arch_tsc_khz());
 }
 
@@ -31,6 +39,8 @@ void irq_init(void)
     arch_set_irq_handler(on_irq);
     if (arch_isa_irq(4, HOST_VEC_UART) != PITH_OK)
         log_info("serial input is polled every %u ms: no I/O APIC to take its interrupt", POLL_MS);
+    terminal_keyboard();
+    keyboard_polls = arch_isa_irq(1, HOST_VEC_KEYBOARD) == PITH_OK ? KEYBOARD_MS / POLL_MS : 1;
     /* Also beside the interrupt: an edge that is lost must not leave the console deaf. */
     timer_init(&poll_timer, poll_again);
     poll_again(&poll_timer);

@@ -35,7 +35,7 @@ static NORETURN void restart_when_read(void)
 {
     u64 end = arch_tsc() + READING_S * 1000 * arch_tsc_khz();
 
-    log_info("restarting at a key on the serial line, or in %u s", READING_S);
+    log_info("restarting at a key, or in %u s", READING_S);
     while (arch_tsc() < end && terminal_getc() < 0)
         cpu_relax();
     if (!cpus_park())

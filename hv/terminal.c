@@ -3,9 +3,11 @@
 #include "hv/terminal.h"
 
 #include "arch/x86/host.h"
+#include "drivers/keyboard.h"
 #include "drivers/screen.h"
 #include "drivers/uart16550.h"
 #include "hv/cpu.h"
+#include "hv/keys.h"
 #include "hv/lib/log.h"
 
 #define COM1        0x3f8u
@@ -16,8 +18,9 @@
 #define DRAIN_US    500u
 #define DEAD_MS     100u
 #define UART_FIFO   16u
+#define CODES_AT_ONCE 32u /* a broken controller may say for ever that there is one */
 
-static bool have_uart, have_screen, started;
+static bool have_uart, have_screen, have_keyboard, started;
 static struct screen screen;
 static char ring[RING];
 static u32 head, tail; /* written by the writer, by the reader; never wrap into each other */
@@ -209,7 +212,47 @@ void terminal_screen(const struct handoff *h)
     screen_write(&screen, text, log_tail(text, sizeof(text))); /* what was said before there was a screen */
 }
 
+void terminal_keyboard(void)
+{
+    have_keyboard = keyboard_init();
+    if (!have_keyboard && have_uart)
+        log_info("no keyboard controller (i8042) answers: what is typed comes from the serial line");
+    else if (!have_keyboard)
+        log_info("nothing can be typed: neither a serial line nor a keyboard controller (i8042) answers");
+}
+
+static bool keyboard_rang = true;
+
+void terminal_keyboard_rang(void)
+{
+    keyboard_rang = true;
+}
+
+/* What a key sends is handed out byte by byte. */
+static int key(void)
+{
+    static struct keys keys;
+    static char text[KEYS_BYTES];
+    static const char *next = text;
+
+    for (u32 i = 0; i < CODES_AT_ONCE && !*next; i++) {
+        int code = keyboard_get();
+
+        if (code < 0)
+            return -1;
+        keys_take(&keys, (u8)code, text);
+        next = text;
+    }
+    return *next ? (u8)*next++ : -1;
+}
+
 int terminal_getc(void)
 {
-    return have_uart ? uart_get(COM1) : -1;
+    int c = have_uart ? uart_get(COM1) : -1;
+
+    if (c >= 0 || !have_keyboard || (started && !keyboard_rang))
+        return c;
+    c = key();
+    keyboard_rang = c >= 0; /* no more, or as good as */
+    return c;
 }

@@ -28,4 +28,6 @@ bool terminal_has_room(const struct terminal_account *a); /* any core: would ter
 u32 terminal_take_lost(void);                    /* bytes lost since the last call */
 void terminal_kick(void);                        /* any core, after terminal_put(): has core 0 look */
 void terminal_drain(void);                       /* core 0: some of it; comes again by itself while there is more */
+void terminal_keyboard(void);                    /* adds the keyboard, if there is one */
+void terminal_keyboard_rang(void);               /* core 0, from its interrupt or now and then: there may be something */
 int terminal_getc(void);                         /* core 0: a typed byte, -1: none */

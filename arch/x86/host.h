@@ -26,7 +26,7 @@
 
 /* Host interrupt vectors. Exceptions are 0-31; everything else comes to the handler set by arch_set_irq_handler(). */
 enum host_vector {
-    HOST_VEC_UART = 0x40,
+    HOST_VEC_UART = 0x40, HOST_VEC_KEYBOARD = 0x41,
     HOST_VEC_DEVICE = 0x50, /* and up: one for each interrupt that may be given to partitions */
     HOST_VEC_TIMER = 0xf0, HOST_VEC_DOORBELL = 0xf1, HOST_VEC_SPURIOUS = 0xff
 };

@@ -584,7 +584,7 @@ CASES = [
         r'^\[monitor\] clock +paused', r'^\[pith\] clock: vCPU 0: rip [0-9a-f]+ ', r'^\[pith\] clock:   waits for WAIT,.* paused$',
         r'^\[monitor\] clock has vCPUs 0 to 0', r'^\[pith\] clock: restart 1 in 0 ms$', r'^\[monitor\] audit: every frame has its owner$',
         r'^\[monitor\] HYPERCALL +[1-9]', r'^\[monitor\] guest-physical 0: 8192 KiB at ', r'^\[monitor\] \[pith\] Pith ', r'^\[monitor\] nonsense: no such command', r'^\[pith\] clock: stopped$'],
-        args=['--cpus', '2'], typed=TYPED_MONITOR, typed_after=SAID_CLOCK[0]) for m in (QEMU, INTEL)),
+        args=['--cpus', '2', *(['--keyboard'] if m == QEMU else [])], typed=TYPED_MONITOR, typed_after=SAID_CLOCK[0]) for m in (QEMU, INTEL)),
     Case('trace', QEMU, TRACED, [r'^\[monitor\] core 1: [1-9][0-9]* records, 0 dropped', r'^\[monitor\] clock: off$', r'^\[monitor\] trace: no partition',
                            r'^\[monitor\] trace dump, on, off'],
          args=['--cpus', '2'], typed=TYPED_TRACE, typed_after=SAID_CLOCK[0], until=r'^\[monitor\] trace end ', look='trace'),
@@ -615,7 +615,8 @@ CASES = [
 
     Case('screen-bochs-intel', INTEL, STAY, SAID_HELLO, args=['--cpus', '1', '--screenshot', '@TMP@/screen.png'], until=SAID_HELLO[1],
          look='screen', on_screen=SAID_HELLO),
-    Case('screen-only', QEMU, HELLO, args=['--no-serial', '--screenshot', '@TMP@/screen.png'], look='screen', on_screen=SAID_HELLO),
+    Case('screen-only', QEMU, HELLO, args=['--no-serial', '--screenshot', '@TMP@/screen.png', '--qemu-arg=-machine', '--qemu-arg=i8042=off'], look='screen',
+         on_screen=[*SAID_HELLO, r'^\[pith\] nothing can be typed: neither ']),
     Case('no-writable-code', QEMU, STAY, SAID_HELLO, args=['--monitor-command', 'cpu 0', '--monitor-command', 'info tlb'],
          until=SAID_HELLO[1], look='mappings'),
     *(Case(f'crash-{m}', m, STAY, [r'^\[pith\] \*\*\* exception in the hypervisor on core 0: #UD', r'^\[pith\]   called from \+0x', r'addr2line '],

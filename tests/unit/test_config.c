@@ -303,12 +303,13 @@ static void devices(void **state)
     expect_bad_line("mmio = 0x10000000000000-0x10000000000fff", "out of range");
     expect_bad_line("irqs = 24", "highest is 0x17");
     expect_bad_line("irqs = 4", "that of the console");
+    expect_bad_line("irqs = 1", "that of the keyboard");
     expect_bad_line("dma = yes", "write no or trusted");
     expect_bad_line("irqs = 3, 3", "already");
     expect_bad_line("irqs = 5-13", "more than 8");
     expect_bad("[partition a]\nimage=x\nports=0x170\n[partition b]\nimage=x\nports=0x160-0x170\n", 6,
                "overlaps");
-    expect_bad("[partition a]\nimage=x\nirqs=5-6\n[partition b]\nimage=x\nirqs=1,5\n", 6,
+    expect_bad("[partition a]\nimage=x\nirqs=5-6\n[partition b]\nimage=x\nirqs=3,5\n", 6,
                "interrupt 5");
 }
 
