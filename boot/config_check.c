@@ -1,66 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* pith.conf: the files that it names, and what can only be said when all of it was read. */
+/* pith.conf: what can only be said when all of it was read. */
 #include "boot/config_parser.h"
 
-#include "hv/lib/string.h"
 #include "boot/manifest.h"
-
-/*
- * Letters that FAT cannot store, that separate names, or that a UEFI path takes for something else.
- */
-static bool file_name_byte(char c)
-{
-    static const char refused[] = "\\:*?\"<>|,";
-
-    for (u32 i = 0; refused[i]; i++) {
-        if (c == refused[i])
-            return false;
-    }
-    return c > ' ' && c <= '~';
-}
-
-static bool file_name_check(struct parser *p, struct slice name)
-{
-    char quote[CONFIG_QUOTE];
-
-    slice_quote(name, quote);
-    if (name.len >= CONFIG_FILE_NAME) {
-        parser_error(p, "the file name '%s' has %lu bytes - shorten it to %u", quote, name.len,
-                     CONFIG_FILE_NAME - 1);
-        return false;
-    }
-    for (size_t i = 0; i < name.len; i++) {
-        if (!file_name_byte(name.at[i])) {
-            parser_error(
-                p,
-                "'%s' is not a file name: '%c' at its byte %lu is not allowed - rename the file "
-                "(directories are separated by /)",
-                quote, name.at[i] >= ' ' && name.at[i] <= '~' ? name.at[i] : '?', i + 1);
-            return false;
-        }
-    }
-    return true;
-}
-
-u32 config_file_index(struct parser *p, struct slice name)
-{
-    struct config *cfg = p->cfg;
-
-    while (name.len > 1 && *name.at == '/')
-        name = (struct slice){ name.at + 1, name.len - 1 };
-    if (!file_name_check(p, name))
-        return MANIFEST_NONE;
-    for (u32 i = 0; i < cfg->nr_files; i++) {
-        if (slice_is(name, cfg->files[i].name))
-            return i;
-    }
-    if (p->index == MANIFEST_NONE) /* a spare partition's files are never read: do not let
-                                            them fill the table */
-        return MANIFEST_NONE;
-    memcpy(cfg->files[cfg->nr_files].name, name.at, name.len);
-    cfg->files[cfg->nr_files].line = p->line;
-    return cfg->nr_files++;
-}
 
 static bool same_word(const char *a, const char *b)
 {

@@ -83,6 +83,8 @@ bool slice_is(struct slice s, const char *word);
  * there is no @c.
  */
 bool slice_cut(struct slice *s, char c, struct slice *before);
+/* Value of one hexadecimal digit, or more than 15. */
+u32 slice_digit(char c);
 /* Decimal or 0x hexadecimal, nothing before or after it. */
 bool slice_number(struct slice s, u64 *n) MUST_CHECK;
 /* A copy for messages: shortened, unprintable bytes shown as '?'. Returns @buf. */
@@ -90,8 +92,10 @@ const char *slice_quote(struct slice s, char buf[CONFIG_QUOTE]);
 /* The name that is most like @s, or NULL when none is. @names: @n pointers, @stride bytes apart. */
 const char *slice_nearest(struct slice s, const void *names, size_t stride, u32 n);
 
-/* Index into cfg->files, added when it is new; MANIFEST_NONE after a mistake. */
-u32 config_file_index(struct parser *p, struct slice name);
+/* Keys of a partition that name files. */
+void config_set_image(struct parser *p, struct slice v);
+void config_set_initrd(struct parser *p, struct slice v);
+void config_set_modules(struct parser *p, struct slice v);
 bool config_partition_name(struct slice s);
 /* The value is a list of partitions that sets @bits when all lines are read. */
 void config_list_later(struct parser *p, struct slice v, u64 *bits);

@@ -45,7 +45,7 @@ bool slice_cut(struct slice *s, char c, struct slice *before)
 }
 
 /* Value of one digit, or 255. */
-static u32 digit_value(char c)
+u32 slice_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return (u32)(c - '0');
@@ -66,7 +66,7 @@ bool slice_number(struct slice s, u64 *n)
     }
     *n = 0;
     for (size_t i = 0; i < s.len; i++) {
-        u32 d = digit_value(s.at[i]);
+        u32 d = slice_digit(s.at[i]);
 
         if (d >= base || __builtin_mul_overflow(*n, base, n) || __builtin_add_overflow(*n, d, n))
             return false;

@@ -81,34 +81,6 @@ static void set_log(struct parser *p, struct slice v)
                                         "error, warn, info or debug");
 }
 
-static void set_image(struct parser *p, struct slice v)
-{
-    p->part->image = config_file_index(p, v);
-}
-
-static void set_initrd(struct parser *p, struct slice v)
-{
-    p->part->initrd = config_file_index(p, v);
-}
-
-static void set_modules(struct parser *p, struct slice v)
-{
-    struct manifest_partition *part = p->part;
-
-    while (v.len) {
-        struct slice name = v;
-
-        for (name.len = 0; name.len < v.len && v.at[name.len] != ' ' && v.at[name.len] != '\t';)
-            name.len++;
-        v = slice_trim((struct slice){ v.at + name.len, v.len - name.len });
-        if (part->nr_modules == MANIFEST_MODULES) {
-            parser_error(p, "there are more than %u modules - remove some", MANIFEST_MODULES);
-            return;
-        }
-        part->modules[part->nr_modules++] = config_file_index(p, name);
-    }
-}
-
 static void set_cmdline(struct parser *p, struct slice v)
 {
     u32 quotes = 0;
@@ -419,9 +391,9 @@ const struct config_key config_pith_keys[CONFIG_PITH_KEYS] = {
 };
 
 const struct config_key config_partition_keys[CONFIG_KEYS] = {
-    { "image", false, set_image },
-    { "initrd", false, set_initrd },
-    { "modules", false, set_modules },
+    { "image", false, config_set_image },
+    { "initrd", false, config_set_initrd },
+    { "modules", false, config_set_modules },
     { "cmdline", true, set_cmdline },
     { "memory", false, set_memory },
     { "vcpus", false, set_vcpus },

@@ -62,21 +62,24 @@ static void files_load(const struct config *cfg, struct image_file *files)
         const struct config_file *f = &cfg->files[i];
         struct file file;
         const char *wrong = file_read(f->name, HANDOFF_MODULE, &file);
+        char why[CONFIG_ERROR_TEXT];
 
         if (wrong) {
             say(CONFIG_NAME ":%u: file %s", f->line, wrong);
         } else if (file.size == 0) {
             say(CONFIG_NAME ":%u: file '%s' is empty - copy it to the boot volume again", f->line,
                 f->name);
+        } else if (!config_file_right(f, file.data, file.size, why, sizeof(why))) {
+            say(CONFIG_NAME ":%u: %s", f->hash_line, why);
         } else {
-            say_info("read %s, %lu KiB", f->name, (file.size + 1023) >> 10);
+            say_info("read %s, %lu KiB%s", f->name, (file.size + 1023) >> 10, f->hash_line ? ", its SHA-256 is right" : "");
             files[i] = (struct image_file){ file.data, file.size, f->name };
             continue;
         }
         bad++;
     }
     if (bad)
-        boot_fail("%u of %u files could not be read - correct what is listed above", bad, cfg->nr_files);
+        boot_fail("%u of %u files cannot be used - correct what is listed above", bad, cfg->nr_files);
 }
 
 static void say_unloadable(const struct manifest_partition *part, const char *why)

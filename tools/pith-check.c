@@ -17,8 +17,9 @@ enum { EXIT_GOOD = 0,
        EXIT_USAGE = 2 };
 
 static const char usage[] =
-    "usage: pith-check [--no-files] FILE\n"
-    "Checks a pith.conf, and that the files it names stand beside it and can be loaded (not with --no-files).\n"
+    "usage: pith-check [--no-files | --hashes] FILE\n"
+    "Checks a pith.conf, and that the files it names stand beside it, are those that were meant, and can be loaded (not with --no-files).\n"
+    "--hashes: prints the lines to put into FILE, so that only the files that stand beside it now are started.\n"
     "Exit status: 0 no mistakes, 1 mistakes, 2 FILE cannot be read or wrong arguments.\n";
 
 static const char *base_name(const char *path)
@@ -82,6 +83,19 @@ static const char *file_problem(const char *path)
 
 static struct image_file files[CONFIG_FILES];
 
+/* With --hashes, the hashes that are in pith.conf do not matter: others are wanted. */
+static int print_hashes;
+
+static int is_right(const char *path, const struct config_file *file, const struct image_file *read)
+{
+    char why[CONFIG_ERROR_TEXT];
+
+    if (print_hashes || config_file_right(file, read->data, read->size, why, sizeof(why)))
+        return 1;
+    fprintf(stderr, "%s:%u: %s\n", path, file->hash_line, why);
+    return 0;
+}
+
 /* Reads them too. */
 static unsigned check_files(const char *path)
 {
@@ -102,8 +116,10 @@ static unsigned check_files(const char *path)
             files[i].name = file->name;
             problem = files[i].data ? NULL : strerror(errno);
         }
-        if (!problem)
+        if (!problem) {
+            bad += !is_right(path, file, &files[i]);
             continue;
+        }
         fprintf(stderr, "%s:%u: file '%s' %s - put it beside %s or correct the name\n", path,
                 file->line, file->name, problem, base_name(path));
         bad++;
@@ -126,10 +142,52 @@ static unsigned check_images(const char *path)
     return plans_make(&cfg.manifest, files, &counted, NULL, print_unloadable);
 }
 
+static void print_file(unsigned i)
+{
+    char hash[CONFIG_HASH_TEXT];
+
+    config_hash_text(files[i].data, files[i].size, hash);
+    printf(" %s %s", files[i].name, hash);
+}
+
+/* The lines of each partition that name files. */
+static void print_lines(const struct manifest_partition *part)
+{
+    printf("[partition %s]\nimage   =", part->name);
+    print_file(part->image);
+    if (part->initrd != MANIFEST_NONE) {
+        printf("\ninitrd  =");
+        print_file(part->initrd);
+    }
+    if (part->nr_modules)
+        printf("\nmodules =");
+    for (unsigned i = 0; i < part->nr_modules; i++)
+        print_file(part->modules[i]);
+    printf("\n");
+}
+
+/* How many mistakes there are. */
+static unsigned check(const char *path, const char *text, size_t size, int with_files)
+{
+    unsigned bad = config_parse(&cfg, text, size) ? 0 : print_mistakes(path);
+
+    if (with_files)
+        bad += check_files(path);
+    if (with_files && !cfg.nr_errors)
+        bad += check_images(path);
+    if (bad)
+        return bad;
+    for (unsigned i = 0; print_hashes && i < cfg.manifest.nr_partitions; i++)
+        print_lines(&cfg.manifest.partitions[i]);
+    if (!print_hashes)
+        printf("%s: %u partitions, no mistakes\n", path, cfg.manifest.nr_partitions);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    const char *path = argv[argc - 1];
-    int with_files = !(argc == 3 && strcmp(argv[1], "--no-files") == 0);
+    const char *path = argv[argc - 1], *option = argc == 3 ? argv[1] : "";
+    int with_files = strcmp(option, "--no-files") != 0;
     unsigned bad;
     size_t size;
     char *text;
@@ -138,7 +196,8 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return EXIT_GOOD;
     }
-    if (argc < 2 || argc > 3 || (argc == 3 && with_files) || path[0] == '-') {
+    print_hashes = strcmp(option, "--hashes") == 0;
+    if (argc < 2 || argc > 3 || (argc == 3 && with_files && !print_hashes) || path[0] == '-') {
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
@@ -147,15 +206,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "pith-check: %s: %s\n", path, strerror(errno));
         return EXIT_USAGE;
     }
-    bad = config_parse(&cfg, text, size) ? 0 : print_mistakes(path);
-    if (with_files)
-        bad += check_files(path);
-    if (with_files && !cfg.nr_errors)
-        bad += check_images(path);
+    bad = check(path, text, size, with_files);
     free(text);
     for (unsigned i = 0; i < cfg.nr_files; i++)
         free((void *)files[i].data);
-    if (!bad)
-        printf("%s: %u partitions, no mistakes\n", path, cfg.manifest.nr_partitions);
     return bad ? EXIT_MISTAKES : EXIT_GOOD;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The boot tests: one table of machines, configurations, and the lines that Pith and its guests must print on them."""
 import dataclasses
+import hashlib
 import pathlib
 import random
 
@@ -47,7 +48,7 @@ GUESTS = '[pith]\npoweroff = when-done\n' + ''.join(f"""
 [partition {name}]
 image = {name}.elf
 memory = 8M
-{dict(isolate='modules = hello.elf', legacy='kvm = no', lapic=LAPIC, abi=ALL_RIGHTS).get(name, '')}
+{dict(isolate='modules = hello.elf sha256:@sha256 hello.elf@', legacy='kvm = no', lapic=LAPIC, abi=ALL_RIGHTS).get(name, '')}
 """ for name in GUEST_TESTS)
 # Where an emulator is known to be wrong: machine, what of tests/guest/events.c stays out there (enum without), and why.
 EXCEPTIONS = [
@@ -467,10 +468,14 @@ class Command:
     daily: bool = False
 
 
-def refused(name, config, line, words):
+def refused(name, config, line, words, **more):
     """A configuration with a mistake: it is told with file and line, and nothing starts."""
     said = rf'pith\.conf:{line}: .*{words}'
-    return Case(f'config-{name}', QEMU, config, [said], [r'^\[hello\] '], ['--cpus', '1'], until=said, timeout=60)
+    return Case(f'config-{name}', QEMU, config, [said], [r'^\[hello\] '], ['--cpus', '1'], until=said, timeout=60, **more)
+
+
+ALMOST = b'one bit is wrong here'   # what the volume holds in place of MEANT
+MEANT = ALMOST[:-1] + bytes([ALMOST[-1] ^ 1])
 
 
 def linux_smp(name, machine, cores, stolen, daily):
@@ -631,6 +636,8 @@ CASES = [
     refused('key', HELLO.replace('memory', 'memroy'), 5, 'memroy'),
     refused('section', HELLO + '[partitoin x]\n', 6, 'partitoin'),
     refused('no-file', HELLO.replace('hello.elf', 'absent.elf'), 4, r'absent\.elf'),
+    refused('hash', HELLO + f'initrd = almost sha256:{hashlib.sha256(MEANT).hexdigest()}\n', 6,
+            rf"initrd 'almost' is not the file that was meant: it has sha256:{hashlib.sha256(ALMOST).hexdigest()} - copy the right one", files={'almost': ALMOST}),
     refused('device-kept', HELLO + 'ports = 0x60-0x64\n', 6, 'keyboard'),
     refused('right', HELLO + 'may-call = helo\n', 6, "no partition 'helo' for 'may-call'"),
     refused('promise', HELLO + 'cores = 0\nentitlement = 0.6\n[partition two]\nimage = hello.elf\ncores = 0\nperiod = 2ms\nbudget = 1ms\n', 12,

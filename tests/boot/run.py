@@ -3,6 +3,7 @@
 """Runs the boot tests of cases.py, two machines at a time:  run.py [--with-check] [--list] test|all|NAME..."""
 import argparse
 import concurrent.futures
+import hashlib
 import os
 import pathlib
 import re
@@ -65,7 +66,8 @@ def quiet(config, lines):
 
 
 def with_symbols(config):
-    """@NAME@ in a configuration is where the hypervisor has NAME, in decimal."""
+    """@NAME@ in a configuration is where the hypervisor has NAME, in decimal; @sha256 FILE@ what that guest's file has."""
+    config = re.sub(r'@sha256 ([\w.]+)@', lambda m: hashlib.sha256((BUILD / 'guests' / m[1]).read_bytes()).hexdigest(), config)
     if not (wanted := set(re.findall(r'@(\w+)@', config))):
         return config
     out = subprocess.run(['nm', BUILD / 'pith.elf'], stdout=subprocess.PIPE, text=True, check=True).stdout

@@ -2,8 +2,8 @@
 /*
  * The parser of pith.conf on the examples of the tree with lines, words and bytes changed. What it accepts the hypervisor
  * must accept, but for real devices; what it refuses it must explain.
- * LINK: boot/config.c boot/config_check.c boot/config_share.c boot/config_slice.c boot/config_time.c boot/config_value.c
- * LINK: boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
+ * LINK: boot/config.c boot/config_check.c boot/config_files.c boot/config_share.c boot/config_slice.c boot/config_time.c
+ * LINK: boot/config_value.c boot/sha256.c boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
  */
 #include "boot/config.h"
 #include "tests/unit/manifest_check.h"
@@ -30,7 +30,9 @@ static const char *const words[] = {
     "[cyclic a]\n", "[cyclic ", "frame = 20ms\n", "frame = 1s\n", "slots = debian 5ms, serial 10ms\n",
     "slots = * 1ms, debian 100us\n", "weight = 300\n",
     "entitlement = 0.25\n", "entitlement = 1\n", "entitlement = 0.00001\n", "cap = yes\n", "period = 1ms\n", "budget = 200us\n",
-    "budget = 1ms\n", "cores = 1\n", "ms", "us", "s", ".", "0.", ".5",
+    "budget = 1ms\n", "cores = 1\n", "ms", "us", "s", ".", "0.", ".5", "sha256:", " sha256:00",
+    "image = vmlinuz sha256:7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730\n",
+    "modules = a sha256:7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730 b\n",
 };
 
 static void read_source(u32 i, const char *name)
