@@ -17,6 +17,7 @@ help:
 	@echo 'make test-all     the whole matrix                 make coverage  build/coverage/html'
 	@echo 'make fuzz         random input to parsers, decoder and devices, some minutes; make check does a little of it'
 	@echo 'make bench        instructions that exits, the start and Linux cost, against the budgets, beside KVM and Xen'
+	@echo 'make sign         $(SIGNED)/BOOTX64.EFI and pith.img, for Secure Boot: KEY=FILE CERT=FILE'
 	@echo 'make format       clang-format over all sources    make setup     install the packages all this needs'
 	@echo 'make clean        remove what was built; make distclean also removes the unpacked Linux kernel'
 	@echo 'Variables: CC=gcc|clang  V=1 shows commands  KERNEL=FILE INITRD=FILE  BUILD=DIR  DEBUG=0 leaves the trace out, 2 spoils registers after calls'
@@ -195,6 +196,23 @@ $(BUILD)/pith.img: $(foreach f,$(VOLUME),$(lastword $(subst =, ,$(f)))) tools/ma
 	$(call say,IMAGE,$@)
 	$(Q)tools/make-image $@ $(VOLUME)
 
+# --- Secure Boot: the loader signed with the owner's key, by itself and on a disk image; elsewhere for tests, with the key that Debian publishes
+SIGNED := $(BUILD)/signed
+sign: $(BUILD)/BOOTX64.EFI $(BUILD)/pith.img
+	@test -f "$(KEY)" -a -f "$(CERT)" || { echo 'make sign KEY=FILE CERT=FILE: a private key and its certificate, both PEM; see boot/README.md'; exit 2; }
+	$(call say,SIGN,$(SIGNED)/BOOTX64.EFI)
+	@mkdir -p $(SIGNED)
+	$(Q)said=$$(sbsign --key $(KEY) --cert $(CERT) --output $(SIGNED)/BOOTX64.EFI $< 2>&1) || { echo "$$said"; exit 1; }
+	$(Q)sbverify --cert $(CERT) $(SIGNED)/BOOTX64.EFI >/dev/null 2>&1 || { echo '$(CERT) does not belong to $(KEY)'; rm $(SIGNED)/BOOTX64.EFI; exit 1; }
+	$(call say,IMAGE,$(SIGNED)/pith.img)
+	$(Q)tools/make-image $(SIGNED)/pith.img $(patsubst %=$(BUILD)/BOOTX64.EFI,%=$(SIGNED)/BOOTX64.EFI,$(VOLUME))
+
+SNAKEOIL := /usr/share/ovmf/PkKek-1-snakeoil
+$(BUILD)/snakeoil/BOOTX64.EFI: $(BUILD)/BOOTX64.EFI $(BUILD)/pith.img
+	@mkdir -p $(@D)
+	$(Q)openssl rsa -in $(SNAKEOIL).key -passin pass:snakeoil -out $(@D)/key.pem 2>/dev/null
+	+$(Q)$(MAKE) --no-print-directory sign KEY=$(@D)/key.pem CERT=$(SNAKEOIL).pem SIGNED=$(@D)
+
 # --- host programs, unit tests and fuzzers; a test names the sources it links in its ` * LINK:` line
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
@@ -271,7 +289,7 @@ $(BUILD)/bench/initrd.img: $(BUILD)/bench/init tools/make-initrd
 bench: all guests $(BUILD)/bench/initrd.img
 	@tests/bench/run.py
 
-test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(BUILD)/acpishim.efi
+test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(BUILD)/acpishim.efi $(BUILD)/snakeoil/BOOTX64.EFI
 	@tests/boot/run.py --with-check all
 
 # Everything once more, with gcc's counters, in a directory of its own; stream.c, which brings them out, is not counted.
@@ -307,7 +325,7 @@ distclean: clean
 	rm -rf build
 
 FORCE:
-.PHONY: all help setup guests wrong-length unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
+.PHONY: all help setup guests sign wrong-length unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

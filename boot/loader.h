@@ -59,6 +59,7 @@ void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32
 u64 acpi_find_rsdp(void);
 u64 clock_seconds(void);
 struct handoff_fb screen_find(void);
+const char *secure_boot_state(void);
 /* EFI_MEMORY_ATTRIBUTES_TABLE: parts of runtime regions. */
 u32 attributes_max(void);
 u32 attributes_runtime(struct handoff_runtime *out, u32 max);

@@ -283,7 +283,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
     static struct boot boot;
 
     firmware_init(image, st);
-    say("Pith " PITH_VERSION " boot loader");
+    say("Pith " PITH_VERSION " boot loader, Secure Boot is %s", secure_boot_state());
     cpu_check();
     volume_open();
     boot.cfg = config_load();

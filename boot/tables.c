@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI, the clock, the screen and the memory attributes: looked up while the firmware can still be
+ * ACPI, Secure Boot, the clock, the screen and the memory attributes: looked up while the firmware can still be
  * asked.
  */
 #include "boot/loader.h"
@@ -43,6 +43,20 @@ u64 acpi_find_rsdp(void)
     void *rsdp = find_table(&acpi20_guid);
 
     return (u64)(rsdp ? rsdp : find_table(&acpi10_guid));
+}
+
+/* A byte among the UEFI Specification's "Globally Defined Variables". */
+static bool variable_is_one(CHAR16 *name)
+{
+    UINTN size = 1;
+    u8 value = 0;
+
+    return !EFI_ERROR(fw.st->RuntimeServices->GetVariable(name, &EfiGlobalVariable, NULL, &size, &value)) && value == 1;
+}
+
+const char *secure_boot_state(void)
+{
+    return variable_is_one(L"SecureBoot") ? "on" : variable_is_one(L"SetupMode") ? "off, without keys" : "off";
 }
 
 u64 clock_seconds(void)

@@ -94,20 +94,24 @@ class Machine:
 
 
 class Qemu(Machine):
-    CODE, VARS = '/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'
+    FIRMWARE = '/usr/share/OVMF/OVMF_{}.fd'
 
     def start(self):
         o = self.opt
-        shutil.copyfile(self.VARS, self.tmp / 'vars.fd')
+        kind = '4M.snakeoil' if o.secure_boot else '4M'     # snakeoil: the key that is in its variables comes with it
+        code = 'CODE_' + kind
+        shutil.copyfile(self.FIRMWARE.format('VARS_' + kind), self.tmp / 'vars.fd')
         listeners = {n: self.listen(n) for n, wanted in (('qmp', True), ('serial', not o.no_serial), ('com2', o.com2)) if wanted}
         argv = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std', '-no-reboot', '-no-shutdown',
-                '-machine', 'q35' + (',acpi=off' if o.no_acpi else ''), '-cpu', o.cpu or 'max,+svm', '-smp', str(o.cpus),
+                '-machine', 'q35' + ',acpi=off' * o.no_acpi + ',smm=on' * o.secure_boot, '-cpu', o.cpu or 'max,+svm', '-smp', str(o.cpus),
                 '-m', f'{o.memory or 1024}M',
-                '-drive', f'if=pflash,format=raw,unit=0,readonly=on,file={self.CODE}',
+                '-drive', f'if=pflash,format=raw,unit=0,readonly=on,file={self.FIRMWARE.format(code)}',
                 '-drive', f'if=pflash,format=raw,unit=1,file={self.tmp}/vars.fd',
                 '-drive', f'if=none,id=disk,format=raw,file={self.image}', '-device', 'virtio-blk-pci,drive=disk,bootindex=0',
                 '-chardev', f'socket,id=qmp,path={self.tmp}/qmp', '-mon', 'chardev=qmp,mode=control']
         argv += ['-accel', 'tcg,thread=single', '-icount', f'shift={o.icount},sleep=off'] if o.icount is not None else ['-accel', 'tcg']
+        if o.secure_boot:                                   # only the firmware's system management mode can write the variables
+            argv += ['-global', 'driver=cfi.pflash01,property=secure,value=on', '-global', 'ICH9-LPC.disable_s3=1']
         for name in 'serial', 'com2':                       # the first -serial is COM1
             argv += ['-chardev', f'socket,id={name},path={self.tmp}/{name}', '-serial', f'chardev:{name}'] if name in listeners else ['-serial', 'none']
         argv += (['-device', 'e1000,addr=0x10,romfile='] if o.nic else []) + o.qemu_arg

@@ -626,6 +626,9 @@ CASES = [
          until=SAID_HELLO[1], look='mappings'),
     *(Case(f'crash-{m}', m, STAY, [r'^\[pith\] \*\*\* exception in the hypervisor on core 0: #UD', r'^\[pith\]   called from \+0x', r'addr2line '],
            args=['--cpus', '2'], typed='\x14crash\n', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=60) for m in (QEMU, INTEL)),
+    Case('secure-boot', QEMU, HELLO, [r'^\[pith\] Pith .* boot loader, Secure Boot is on$', *SAID_HELLO],
+         args=['--secure-boot', '--cpus', '1', '--efi', '@BUILD@/snakeoil/BOOTX64.EFI'], daily=False),
+    Case('secure-boot-unsigned', QEMU, HELLO, forbid=[r'^\[pith\] '], args=['--secure-boot', '--cpus', '1'], until='Access Denied', daily=False),
     Case('no-acpi', QEMU, HELLO, SAID_HELLO, args=['--no-acpi']),
 
     *(callfuzz_case(m, 40000, 20, 240, True) for m in (QEMU, INTEL)),
