@@ -17,6 +17,7 @@ help:
 	@echo 'make test-all     the whole matrix                 make coverage  build/coverage/html'
 	@echo 'make fuzz         random input to parsers, decoder and devices, some minutes; make check does a little of it'
 	@echo 'make bench        instructions that exits, the start and Linux cost, against the budgets, beside KVM and Xen'
+	@echo 'make usb          the lines that write $(BUILD)/pith.img to a USB stick; writes nothing itself'
 	@echo 'make sign         $(SIGNED)/BOOTX64.EFI and pith.img, for Secure Boot: KEY=FILE CERT=FILE'
 	@echo 'make format       clang-format over all sources    make setup     install the packages all this needs'
 	@echo 'make clean        remove what was built; make distclean also removes the unpacked Linux kernel'
@@ -213,6 +214,10 @@ $(BUILD)/snakeoil/BOOTX64.EFI: $(BUILD)/BOOTX64.EFI $(BUILD)/pith.img
 	$(Q)openssl rsa -in $(SNAKEOIL).key -passin pass:snakeoil -out $(@D)/key.pem 2>/dev/null
 	+$(Q)$(MAKE) --no-print-directory sign KEY=$(@D)/key.pem CERT=$(SNAKEOIL).pem SIGNED=$(@D)
 
+# Writes nothing
+usb: $(BUILD)/pith.img
+	@python3 tools/stick.py $<
+
 # --- host programs, unit tests and fuzzers; a test names the sources it links in its ` * LINK:` line
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
@@ -325,7 +330,7 @@ distclean: clean
 	rm -rf build
 
 FORCE:
-.PHONY: all help setup guests sign wrong-length unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
+.PHONY: all help setup guests sign usb wrong-length unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
