@@ -16,9 +16,7 @@ u32 nr_cpus;
 bool cpus_smt;
 static struct cpu *cpus[HOST_MAX_CORES];
 static struct frame_pool *host_pool;
-static u32 parking;
 static void (*house_fn)(void);
-static u32 house_wanted;
 
 struct cpu *cpu_get(u32 index)
 {
@@ -160,35 +158,46 @@ static void park_self(struct cpu *cpu)
     arch_halt();
 }
 
-void cpu_attend(struct cpu *cpu)
+/* What is in its inbox was read: from here on a poster may queue it again. SEQ_CST: pending is looked at only after this. */
+static void leave_inbox(struct vcpu *v)
 {
-    struct vcpu *v;
-    u64 now;
+    __atomic_exchange_n(&v->inbox.queued, 0, __ATOMIC_SEQ_CST);
+}
 
-    cpu->attention = false;
-    if (__atomic_load_n(&parking, __ATOMIC_ACQUIRE) && cpu->index != 0)
-        park_self(cpu);
-    for (v = take_inbox(cpu); v;) {
+static void wake_posted(struct cpu *cpu, struct vcpu *v)
+{
+    while (v) {
         struct vcpu *next = v->inbox.next;
 
-        /* next was read: from here on a poster may queue v again. SEQ_CST: pending is looked at only after this. */
-        __atomic_exchange_n(&v->inbox.queued, 0, __ATOMIC_SEQ_CST);
+        leave_inbox(v);
         if (v->state == VCPU_BLOCKED || v->state == VCPU_STOPPED)
             sched_ready(cpu, v);
         else if (v->state == VCPU_READY && __atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED) & VCPU_PEND_STOP)
             sched_hurry(cpu, v);
         v = next;
     }
+}
+
+void cpu_attend(struct cpu *cpu)
+{
+    u8 came = cpu->attention;
+    u32 asked = 0;
+    u64 now;
+
+    cpu->attention = 0;
+    if (__atomic_load_n(&cpu->asked, __ATOMIC_RELAXED))
+        asked = __atomic_exchange_n(&cpu->asked, 0, __ATOMIC_ACQ_REL);
+    if (asked & ASK_PARK)
+        park_self(cpu);
+    wake_posted(cpu, take_inbox(cpu));
     now = arch_tsc();
-    if (cpu->timer_rang || timers_due(&cpu->timers, now)) {
-        cpu->timer_rang = false;
+    if ((came & LOOK_TIMER) || timers_due(&cpu->timers, now))
         timers_run(&cpu->timers, now);
-    }
     if (cpu->device_irqs)
         devices_attend(cpu);
-    if (cpu->index == 0)
+    if (cpu->index == 0 && (came != LOOK_RING || (asked & ASK_TERMINAL)))
         irq_house();
-    if (cpu->index == 0 && __atomic_exchange_n(&house_wanted, 0, __ATOMIC_ACQ_REL))
+    if (asked & ASK_HOUSE)
         cpu->resched = cpu->house = true; /* house calls run between vCPUs, where nothing is half done */
 }
 
@@ -204,15 +213,30 @@ static void house_run(struct cpu *cpu)
         fn();
 }
 
-static void idle(struct cpu *cpu)
+/* The doorbell rang, and that is all. If it was for one vCPU only, which then is alone, nothing is to be decided: that one. */
+static struct vcpu *woken_alone(struct cpu *cpu)
 {
-    cpu->current = NULL;
+    struct vcpu *v = take_inbox(cpu);
+
+    cpu->attention = 0;
+    if (v && !v->inbox.next && sched_wake_alone(cpu, v)) {
+        leave_inbox(v);
+        return v;
+    }
+    wake_posted(cpu, v);
+    return NULL;
+}
+
+/* Until something comes. Who has the core then, if that is known at once. */
+static struct vcpu *idle(struct cpu *cpu)
+{
     cpu->idle_since = cpu->now;
-    if (!cpu->attention && !cpu->house && !__atomic_load_n(&cpu->inbox, __ATOMIC_ACQUIRE))
+    if (!cpu->attention)
         arch_idle();
     cpu->now = arch_tsc();
     cpu->idle_tsc += cpu->now - cpu->idle_since;
     cpu->idle_since = 0;
+    return cpu->attention == LOOK_RING && !__atomic_load_n(&cpu->asked, __ATOMIC_RELAXED) ? woken_alone(cpu) : NULL;
 }
 
 static void left(struct cpu *cpu, struct vcpu *v, enum vcpu_leave why)
@@ -243,10 +267,10 @@ void cpu_main(void)
             cpu->now = arch_tsc();
         }
         v = sched_next(cpu);
-        if (!v) {
-            idle(cpu);
+        if (!v)
+            v = idle(cpu);
+        if (!v)
             continue;
-        }
         cpu->current = v;
         do
             why = vcpu_run(cpu->current);
@@ -258,28 +282,27 @@ void cpu_main(void)
     }
 }
 
-void cpu_look(struct cpu *cpu)
-{
-    cpu->attention = true;
-    if (cpu->current)
-        cpu->current->arch.look = true;
-}
-
 void cpu_ring(struct cpu *cpu)
 {
     if (cpu == this_cpu())
-        cpu_look(cpu);
+        cpu_look(cpu, LOOK_RING);
     else
         arch_ipi(cpu->apic_id, HOST_VEC_DOORBELL);
+}
+
+void cpu_ask(struct cpu *cpu, enum cpu_ask what)
+{
+    /* RELEASE: pairs with the ACQUIRE in cpu_attend(). Who set the bit before rings. */
+    if (!(__atomic_fetch_or(&cpu->asked, what, __ATOMIC_ACQ_REL) & what))
+        cpu_ring(cpu);
 }
 
 bool cpus_park(void)
 {
     u64 end = arch_tsc() + 1000 * arch_tsc_khz();
 
-    __atomic_store_n(&parking, 1, __ATOMIC_SEQ_CST);
     for (u32 i = 1; i < nr_cpus; i++)
-        cpu_ring(cpus[i]);
+        cpu_ask(cpus[i], ASK_PARK);
     leave_vm(this_cpu());
     for (u32 i = 1; i < nr_cpus; i++)
         while (!__atomic_load_n(&cpus[i]->parked, __ATOMIC_ACQUIRE)) {
@@ -294,6 +317,5 @@ void house_call(void (*fn)(void))
 {
     ASSERT(!house_fn || house_fn == fn); /* there is one house keeper */
     __atomic_store_n(&house_fn, fn, __ATOMIC_RELEASE);
-    __atomic_store_n(&house_wanted, 1, __ATOMIC_SEQ_CST);
-    cpu_ring(cpus[0]);
+    cpu_ask(cpus[0], ASK_HOUSE);
 }

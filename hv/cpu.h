@@ -11,19 +11,22 @@ struct partition;
 struct pith_trace_ring;
 struct vcpu;
 
+enum cpu_look { LOOK_RING = 1 /* inbox, requests */, LOOK_TIMER = 2 /* it is to be set again */, LOOK_DEVICES = 4 };
+enum cpu_ask { ASK_PARK = 1, ASK_HOUSE = 2, ASK_TERMINAL = 4 }; /* all but the first of core 0 only */
+
 struct cpu {
     struct cpu *self;            /* %gs:0 */
     u32 index, apic_id;
     u32 whole;                   /* of its core, where that has several threads */
     struct vcpu *current;        /* between its load and the next; NULL when idle */
     struct vcpu *inbox;          /* posted vCPUs; others push with compare-and-exchange, this core takes the whole list */
-    bool attention;              /* set by this core's interrupt handler: inbox, timers or requests want a look */
-    bool timer_rang;             /* the same: it is to be set again */
+    u8 attention;                /* enum cpu_look, set by this core's interrupt handler */
     bool resched;                /* the current vCPU shall give way */
     bool house;                  /* core 0: a house call waits for the time between two vCPUs */
     u8 left;                     /* enum vcpu_leave: why the vCPU leaves that is loaded */
     bool quiet;                  /* in partition_flush(): uses no guest's memory until that returns */
     u32 device_irqs;             /* real devices' interrupts, a bit each, that came and were not passed on yet */
+    u32 asked;                   /* enum cpu_ask; atomics, others set bits, then ring */
     u32 joined;                  /* enum cpu_joined, written by this core when it has started */
     u32 parked;                  /* set by this core when it obeyed cpus_park() */
     struct vcpu *handoff;        /* runs next, in the share that has the time now */
@@ -63,10 +66,9 @@ static inline bool cpu_needs_look(const struct cpu *cpu)
 }
 /* Take the inbox, run timers; what vCPUs and the idle loop do when cpu->attention is set. */
 void cpu_attend(struct cpu *cpu);
-/* This core: before its vCPU's next entry, cpu_attend(). */
-void cpu_look(struct cpu *cpu);
 /* Interrupts that core so that it looks at its inbox and requests. */
 void cpu_ring(struct cpu *cpu);
+void cpu_ask(struct cpu *cpu, enum cpu_ask what);
 /* Makes every core unload its guest and leave VMX or SVM, and the others halt for good; false when one did not within a second. */
 bool cpus_park(void);
 /* Work for core 0 (lifecycle, power): fn runs there, outside of any guest, soon. Calling again before it ran is one call. */

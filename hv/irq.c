@@ -6,6 +6,7 @@
 #include "hv/lib/log.h"
 #include "hv/monitor.h"
 #include "hv/terminal.h"
+#include "hv/vcpu.h"
 
 #define POLL_MS      20u
 #define KEYBOARD_MS  1000u /* beside its interrupt: each look may be a trap into the firmware */
@@ -16,13 +17,17 @@ static u32 keyboard_polls; /* polls from one look at the keyboard to the next */
 
 static void on_irq(u8 vector)
 {
-    if (vector >= HOST_VEC_DEVICE && vector < HOST_VEC_DEVICE + VIOAPIC_PINS)
-        devices_irq(vector - HOST_VEC_DEVICE);
-    if (vector == HOST_VEC_TIMER)
-        this_cpu()->timer_rang = true;
-    if (vector == HOST_VEC_KEYBOARD)
+    enum cpu_look what = LOOK_DEVICES;
+
+    if (vector == HOST_VEC_DOORBELL)
+        what = LOOK_RING;
+    else if (vector == HOST_VEC_TIMER)
+        what = LOOK_TIMER;
+    else if (vector == HOST_VEC_KEYBOARD)
         terminal_keyboard_rang();
-    cpu_look(this_cpu()); /* timer, doorbell, UART or device: cpu_attend() looks at all of them */
+    else if (vector >= HOST_VEC_DEVICE && vector < HOST_VEC_DEVICE + VIOAPIC_PINS)
+        devices_irq(vector - HOST_VEC_DEVICE);
+    cpu_look(this_cpu(), what);
 }
 
 static void poll_again(struct timer *t)

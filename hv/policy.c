@@ -93,17 +93,20 @@ static inline void unqueue(struct runq *q, struct share *s)
 }
 
 /* Behind those of the same round. Who slept has saved nothing; who had far too much owes no more than the next round. */
+static inline struct share_link *list_of(struct runq *q, struct share *s)
+{
+    if (s->used < q->round_end - q->round) {
+        s->used = q->round_end - q->round;
+    } else if (s->used >= q->round_end) {
+        s->used = MIN(s->used, q->round_end + q->round - 1);
+        return q->later;
+    }
+    return q->here;
+}
+
 static inline void queue(struct runq *q, struct share *s)
 {
-    struct share_link *list = q->here;
-
-    if (s->used < q->vnow) {
-        s->used = q->vnow;
-    } else if (s->used - q->vnow >= q->round) {
-        s->used = MIN(s->used, q->vnow + 2 * q->round - 1);
-        list = q->later;
-    }
-    append(list, s);
+    append(list_of(q, s), s);
     q->nr_slack++;
 }
 
@@ -114,7 +117,7 @@ void policy_init(struct runq *q, u64 turn)
         q->slack[i].next = q->slack[i].prev = &q->slack[i];
     q->here = &q->slack[0];
     q->later = &q->slack[1];
-    q->round = turn;
+    q->round = q->round_end = turn;
     q->until = q->edge = POLICY_NEVER;
 }
 
@@ -199,7 +202,7 @@ bool policy_charge(struct runq *q, u64 now)
         return true;
     }
     s->used += s->weight == POLICY_WEIGHT ? used : used * POLICY_WEIGHT / s->weight;
-    if (s->used < q->vnow + q->round)
+    if (s->used < q->round_end)
         return false;
     q->turn = NULL;
     unqueue(q, s);
@@ -209,7 +212,7 @@ bool policy_charge(struct runq *q, u64 now)
 
 static inline void pass_turn(struct runq *q, struct share *s)
 {
-    s->used = q->vnow + q->round;
+    s->used = q->round_end;
     cut(s);
     append(q->later, s);
 }
@@ -233,7 +236,7 @@ void policy_yield(struct runq *q, u64 now)
 
 static inline u64 turn_end(const struct runq *q, const struct share *s, u64 now)
 {
-    u64 left = q->vnow + q->round - s->used;
+    u64 left = q->round_end - s->used;
 
     return now + (s->weight == POLICY_WEIGHT ? left : (left * s->weight + POLICY_WEIGHT - 1) / POLICY_WEIGHT);
 }
@@ -284,16 +287,20 @@ static void next_slot(struct runq *q, u64 now)
         place(q, s);
 }
 
+static inline void next_round(struct runq *q)
+{
+    struct share_link *done = q->here;
+
+    q->here = q->later;
+    q->later = done;
+    q->round_end += q->round;
+}
+
 /* Somebody is in the slack. */
 static inline struct share *begin_turn(struct runq *q)
 {
-    struct share_link *head = q->here;
-
-    if (head->next == head) {
-        q->here = q->later;
-        q->later = head;
-        q->vnow += q->round;
-    }
+    if (q->here->next == q->here)
+        next_round(q);
     return q->turn = (struct share *)q->here->next;
 }
 
@@ -346,14 +353,18 @@ struct share *policy_pick(struct runq *q, u64 now)
     return q->cur;
 }
 
+static __attribute__((noinline)) struct share *pass_any(struct runq *q, u64 now)
+{
+    policy_yield(q, now);
+    return policy_pick(q, now);
+}
+
 struct share *policy_pass(struct runq *q, u64 now)
 {
     struct share *s = q->cur;
 
-    if (!all_slack(q, now) || q->until == POLICY_NEVER || !in_slack(s)) {
-        policy_yield(q, now);
-        return policy_pick(q, now);
-    }
+    if (!all_slack(q, now) || q->until == POLICY_NEVER || !in_slack(s))
+        return pass_any(q, now);
     pass_turn(q, s);
     return pick_turn(q, begin_turn(q), now);
 }
@@ -401,6 +412,19 @@ bool policy_ready(struct runq *q, struct share *s, u64 now)
     return urgent(q, s, now);
 }
 
+bool policy_begin_alone(struct runq *q, struct share *s, u64 now)
+{
+    if (q->nr_runnable || !is_plain(s) || now >= q->edge)
+        return false;
+    if (list_of(q, s) != q->here)
+        next_round(q);
+    append(q->here, s);
+    s->runnable = true;
+    q->nr_runnable = q->nr_slack = 1;
+    q->turn = pick_turn(q, s, now);
+    return true;
+}
+
 void policy_follow(struct runq *q, struct share *s, const struct share *of)
 {
     s->used = MAX(s->used, of->used);
@@ -442,7 +466,7 @@ void policy_end(struct runq *q, u64 now)
     struct share *s = q->cur;
     u64 used = s->used + (now - q->since);
 
-    if (in_slack(s) && q->until != POLICY_NEVER && s->weight == POLICY_WEIGHT && now > q->since && used < q->vnow + q->round)
+    if (in_slack(s) && q->until != POLICY_NEVER && s->weight == POLICY_WEIGHT && now > q->since && used < q->round_end)
         s->used = used; /* the same, in the middle of a turn */
     else
         policy_charge(q, now);

@@ -39,7 +39,7 @@ struct runq {
     struct share *cur;         /* whose time it is; NULL: nobody's */
     u64 since, until;          /* charged up to; when a decision could differ */
     struct share *turn;        /* who has a turn in the slack; NULL: the next begins one */
-    u64 round, vnow;           /* in the time of share.used: how long a round is, when the present one began */
+    u64 round, round_end;      /* in the time of share.used: how long a round is, when the present one ends */
     struct share_link *here, *later; /* runnable and not due: those with time left in this round, and in the next */
     struct share_link slack[2]; /* the two lists, which take turns */
     u32 nr_slack, nr_runnable;
@@ -60,6 +60,8 @@ void policy_add_slot(struct runq *q, struct share *owner, u64 end);
 
 /* It has something to do. True: more urgently than the current one, so that q->until is now; else that may have come nearer. */
 bool policy_ready(struct runq *q, struct share *s, u64 now);
+/* policy_ready() and policy_pick(), where nobody else is there and nothing is promised to it: true. */
+bool policy_begin_alone(struct runq *q, struct share *s, u64 now);
 /* It has not any more; of the current one after policy_charge(). */
 void policy_block(struct runq *q, struct share *s);
 /* Of the current one: policy_charge(), then that. */

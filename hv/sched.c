@@ -199,15 +199,28 @@ static __attribute__((noinline)) void settle_on(struct cpu *cpu, struct vcpu *v,
     unwant(cpu, other);
 }
 
-static inline struct vcpu *enter_share(struct cpu *cpu, struct vcpu *v, struct vcpu *owner)
+static inline void begin_run(struct cpu *cpu, struct vcpu *v)
 {
     cpu->resched = false;
     cpu->handoff = NULL;
     v->first = false;
     v->state = VCPU_RUNNING;
+}
+
+static inline struct vcpu *enter_share(struct cpu *cpu, struct vcpu *v, struct vcpu *owner)
+{
+    begin_run(cpu, v);
     if (v->runs_in)
         settle_on(cpu, v, owner);
     return v;
+}
+
+/* Whose turn it is in the share of @owner, which has the time now. */
+static inline struct vcpu *enter_any(struct cpu *cpu, struct vcpu *owner)
+{
+    struct vcpu *v = runner_of(cpu, owner);
+
+    return enter_share(cpu, v ? v : owner, owner);
 }
 
 struct vcpu *sched_next(struct cpu *cpu)
@@ -229,30 +242,28 @@ struct vcpu *sched_next(struct cpu *cpu)
     cpu->resched = false;
     if (!s)
         return NULL;
-    owner = owner_of(s);
-    v = runner_of(cpu, owner);
-    return enter_share(cpu, v ? v : owner, owner);
+    return enter_any(cpu, owner_of(s));
 }
 
-/* The short way for one that renounces what is its own. */
-static __attribute__((noinline)) struct vcpu *pass(struct cpu *cpu, struct vcpu *v)
+static __attribute__((noinline)) struct vcpu *pass_any(struct cpu *cpu, struct vcpu *owner)
 {
-    struct share *s;
+    arm_slice(cpu);
+    return enter_any(cpu, owner);
+}
 
+struct vcpu *sched_pass(struct cpu *cpu, struct vcpu *v)
+{
     cpu->yields = false;
     v->state = VCPU_READY;
-    s = policy_pass(&cpu->rq, cpu->now);
-    arm_slice(cpu);
-    v = owner_of(s);
-    if (v->runners)
-        v = runner_of(cpu, v);
-    return enter_share(cpu, v, owner_of(s));
+    v = owner_of(policy_pass(&cpu->rq, cpu->now));
+    if (cpu->slice.deadline > cpu->rq.until || v->runners || v->runs_in)
+        return pass_any(cpu, v);
+    begin_run(cpu, v);
+    return v;
 }
 
-struct vcpu *sched_switch(struct cpu *cpu, struct vcpu *v, bool block)
+struct vcpu *sched_decide(struct cpu *cpu, struct vcpu *v, bool block)
 {
-    if (cpu->yields && !block && cpu->rq.cur == &v->share && !cpu->handoff && !v->runners)
-        return pass(cpu, v);
     if (block)
         sched_block(cpu, v);
     else

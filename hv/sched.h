@@ -13,6 +13,18 @@ u64 sched_ticks(u64 us);
 /* When partitions are made: what @v may have of its home's time. */
 void sched_join(struct vcpu *v, const struct manifest_partition *c);
 void sched_ready(struct cpu *cpu, struct vcpu *v);
+/*
+ * That and sched_next(), where nobody runs, for one that sleeps or is stopped: true, if it is the only one and has no promises; else
+ * nothing has happened. No time of its is stolen.
+ */
+static inline bool sched_wake_alone(struct cpu *cpu, struct vcpu *v)
+{
+    if (!policy_begin_alone(&cpu->rq, &v->share, cpu->now))
+        return false;
+    cpu->resched = false;
+    v->state = VCPU_RUNNING;
+    return true;
+}
 /* @v is ready and shall stop: it comes to that, even if others are promised all of the core. */
 void sched_hurry(struct cpu *cpu, struct vcpu *v);
 /*
@@ -57,6 +69,15 @@ static inline bool sched_any(const struct cpu *cpu)
 {
     return policy_contenders(&cpu->rq) || cpu->handoff;
 }
-/* One of the two, then sched_next(): the short way from one to the other. NULL: to none. */
-struct vcpu *sched_switch(struct cpu *cpu, struct vcpu *v, bool block);
 struct vcpu *sched_next(struct cpu *cpu); /* whom the time belongs to now; NULL: nobody */
+/* sched_block() or sched_give_way(), then sched_next(). */
+struct vcpu *sched_decide(struct cpu *cpu, struct vcpu *v, bool block);
+/* The same of one that renounces what is its own. */
+struct vcpu *sched_pass(struct cpu *cpu, struct vcpu *v);
+/* One of the two: the short way from one to the other. NULL: to none. */
+static inline struct vcpu *sched_switch(struct cpu *cpu, struct vcpu *v, bool block)
+{
+    if (cpu->yields && !block && cpu->rq.cur == &v->share && !cpu->handoff && !v->runners)
+        return sched_pass(cpu, v);
+    return sched_decide(cpu, v, block);
+}

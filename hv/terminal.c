@@ -26,7 +26,6 @@ static char ring[RING];
 static u32 head, tail; /* written by the writer, by the reader; never wrap into each other */
 static u32 lost;
 static u32 epoch;  /* +1 whenever the ring was empty */
-static u32 kicked; /* core 0 was told and has not looked yet */
 static struct timer again;
 
 bool terminal_urgent(void)
@@ -96,7 +95,6 @@ void terminal_drain(void)
     u32 room = 0;
     u32 n = 0;
 
-    __atomic_store_n(&kicked, 0, __ATOMIC_SEQ_CST);
     while (n < DRAIN_BYTES && !empty() && next_out(&room))
         n++;
     if (empty())
@@ -173,8 +171,8 @@ void terminal_charge(struct terminal_account *a)
 
 void terminal_kick(void)
 {
-    if (started && !terminal_urgent() && !__atomic_exchange_n(&kicked, 1, __ATOMIC_ACQ_REL))
-        cpu_ring(cpu_get(0));
+    if (started && !terminal_urgent())
+        cpu_ask(cpu_get(0), ASK_TERMINAL);
 }
 
 void terminal_early(void)

@@ -81,7 +81,7 @@ void vcpu_set_backstop(struct vcpu *v)
 }
 
 /* Push on the home core's inbox unless it is there already; rings the core. */
-static void notify(struct vcpu *v)
+static inline void notify(struct vcpu *v)
 {
     struct cpu *home = v->home;
 
@@ -161,8 +161,8 @@ static __attribute__((noinline)) bool take_any(struct vcpu *v, u64 what)
         vcpu_begin_at(v);
     if (what & VCPU_PEND_NMI)
         v->nmi_pending = v->arch.irq_dirty = true;
-    if (what & VCPU_PEND_IRQ)
-        vcpu_take_vectors(v);
+    if (VCPU_PEND_IRQS(what))
+        vcpu_take_vectors(v, VCPU_PEND_IRQS(what));
     if (what & VCPU_PEND_STATE)
         look_at_state(v);
     if (what & VCPU_PEND_REGS)
@@ -178,10 +178,10 @@ static inline bool take_pending(struct vcpu *v)
     /* ACQUIRE: what a bit announces is visible. */
     u64 what = __atomic_exchange_n(&v->inbox.pending, 0, __ATOMIC_ACQ_REL);
 
-    if ((what & ~(u64)(VCPU_PEND_IRQ | VCPU_PEND_WAKE)) || !v->live)
+    if (((u32)what & ~(u32)VCPU_PEND_WAKE) || !v->live)
         return take_any(v, what);
-    if (what & VCPU_PEND_IRQ)
-        vcpu_take_vectors(v);
+    if (VCPU_PEND_IRQS(what))
+        vcpu_take_vectors(v, VCPU_PEND_IRQS(what));
     return true;
 }
 
@@ -215,15 +215,17 @@ enum vcpu_leave vcpu_fail(struct vcpu *v, const struct vm_exit *exit)
 }
 
 /* What interrupts and other cores have brought. False: the vCPU shall leave. */
-static bool look_around(struct vcpu *v, struct cpu *cpu)
+static inline bool look_around(struct vcpu *v, struct cpu *cpu)
 {
     if (cpu->attention)
         cpu_attend(cpu);
-    if (__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) && !take_pending(v))
-        return false;
-    if (v->arch.irq_dirty && !v->paused)
-        vcpu_deliver(v);
-    return true;
+    return !__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || take_pending(v);
+}
+
+/* It was in HLT, and all there is to do is to enter it with its interrupt. */
+static inline bool is_interrupted(struct vcpu *v, const struct cpu *cpu)
+{
+    return v->arch.wait == WAIT_HLT && !v->paused && !cpu->resched && !cpu->handoff && !cpu->trace && vcpu_ends_halt(v);
 }
 
 static __attribute__((noinline)) enum vcpu_leave attend(struct vcpu *v, struct cpu *cpu)
@@ -237,6 +239,10 @@ static __attribute__((noinline)) enum vcpu_leave attend(struct vcpu *v, struct c
     }
     if (!look_around(v, cpu))
         return LEAVE_STOP;
+    if (is_interrupted(v, cpu))
+        return LEAVE_NOT;
+    if (v->arch.irq_dirty && !v->paused)
+        vcpu_deliver(v);
     if (v->arch.wait == WAIT_TURN) { /* there is a handoff, then, or it yields */
         v->arch.wait = WAIT_NONE;
         cpu->resched |= cpu->yields;
@@ -274,18 +280,19 @@ static inline void run_ends(struct vcpu *v, u64 now)
     v->run_since = 0;
 }
 
-/* Another one becomes the current vCPU. False: more is to be done before it runs than to load it. */
-static inline bool switch_from(struct vcpu *v, struct cpu *cpu, enum vcpu_leave why)
+/* Another one becomes the current vCPU, and is returned. NULL: if there is one, more is to be done before it runs than to load it. */
+static inline struct vcpu *switch_from(struct vcpu *v, struct cpu *cpu, enum vcpu_leave why)
 {
     run_ends(v, cpu->now);
     v = sched_switch(cpu, v, why == LEAVE_BLOCK);
-    /* RELEASE: to partition_flush(), what was done for the one before is done. */
-    __atomic_store_n(&cpu->current, v, __ATOMIC_RELEASE);
-    if (!v || !v->plain || v->part->traced)
-        return false;
-    arch_vcpu_load(&v->arch, &cpu->arch);
+    /* SEQ_CST: to partition_flush(), what was done for the one before is done, and the epoch is read afterwards. */
+    (void)__atomic_exchange_n(&cpu->current, v, __ATOMIC_SEQ_CST);
+    if (!v || !v->plain || v->part->traced) {
+        cpu->left = LEAVE_NEXT;
+        return NULL;
+    }
     v->run_since = cpu->now;
-    return true;
+    return vcpu_of(arch_vcpu_load(&v->arch, &cpu->arch));
 }
 
 /*
@@ -302,11 +309,9 @@ static __attribute__((noinline)) struct arch_vcpu *take_turns(struct vcpu *v, st
             cpu->left = (u8)why;
             return NULL;
         }
-        if (!switch_from(v, cpu, why)) {
-            cpu->left = LEAVE_NEXT;
+        v = switch_from(v, cpu, why);
+        if (!v)
             return NULL;
-        }
-        v = cpu->current;
     }
     return &v->arch;
 }
@@ -371,12 +376,8 @@ static __attribute__((noinline)) struct arch_vcpu *yield_turn(struct vcpu *v, st
         return take_turns(v, cpu);
     v->arch.wait = WAIT_NONE;
     cpu->now = now;
-    if (!switch_from(v, cpu, LEAVE_YIELD)) {
-        cpu->left = LEAVE_NEXT;
-        return NULL;
-    }
-    v = cpu->current;
-    return v->arch.come_out || cpu->resched ? take_turns(v, cpu) : &v->arch;
+    v = switch_from(v, cpu, LEAVE_YIELD);
+    return v && v->arch.come_out ? take_turns(v, cpu) : (struct arch_vcpu *)v;
 }
 
 /*

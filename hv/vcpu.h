@@ -14,7 +14,6 @@ struct place;
 
 enum vcpu_state { VCPU_OFF, VCPU_READY, VCPU_RUNNING, VCPU_BLOCKED, VCPU_STOPPED };
 enum vcpu_pending {
-    VCPU_PEND_IRQ = 1,   /* inbox.irr has vectors */
     VCPU_PEND_NMI = 2,
     VCPU_PEND_START = 4, /* partition start: reset and take the boot registers, or wait for SIPI */
     VCPU_PEND_STOP = 8,
@@ -26,6 +25,8 @@ enum vcpu_pending {
     VCPU_PEND_BOOT = 1024, /* VCPU_START */
     VCPU_PEND_ISA = 512, /* vCPU 0: the 8259s' output was asserted, or the 8254's next edge has moved */
 };
+#define VCPU_PEND_IRQ(word) (1ull << 32 << (word)) /* inbox.irr[word] has vectors */
+#define VCPU_PEND_IRQS(pending) ((u32)((pending) >> 32)) /* a bit a word */
 /* Why a vCPU does not run although its partition does. */
 enum vcpu_wait { WAIT_NONE, WAIT_HLT, WAIT_CALL /* in a hypercall, until done() */, WAIT_SIPI, WAIT_TURN /* it lends its slice */ };
 
@@ -39,7 +40,6 @@ enum vcpu_boot { BOOT_RUNS, BOOT_WAITS, BOOT_FILLED, BOOT_POSTED };
 struct vcpu_inbox {
     u64 pending;
     u32 irr[8], level[8];
-    u32 words;           /* bit n: word n of irr has a bit set */
     u32 sipi_vector;
     u32 queued;
     struct vcpu *next;
@@ -108,6 +108,14 @@ _Static_assert(offsetof(struct vcpu, arch) == 0, "vcpu_of()");
 static inline struct vcpu *vcpu_of(struct arch_vcpu *arch)
 {
     return (struct vcpu *)arch;
+}
+
+/* This core: before its vCPU's next entry, cpu_attend(). */
+static inline void cpu_look(struct cpu *cpu, enum cpu_look what)
+{
+    cpu->attention |= (u8)what;
+    if (cpu->current)
+        cpu->current->arch.look = true;
 }
 
 enum vcpu_leave { LEAVE_NOT, LEAVE_YIELD, LEAVE_BLOCK, LEAVE_STOP, LEAVE_NEXT /* cpu->current is one that has not begun, or NULL */ };

@@ -20,25 +20,20 @@ void vcpu_post_irq(struct vcpu *v, u8 vector, bool level)
     if (level)
         __atomic_fetch_or(&v->inbox.level[vector / 32], bit, __ATOMIC_RELAXED);
     __atomic_fetch_or(&v->inbox.irr[vector / 32], bit, __ATOMIC_RELEASE);
-    __atomic_fetch_or(&v->inbox.words, 1u << vector / 32, __ATOMIC_RELEASE);
-    vcpu_post(v, VCPU_PEND_IRQ);
+    vcpu_post(v, VCPU_PEND_IRQ(vector / 32));
 }
 
-void vcpu_take_vectors(struct vcpu *v)
+void vcpu_take_vectors(struct vcpu *v, u32 words)
 {
-    /* ACQUIRE: pairs with the RELEASE in vcpu_post_irq(); the vectors are visible with the word, the level bits with the vectors. */
-    u32 words = __atomic_exchange_n(&v->inbox.words, 0, __ATOMIC_ACQUIRE);
-
     for (; words; words &= words - 1) {
         u32 i = (u32)__builtin_ctz(words);
+        /* ACQUIRE: pairs with the RELEASE in vcpu_post_irq(); the level bits are visible with the vectors. */
         u32 irr = __atomic_exchange_n(&v->inbox.irr[i], 0, __ATOMIC_ACQUIRE);
-        u32 level = irr ? __atomic_fetch_and(&v->inbox.level[i], ~irr, __ATOMIC_RELAXED) : 0;
+        u32 level = __atomic_load_n(&v->inbox.level[i], __ATOMIC_RELAXED) & irr;
 
-        for (; irr; irr &= irr - 1) {
-            u32 bit = (u32)__builtin_ctz(irr);
-
-            vlapic_post(&v->lapic, (u8)(i * 32 + bit), level & (1u << bit));
-        }
+        if (level)
+            __atomic_fetch_and(&v->inbox.level[i], ~level, __ATOMIC_RELAXED);
+        vlapic_post_word(&v->lapic, i, irr, level);
     }
     v->arch.irq_dirty = true;
 }

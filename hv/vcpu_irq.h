@@ -4,7 +4,7 @@
 
 #include "hv/partition.h"
 
-void vcpu_take_vectors(struct vcpu *v); /* what other cores left in its inbox */
+void vcpu_take_vectors(struct vcpu *v, u32 words); /* what other cores left in its inbox, in these words */
 /* Resident: the highest interrupt that may be taken now goes into the next entry; a refused one comes again with a window. */
 void vcpu_deliver(struct vcpu *v);
 static inline void vcpu_end_halt(struct vcpu *v)
@@ -23,6 +23,7 @@ static inline bool vcpu_ends_halt(struct vcpu *v)
         !arch_vcpu_accept(&v->arch, (u8)vector))
         return false;
     vlapic_ack(l, (u8)vector);
-    v->arch.come_out = 0;
+    v->arch.wait = WAIT_NONE;
+    v->arch.irq_dirty = false;
     return true;
 }

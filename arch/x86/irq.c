@@ -9,7 +9,12 @@
 #include "arch/x86/trap.h"
 #include "drivers/lapic.h"
 
-static void (*irq_handler)(u8 vector);
+static void nobody(u8 vector)
+{
+    (void)vector;
+}
+
+static void (*irq_handler)(u8 vector) = nobody;
 
 void arch_set_irq_handler(void (*fn)(u8 vector))
 {
@@ -25,8 +30,7 @@ void irq_dispatch(u8 vector)
         return;
     if (vector == HOST_VEC_TIMER)
         timers_fired();
-    if (fn)
-        fn(vector);
+    fn(vector);
     lapic_eoi(); /* last: a level-triggered pin that the handler masked would come again at once */
 }
 

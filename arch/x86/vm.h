@@ -195,7 +195,8 @@ bool           arch_msr_kept(u32 msr);
 
 /* init touches memory only, on any core; the VMCS is written by the first load, on the home core. */
 enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm) MUST_CHECK;
-struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu); /* in place of cpu->loaded; no-op if resident; @v */
+/* In place of cpu->loaded; nothing if it is resident. Returns @v. */
+__attribute__((returns_nonnull)) struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);
 /* On the core of the load: before move or stop. One that only had to give way to another is loaded once more before. */
 void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);
 /* Any core. Since the last unmap it was entered, or is about to be, with nothing of before in any cache. */

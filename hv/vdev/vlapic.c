@@ -116,17 +116,35 @@ static void log_error_bit(struct vlapic *l, u64 bit)
         post_lvt(l, LVT_ERROR);
 }
 
+static inline void put(struct vlapic *l, u32 word, u32 vectors, u32 level)
+{
+    l->irr[word] |= vectors;
+    l->irr_words |= 1u << word;
+    l->tmr[word] = (l->tmr[word] & ~vectors) | level;
+}
+
 void vlapic_post(struct vlapic *l, u8 vector, bool level)
+{
+    u32 bit = 1u << (vector % 32);
+
+    if (!vlapic_enabled(l))
+        return;
+    if (vector < 16)
+        log_error_bit(l, ESR_RECEIVED_ILLEGAL);
+    else
+        put(l, vector / 32, bit, level ? bit : 0);
+}
+
+void vlapic_post_word(struct vlapic *l, u32 word, u32 vectors, u32 level)
 {
     if (!vlapic_enabled(l))
         return;
-    if (vector < 16) {
+    if (!word && (vectors & 0xffff)) {
         log_error_bit(l, ESR_RECEIVED_ILLEGAL);
-        return;
+        vectors &= ~0xffffu;
     }
-    vlapic_vector_put(l->irr, &l->irr_words, vector, true);
-    if (vector_test(l->tmr, vector) != level)
-        l->tmr[vector / 32] ^= 1u << (vector % 32);
+    if (vectors)
+        put(l, word, vectors, level & vectors);
 }
 
 int vlapic_highest_irr(const struct vlapic *l)

@@ -60,6 +60,8 @@ static inline bool vlapic_on(const struct vlapic *l)          /* globally */
 
 /* Into IRR; dropped when disabled, or when vector < 16 (ESR). */
 void vlapic_post(struct vlapic *l, u8 vector, bool level);
+/* The same of several, and of them those in @level are level-triggered: all in one word of IRR. */
+void vlapic_post_word(struct vlapic *l, u32 word, u32 vectors, u32 level);
 int vlapic_pending(const struct vlapic *l);                   /* deliverable now, or VLAPIC_NONE */
 int vlapic_highest_irr(const struct vlapic *l);               /* regardless of priority */
 static inline bool vlapic_any_irr(const struct vlapic *l)

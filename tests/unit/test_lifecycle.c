@@ -276,10 +276,13 @@ static void take_interrupts(void)
 {
     if (!interrupted(me))
         return;
+    if (actors[me].ipi)
+        cpu_look(here, key && me == 0 ? LOOK_DEVICES : LOOK_RING);
     actors[me].ipi = false;
-    if (actors[me].timer <= now)
+    if (actors[me].timer <= now) {
         actors[me].timer = TIMER_NEVER;
-    cpu_look(here);
+        cpu_look(here, LOOK_TIMER);
+    }
 }
 
 void arch_irq_window(void) { point(); take_interrupts(); }
@@ -960,7 +963,7 @@ static void set_up(void)
     memset(progress, 0, sizeof(progress));
     memset(mark, 0, sizeof(mark));
     memset(endpoints, 0, sizeof(endpoints));
-    nr_partitions = points = me = house_wanted = 0;
+    nr_partitions = points = me = 0;
     house_fn = NULL;
     wrong = NULL;
     key = asked = 0;

@@ -35,6 +35,7 @@ static struct { u8 kind; enum exit_action act; void (*before)(void); } steps[8];
 static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped, failed, shown, rings, waits_done, windows, messages;
 static struct vioapic_msg message;
 static bool if_open, stuck /* deliveries never succeed */;
+static struct arch_vcpu *accepted; /* has an interrupt in its next entry */
 static u64 now, timer_tsc, cr8;
 static void (*on_window)(void); /* a physical interrupt that comes in the next window */
 
@@ -65,13 +66,19 @@ bool arch_vcpu_interrupt(struct arch_vcpu *v, u8 vector)
 }
 bool arch_vcpu_accept(struct arch_vcpu *v, u8 vector)
 {
-    return vector >> 4 > arch_vcpu_cr8(v) && !v->interrupted.valid && if_open && arch_vcpu_interrupt(v, vector);
+    if (vector >> 4 <= arch_vcpu_cr8(v) || v->interrupted.valid || !if_open)
+        return false;
+    injected_vector = vector;
+    accepted = v;
+    return true;
 }
 enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_fn *handle, vm_turn_fn *turn)
 {
     enum exit_action act;
 
     for (;;) {
+        assert_true(!accepted || (accepted == v && !v->interrupted.valid)); /* nothing came before this entry */
+        accepted = NULL;
         v->interrupted.valid &= stuck;
         assert_in_range(at, 0, nr_steps - 1); /* ran longer than the script */
         if (steps[at].before)
@@ -160,6 +167,7 @@ static int set_up(void **state)
     now = 100;
     cr8 = 0;
     if_open = true;
+    accepted = NULL;
     stuck = false;
     on_window = NULL;
     timer_tsc = TIMER_NEVER;
@@ -315,6 +323,34 @@ static void other_cores_ring(void **state)
     assert_int_equal(injected_vector, 0x41);
 }
 
+/* What another core posts is all that there is to do: it goes in at once, unless the core is wanted elsewhere. */
+static void rung_in_a_halt(void **state)
+{
+    for (u32 wanted = 0; wanted < 2; wanted++) {
+        (void)set_up(state);
+        step(VM_EXIT_CPUID, EXIT_SKIP, enable_lapic);
+        step(VM_EXIT_HLT, EXIT_SKIP, NULL);
+        assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
+        syscall(SYS_arch_prctl, ARCH_SET_GS, &other_core);
+        vcpu_post_irq(&vcpu, 0x41, true);
+        vcpu_post_irq(&vcpu, 0x2f, false);
+        vcpu_post_irq(&vcpu, 0x5, false); /* illegal */
+        syscall(SYS_arch_prctl, ARCH_SET_GS, &core);
+        core.resched = wanted;
+        step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+        if (wanted) {
+            assert_int_equal(vcpu_run(&vcpu), LEAVE_YIELD);
+            core.resched = false;
+        }
+        assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+        assert_int_equal(injected_vector, 0x41);
+        assert_int_equal(vcpu.lapic.tmr[2], 2);
+        assert_int_equal(vlapic_highest_irr(&vcpu.lapic), 0x2f);
+        assert_int_equal(vcpu.lapic.esr_pending, 0x40);
+        assert_int_equal(vcpu.arch.wait, WAIT_NONE);
+    }
+}
+
 /* A guest TSC that wrapped, or a deadline that never comes, must not keep the timer queue busy. */
 static void deadlines_beyond_time(void **state)
 {
@@ -352,7 +388,7 @@ static void physical_interrupts_before_a_delivery(void **state)
 
 static void doorbell_for_a_stop(void)
 {
-    core.attention = true;
+    core.attention = LOOK_RING;
     ask_stop();
 }
 
@@ -416,7 +452,7 @@ static void paused_timers_fire_late(void **state)
     resume_it();
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
     assert_int_equal(timer_tsc, now);
-    core.attention = true;
+    core.attention = LOOK_RING;
     step(VM_EXIT_HLT, EXIT_SKIP, NULL);
     assert_int_equal(vcpu_run(&vcpu), LEAVE_BLOCK);
     assert_int_equal(injected_vector, 0x41);
@@ -608,7 +644,7 @@ static void an_event_for_one_that_is_paused(void **state)
 static void event_and_attention(void)
 {
     event_for_second();
-    core.attention = true;
+    core.attention = LOOK_RING;
 }
 
 /* The core looks around first, and then it is as it would have been. */
@@ -1080,6 +1116,7 @@ int main(void)
         cmocka_unit_test_setup(task_priority_holds_back, set_up),
         cmocka_unit_test_setup(halted_wakes_only_for_what_it_can_take, set_up),
         cmocka_unit_test_setup(other_cores_ring, set_up),
+        cmocka_unit_test_setup(rung_in_a_halt, set_up),
         cmocka_unit_test_setup(deadlines_beyond_time, set_up),
         cmocka_unit_test_setup(physical_interrupts_before_a_delivery, set_up),
         cmocka_unit_test_setup(paused_keeps_what_is_pending, set_up),
