@@ -3,6 +3,7 @@
 #include "hv/hypercall.h"
 
 #include "hv/partition.h"
+#include "hv/vcpu_boot.h"
 
 enum pith_status hc_vcpu_start(struct vcpu *v, struct x86_gprs *g)
 {
@@ -26,17 +27,10 @@ enum pith_status hc_vcpu_start(struct vcpu *v, struct x86_gprs *g)
     return PITH_OK;
 }
 
-/* What was to start is not started; what does not run is left alone, so that a start that comes behind this is not undone. */
 enum pith_status hc_vcpu_stop(struct vcpu *v, struct x86_gprs *g)
 {
-    u32 posted = BOOT_POSTED;
-    struct vcpu *target;
-
     if (g->rbx >= v->part->nr_vcpus)
         return PITH_E_ARG;
-    target = v->part->vcpus[g->rbx];
-    if (!__atomic_compare_exchange_n(&target->boot, &posted, BOOT_WAITS, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) &&
-        posted == BOOT_RUNS)
-        vcpu_post(target, VCPU_PEND_INIT);
+    vcpu_post_init(v->part->vcpus[g->rbx]);
     return PITH_OK;
 }

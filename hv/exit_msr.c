@@ -5,6 +5,7 @@
 #include "hv/exit.h"
 #include "hv/partition.h"
 #include "hv/steal.h"
+#include "hv/vcpu_boot.h"
 #include "hv/vdev/vclock.h"
 
 #define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
@@ -25,11 +26,8 @@ static void send_one(struct vcpu *to, u32 icr)
         vcpu_post(to, VCPU_PEND_NMI);
         break;
     case ICR_INIT:
-        if (!(icr & BIT(14))) /* a level de-assert does nothing on any processor since the Pentium 4 */
-            break;
-        /* It looks at INIT first, and this one undoes what a SIPI before it would have begun. */
-        __atomic_fetch_and(&to->inbox.pending, ~(u64)VCPU_PEND_SIPI, __ATOMIC_RELAXED);
-        vcpu_post(to, VCPU_PEND_INIT);
+        if (icr & BIT(14)) /* a level de-assert does nothing on any processor since the Pentium 4 */
+            vcpu_post_init(to);
         break;
     case ICR_STARTUP:
         if (!(__atomic_load_n(&to->inbox.pending, __ATOMIC_RELAXED) & VCPU_PEND_SIPI)) /* the first one counts */

@@ -109,6 +109,8 @@ void vcpu_post(struct vcpu *v, u64 what)
 void vcpu_start(struct vcpu *v)
 {
     vlapic_reset(&v->lapic, v->index, v->index == 0);
+    /* Here, and not when it looks: vCPU 0 may be started sooner, and have asked for its start by then. */
+    __atomic_store_n(&v->boot, v->index == 0 ? BOOT_RUNS : BOOT_WAITS, __ATOMIC_RELAXED);
     __atomic_store_n(&v->inbox.pending, VCPU_PEND_START, __ATOMIC_SEQ_CST);
     notify(v);
 }

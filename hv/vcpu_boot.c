@@ -56,7 +56,6 @@ void vcpu_begin(struct vcpu *v)
     v->why = NULL;
     v->live = true;
     v->arch.wait = v->index == 0 ? WAIT_NONE : WAIT_SIPI;
-    __atomic_store_n(&v->boot, v->index == 0 ? BOOT_RUNS : BOOT_WAITS, __ATOMIC_RELEASE);
     if (v->index == 0)
         set_boot_registers(v);
 }
@@ -64,7 +63,7 @@ void vcpu_begin(struct vcpu *v)
 void vcpu_sipi(struct vcpu *v)
 {
     struct x86_segment cs = { .limit = 0xffff, .attr = 0x9b };
-    u32 vector = __atomic_load_n(&v->inbox.sipi_vector, __ATOMIC_RELAXED);
+    u32 vector = __atomic_load_n(&v->inbox.sipi_vector, __ATOMIC_RELAXED), waits = BOOT_WAITS;
 
     if (v->arch.wait != WAIT_SIPI)
         return;
@@ -73,7 +72,8 @@ void vcpu_sipi(struct vcpu *v)
     arch_vcpu_set_seg(&v->arch, X86_CS, &cs);
     arch_vcpu_set_reg(&v->arch, X86_RIP, 0);
     v->arch.wait = WAIT_NONE;
-    __atomic_store_n(&v->boot, BOOT_RUNS, __ATOMIC_RELEASE);
+    /* A start that is posted already is for when it has stopped again. */
+    __atomic_compare_exchange_n(&v->boot, &waits, BOOT_RUNS, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
 void vcpu_begin_at(struct vcpu *v)
@@ -88,6 +88,16 @@ void vcpu_begin_at(struct vcpu *v)
     arch_vcpu_set_reg(&v->arch, X86_RIP, v->entry);
     arch_vcpu_set_reg(&v->arch, X86_RSP, v->stack);
     v->arch.wait = WAIT_NONE;
+}
+
+void vcpu_post_init(struct vcpu *v)
+{
+    u32 posted = BOOT_POSTED;
+
+    /* It looks at INIT first: what was sent before this and would start it is taken back here. */
+    __atomic_compare_exchange_n(&v->boot, &posted, BOOT_WAITS, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    __atomic_fetch_and(&v->inbox.pending, ~(u64)VCPU_PEND_SIPI, __ATOMIC_RELAXED);
+    vcpu_post(v, VCPU_PEND_INIT);
 }
 
 void vcpu_init_signal(struct vcpu *v)

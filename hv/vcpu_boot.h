@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What vcpu.c finds posted about the beginning of a vCPU. All of the resident one, on its home core. */
+/* What vcpu.c finds posted about the beginning of a vCPU. All but the first of the resident one, on its home core. */
 #pragma once
 
 #include "hv/vcpu.h"
+
+void vcpu_post_init(struct vcpu *v);   /* any core */
 
 void vcpu_begin(struct vcpu *v);       /* its partition starts: power-on state; vCPU 0 as the image's boot protocol asks */
 void vcpu_init_signal(struct vcpu *v); /* INIT: it waits for a SIPI, or for VCPU_START */

@@ -49,6 +49,7 @@ static struct cpu *here; /* the core that runs now */
 #undef state_of
 #include "hv/pages.c"
 #include "hv/call_event.c"
+#include "hv/call_vcpu.c"
 #define step balloon_step
 #define ask balloon_ask
 #include "hv/balloon.c"
@@ -72,7 +73,8 @@ struct actor {
     u64 timer;
     enum { GOES, IDLES, WAITS_CONSUMED, WAITS_SERVED, WAITS_SETTLED, WAITS_PROGRESS, WAITS_STOPPED, WAITS_QUIET } does;
 };
-enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, EVENTS, BALLOONS, CALLS, SERVES, SHARES, PROGRAMS };
+enum program { SPINS, HALTS, WAITS, TICKS, ALARMS, EXITS, FAILS, RESETS, STORMS, EVENTS, BALLOONS, STARTS,
+               CALLS, SERVES, SHARES, PROGRAMS };
 struct guest { u32 step, taken; u64 word; bool up, left, asked; };
 struct scene { const char *script; enum program program; const u8 *homes; u8 restart; };
 
@@ -635,6 +637,32 @@ static enum exit_action storm(struct vcpu *v, struct guest *g)
     return EXIT_SKIP;
 }
 
+/* The second one is started and stopped by turns, by a call and as kernels do: each start starts it, nothing else does. */
+static enum exit_action start_and_stop(struct vcpu *v, struct guest *g)
+{
+    struct x86_gprs *r = &v->arch.gpr;
+
+    if (g->asked && guests[1].up) {
+        progress[0]++;
+        g->asked = false;
+        if (g->step++ / 2 % 2)
+            vcpu_post_init(&vcpus[1]);
+        else
+            ask(v, hc_vcpu_stop, 1, 0);
+    } else if (!g->asked && g->step % 2) {
+        g->asked = true;
+        vcpu_post(&vcpus[1], VCPU_PEND_SIPI);
+        vcpu_post(&vcpus[1], VCPU_PEND_SIPI);
+    } else if (!g->asked) {
+        *r = (struct x86_gprs){ .rbx = 1, .rcx = MIB(2) };
+        r->rax = hc_vcpu_start(v, r);
+        g->asked = r->rax == PITH_OK;
+        if (!g->asked && r->rax != PITH_E_STATE)
+            done("a vCPU cannot be started");
+    }
+    return EXIT_SKIP;
+}
+
 static enum exit_action end_soon(struct vcpu *v, struct guest *g)
 {
     progress[0] += g->step == 0;
@@ -739,6 +767,7 @@ static enum exit_action second_vcpu(struct vcpu *v, struct guest *g)
         g->up = true;
         return play_events(v, g);
     }
+    g->up |= scene.program == STARTS;
     if (scene.program != HALTS && scene.program != ALARMS)
         return halt(v);
     if (!g->up)
@@ -785,6 +814,7 @@ static enum exit_action act(struct vcpu *v)
     case TICKS: return tick(v, g);
     case STORMS: return storm(v, g);
     case EVENTS: return throw_event(v, g);
+    case STARTS: return start_and_stop(v, g);
     case EXITS:
     case FAILS:
     case RESETS:
@@ -933,7 +963,7 @@ static void keyboard(void)
 
 static void set_up_partition(struct partition *p, const char *name, u32 n, struct vcpu *v, const u8 *homes)
 {
-    static const struct load_plan plan;
+    static const struct load_plan plan = { .start.mode = PLAN_LONG };
 
     confs[p - parts].restart = scene.restart;
     confs[p - parts].flags = MANIFEST_ON_REQUEST;
@@ -1061,6 +1091,7 @@ static void one_preemption(void **state)
         { "psb", WAITS, 0 }, { "pr", SPINS, 1 }, { "p", EXITS, 0 },
         { "s", FAILS, 2 },       { "pus", CALLS, 0 }, { "pur", SERVES, 0 }, { "r", SHARES, 0 },
         { "pus", EVENTS, 0 }, { "r", EVENTS, 0 }, { "pus", EVENTS, 0 }, { "r", BALLOONS, 0 }, { "pus", BALLOONS, 0 },
+        { "r", STARTS, 0 }, { "pus", STARTS, 0 }, { "r", STARTS, 0 },
     };
 
     (void)state;
@@ -1099,7 +1130,7 @@ static void close_calls(void **state)
         { "rprrr", RESETS, 1 },
         { "pukpkr", TICKS, 0 }, { "pupukr", ALARMS, 0 },
         { "pupsrpur", CALLS, 0 }, { "pupsrpur", SERVES, 0 }, { "rpuspu", SHARES, 0 }, { "kkk", SHARES, 0 }, { "pupur", EVENTS, 0 },
-        { "rpurps", BALLOONS, 0 }, { "psbr", BALLOONS, 0 },
+        { "rpurps", BALLOONS, 0 }, { "psbr", BALLOONS, 0 }, { "rpur", STARTS, 0 }, { "psbr", STARTS, 0 },
         { "PUPU", EXITS, 0 }, { "SBSB", SPINS, 0 }, { "RPUR", HALTS, 2 }, { "PUrSb", TICKS, 0 }, { "sBRS", FAILS, 2 },
         { "SDCBSDC", SPINS, 0 }, { "DCBs", EXITS, 0 },
     };
