@@ -67,7 +67,7 @@ static void keep_machine(const struct exam *e)
         keep(e, r->base, r->base + r->size - 1, false, r->kind == HANDOFF_RESERVED ? "what the firmware keeps" : "RAM");
     for (const struct acpi_kept *k = machine->acpi->kept; k < machine->acpi->kept + machine->acpi->nr_kept; k++)
         keep(e, k->first, k->last, k->ports, k->what);
-    if (machine->fb.format != HANDOFF_FB_NONE)
+    if (machine->fb.bytes)
         keep(e, machine->fb.base, screen_end(&machine->fb) - 1, false, "the screen");
 }
 
@@ -128,7 +128,7 @@ static void examine_function(void *ctx, u32 function)
     bool screen = false;
 
     for (u32 i = 0; i < n; i++)
-        screen |= fb->format != HANDOFF_FB_NONE && bars[i].first < screen_end(fb) && bars[i].last >= fb->base;
+        screen |= fb->bytes && bars[i].first < screen_end(fb) && bars[i].last >= fb->base;
     for (u32 i = 0; i < n; i++) {
         const struct window w = { bars[i].first, bars[i].last, bars[i].ports, "the screen's device", function };
 

@@ -6,6 +6,7 @@
 #include "boot/loader.h"
 
 #include "boot/calendar.h"
+#include "boot/pixels.h"
 #include "hv/lib/string.h"
 
 /* UEFI Specification, "EFI_MEMORY_ATTRIBUTES_TABLE"; the descriptors follow it. */
@@ -72,58 +73,57 @@ u64 clock_seconds(void)
     return calendar_seconds(&c);
 }
 
-static u32 pixel_format(const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info)
+static struct pixel_masks masks_of(const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info)
 {
     const EFI_PIXEL_BITMASK *m = &info->PixelInformation;
 
     switch (info->PixelFormat) {
     case PixelBlueGreenRedReserved8BitPerColor:
-        return HANDOFF_FB_BGRX;
+        return (struct pixel_masks){ 0xff0000, 0xff00, 0xff, 0xff000000 };
     case PixelRedGreenBlueReserved8BitPerColor:
-        return HANDOFF_FB_RGBX;
+        return (struct pixel_masks){ 0xff, 0xff00, 0xff0000, 0xff000000 };
     case PixelBitMask:
-        if (m->GreenMask != 0xff00 || (m->RedMask | m->BlueMask) != 0xff00ff)
-            return HANDOFF_FB_NONE;
-        return m->BlueMask == 0xff ? HANDOFF_FB_BGRX : m->RedMask == 0xff ? HANDOFF_FB_RGBX : HANDOFF_FB_NONE;
-    default: /* no memory to draw into, or a layout that nothing common has */
-        return HANDOFF_FB_NONE;
+        return (struct pixel_masks){ m->RedMask, m->GreenMask, m->BlueMask, m->ReservedMask };
+    default:
+        return (struct pixel_masks){ 0 };
     }
 }
 
-/* In the mode that the firmware chose: the one the user has seen work. Format 0: none to draw in. */
-static struct handoff_fb screen_of(EFI_HANDLE handle)
+/* In the mode that the firmware chose: the one the user has seen work. NULL, or why there is none to draw in. */
+static const char *screen_of(EFI_HANDLE handle, struct handoff_fb *fb)
 {
     const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info;
     EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
-    struct handoff_fb fb = { 0 };
+    struct pixel_masks masks;
 
-    if (EFI_ERROR(fw.bs->HandleProtocol(handle, &GraphicsOutputProtocol, (void **)&gop)) || !gop->Mode ||
-        !gop->Mode->Info)
-        return fb;
+    if (EFI_ERROR(fw.bs->HandleProtocol(handle, &GraphicsOutputProtocol, (void **)&gop)) || !gop->Mode || !gop->Mode->Info)
+        return "the firmware offers none (GOP)";
     info = gop->Mode->Info;
-    fb.format = pixel_format(info);
-    if (fb.format == HANDOFF_FB_NONE || !gop->Mode->FrameBufferBase)
-        return (struct handoff_fb){ 0 };
-    fb.base = gop->Mode->FrameBufferBase;
-    fb.width = info->HorizontalResolution;
-    fb.height = info->VerticalResolution;
-    fb.pitch = info->PixelsPerScanLine * 4;
-    return fb;
+    if (!gop->Mode->FrameBufferBase || info->PixelFormat == PixelBltOnly)
+        return "it has no memory to draw in";
+    masks = masks_of(info);
+    fb->base = gop->Mode->FrameBufferBase;
+    fb->width = info->HorizontalResolution;
+    fb->height = info->VerticalResolution;
+    fb->pitch = info->PixelsPerScanLine;
+    return pixels_layout(fb, &masks, gop->Mode->FrameBufferSize);
 }
 
 /* The console's own, or, where that one spans several graphics cards and has no memory, the first that has. */
 struct handoff_fb screen_find(void)
 {
-    struct handoff_fb fb = screen_of(fw.st->ConsoleOutHandle);
+    struct handoff_fb fb = { 0 };
+    const char *wrong = screen_of(fw.st->ConsoleOutHandle, &fb);
     EFI_HANDLE *handles;
-    UINTN n;
+    UINTN n = 0;
 
-    if (fb.format != HANDOFF_FB_NONE ||
-        EFI_ERROR(fw.bs->LocateHandleBuffer(ByProtocol, &GraphicsOutputProtocol, NULL, &n, &handles)))
-        return fb;
-    for (UINTN i = 0; i < n && fb.format == HANDOFF_FB_NONE; i++)
-        fb = screen_of(handles[i]);
-    fw.bs->FreePool(handles);
+    if (wrong && !EFI_ERROR(fw.bs->LocateHandleBuffer(ByProtocol, &GraphicsOutputProtocol, NULL, &n, &handles))) {
+        for (UINTN i = 0; i < n && wrong; i++)
+            wrong = screen_of(handles[i], &fb);
+        fw.bs->FreePool(handles);
+    }
+    if (wrong)
+        say("no screen for the hypervisor: %s - what it says from here on goes to the serial line alone", wrong);
     return fb;
 }
 

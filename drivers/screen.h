@@ -1,38 +1,53 @@
 /* SPDX-License-Identifier: MIT */
-/* A text console on a linear frame buffer; scrolls through its own copy of the text and never reads video memory. */
+/* A text console on a linear frame buffer; scrolls in its own copy of the text and never reads video memory. */
 #pragma once
 
 #include "hv/lib/types.h"
 
 #define FONT_FIRST  ' '
 #define FONT_GLYPHS 95u
-#define FONT_ROWS   8u  /* each is drawn twice: a letter is 8 pixels wide and 16 high */
+#define FONT_ROWS   8u  /* each is drawn twice: a letter is 8 dots wide and 16 high */
 #define FONT_WIDTH  8u
 #define FONT_HEIGHT 16u
 
-#define SCREEN_COLUMNS 160u
+#define SCREEN_COLUMNS 160u /* a multiple of 4 */
 #define SCREEN_ROWS    60u
+#define SCREEN_SCALE   8u   /* a dot is at most so many pixels wide and high */
+#define SCREEN_INKS    10u
+#define SCREEN_INK     0x80 /* a byte from here on, in the text: the letters behind it are in this ink; 0: the usual one */
 
-enum screen_format { SCREEN_BGRX = 1, SCREEN_RGBX = 2 }; /* 32 bits a pixel, first byte first */
-
+struct screen_colour { u8 shift, bits; };     /* where it is in a pixel */
 struct screen_desc {
-    u32 width, height, pitch; /* pixels; pitch in bytes */
-    enum screen_format format;
-    const u8 (*font)[FONT_ROWS]; /* FONT_GLYPHS letters */
+    u32 width, height, pitch;                 /* pixels; pitch in bytes */
+    u8 bytes;                                 /* a pixel: 2 or 4, little endian */
+    struct screen_colour red, green, blue;
+    const u8 (*font)[FONT_ROWS];              /* FONT_GLYPHS letters */
 };
 
+/* A row of a letter, where a dot is a pixel of 32 bits. */
+struct screen_dots { u64 word[FONT_WIDTH * 4 / 8]; };
+
 struct screen {
-    volatile u32 *pixels; /* NULL: no screen */
+    volatile u8 *pixels;  /* NULL: no screen */
     struct screen_desc desc;
-    u32 ink, paper;       /* pixel values */
+    u32 scale;            /* pixels a dot */
+    bool small;           /* it is one, of 32 bits */
+    u32 ink_pixels[SCREEN_INKS], paper;
     u32 columns, rows;    /* what is used of the arrays */
     u32 column, row;      /* where the next letter goes */
     u32 stale, stale_end; /* rows whose letters may differ from what is shown */
-    char wanted[SCREEN_ROWS][SCREEN_COLUMNS];
-    char shown[SCREEN_ROWS][SCREEN_COLUMNS];
+    u32 top;              /* where in the text the first row is, so that scrolling moves nothing */
+    u8 ink;
+    u16 text[SCREEN_ROWS][SCREEN_COLUMNS]; /* letter, and its ink in the upper byte */
+    u16 shown[SCREEN_ROWS][SCREEN_COLUMNS];
+    struct screen_dots dots[SCREEN_INKS][256]; /* each row that a letter may have */
 };
 
-/* @pixels: the frame buffer, mapped. Clears it; false when the mode cannot hold a line of text. */
+/* @pixels: the frame buffer, mapped. Clears it; false when there is no room for a letter, or pixels are of no known kind. */
 bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void *pixels);
-/* \n, \r, \b and \t move; other control characters and bytes above 126 show as '?'. */
+/*
+ * \n, \r, \b and \t move, SCREEN_INK and up colour; other control characters and bytes above 126 show as '?'. Nothing is drawn yet.
+ */
 void screen_write(struct screen *s, const char *text, size_t len);
+/* Draws so many letters of those that differ, some 170 instructions each on most screens. True: all is shown. */
+bool screen_show(struct screen *s, u32 letters);

@@ -41,8 +41,16 @@ static void close_open(void)
     open = NULL;
 }
 
+static void put_ink(u8 ink)
+{
+    char mark = (char)(TERMINAL_INK + ink);
+
+    put(&mark, 1);
+}
+
 static void put_name(const struct console_source *s)
 {
+    put_ink(s->ink);
     put("[", 1);
     put(s->name, strlen(s->name));
     put("] ", 2);
@@ -75,6 +83,7 @@ static void tell_lost(void)
     if (!n)
         return;
     close_open();
+    put_ink(0);
     put(line, fmt_str(line, sizeof(line), "[pith] console: %u bytes lost\n", n));
 }
 
@@ -176,6 +185,7 @@ void console_line(const char *line, size_t len)
 
     tell_lost();
     close_open();
+    put_ink(0);
     put(line, len);
     show_focus();
     unlock(locked);

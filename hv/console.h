@@ -13,6 +13,7 @@
 
 struct console_source {
     const char *name;
+    u8 ink;              /* of its lines on the screen: below TERMINAL_INKS */
     u16 len, shown;      /* bytes of the unfinished line, and how many of them stand on the terminal */
     u8 escape;           /* state of the filter that drops terminal control sequences */
     struct terminal_account account;

@@ -284,6 +284,7 @@ static enum pith_status create(const struct manifest *m, u32 index, struct frame
     p->index = index;
     p->name = c->name;
     p->console.name = c->name;
+    p->console.ink = (u8)(2 + p->index % (TERMINAL_INKS - 2)); /* the first two: the hypervisor's and the monitor's */
     p->restart.deadline = TIMER_NEVER;
     isa_init(p);
     p->nr_vcpus = c->vcpus;

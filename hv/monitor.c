@@ -16,7 +16,7 @@
 
 #define PROMPT "> "
 
-static struct console_source self = { .name = "monitor" };
+static struct console_source self = { .name = "monitor", .ink = 1 };
 static struct partition *focus;   /* NULL: the monitor */
 static char line[80];
 static u32 len;

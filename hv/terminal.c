@@ -27,16 +27,29 @@ static u32 head, tail; /* written by the writer, by the reader; never wrap into 
 static u32 lost;
 static u32 epoch;  /* +1 whenever the ring was empty */
 static struct timer again;
+_Static_assert(TERMINAL_INK == SCREEN_INK && TERMINAL_INKS == SCREEN_INKS, "the screen takes them as they are");
 
 bool terminal_urgent(void)
 {
     return log_panicking();
 }
 
-/* Waits for the line; for text that must be out before anything else happens. */
+/* The serial line has none. */
+static bool is_ink(char c)
+{
+    return (u8)c - TERMINAL_INK < TERMINAL_INKS;
+}
+
+static void show_all(void)
+{
+    if (have_screen)
+        (void)screen_show(&screen, ~0u);
+}
+
+/* Waits for the line; for text that must be out before anything else happens. Then show_all(). */
 static void put_now(char c)
 {
-    if (have_uart) {
+    if (have_uart && !is_ink(c)) {
         if (c == '\n')
             uart_put(COM1, '\r');
         uart_put(COM1, (u8)c);
@@ -62,7 +75,7 @@ static bool next_out(u32 *room)
 {
     char c = ring[tail % RING];
 
-    if (have_uart) {
+    if (have_uart && !is_ink(c)) {
         u32 need = c == '\n' ? 2 : 1;
 
         if (*room < need)
@@ -97,6 +110,7 @@ void terminal_drain(void)
 
     while (n < DRAIN_BYTES && !empty() && next_out(&room))
         n++;
+    show_all();
     if (empty())
         __atomic_fetch_add(&epoch, 1, __ATOMIC_RELAXED);
     else
@@ -111,6 +125,7 @@ static void flush(void)
     }
     if (have_uart)
         uart_flush(COM1);
+    show_all();
 }
 
 static bool ring_put(char c)
@@ -136,6 +151,7 @@ void terminal_put(const char *text, size_t len)
         flush();
         for (size_t i = 0; i < len; i++)
             put_now(text[i]);
+        show_all();
         return;
     }
     for (size_t i = 0; i < len; i++)
@@ -192,15 +208,28 @@ void terminal_stop(void)
     flush();
 }
 
+static struct screen_colour colour(struct handoff_colour c)
+{
+    return (struct screen_colour){ c.shift, c.bits };
+}
+
 void terminal_screen(const struct handoff *h)
 {
-    struct screen_desc desc = { .width = h->fb.width, .height = h->fb.height, .pitch = h->fb.pitch, .font = phys_to_virt(h->font) };
+    struct screen_desc desc = {
+        .width = h->fb.width,
+        .height = h->fb.height,
+        .pitch = h->fb.pitch,
+        .bytes = h->fb.bytes,
+        .red = colour(h->fb.red),
+        .green = colour(h->fb.green),
+        .blue = colour(h->fb.blue),
+        .font = phys_to_virt(h->font),
+    };
     static char text[2048];
     void *pixels;
 
-    if (h->fb.format == HANDOFF_FB_NONE)
+    if (!h->fb.bytes)
         return;
-    desc.format = h->fb.format == HANDOFF_FB_RGBX ? SCREEN_RGBX : SCREEN_BGRX;
     pixels = host_map(h->fb.base, (u64)desc.pitch * desc.height, HOST_WC);
     if (!pixels || !screen_init(&screen, &desc, pixels)) {
         log_warn("the screen (%ux%u) cannot be used", desc.width, desc.height);
@@ -208,6 +237,7 @@ void terminal_screen(const struct handoff *h)
     }
     have_screen = true;
     screen_write(&screen, text, log_tail(text, sizeof(text))); /* what was said before there was a screen */
+    show_all();
 }
 
 void terminal_keyboard(void)

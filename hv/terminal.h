@@ -8,6 +8,9 @@
 #include "hv/abi/handoff.h"
 #include "hv/lib/types.h"
 
+#define TERMINAL_INK  0x80u /* bytes from here on, in the text: what follows is in that colour on the screen; 0: the usual one */
+#define TERMINAL_INKS 10u
+
 /* What one source has in the ring since that was last empty. */
 struct terminal_account { u32 epoch, bytes, from; };
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define HANDOFF_MAGIC   0x46464f444e414856ull
-#define HANDOFF_VERSION 8u
+#define HANDOFF_VERSION 9u
 
 enum handoff_kind {
     HANDOFF_FREE = 1,        /* RAM nobody uses any more */
@@ -21,12 +21,18 @@ enum handoff_kind {
     HANDOFF_EFI_RUNTIME = 6, /* code and data of the firmware's runtime services */
 };
 enum handoff_cpu_flags { HANDOFF_CPU_BSP = 1, HANDOFF_CPU_DISABLED = 2 };
-enum handoff_fb_format { HANDOFF_FB_NONE = 0, HANDOFF_FB_BGRX = 1, HANDOFF_FB_RGBX = 2 }; /* 32 bits a pixel, first byte first */
 
 struct handoff_array { uint64_t base; uint32_t count, stride; };                /* elements lie in HANDOFF_HV_IMAGE memory */
 struct handoff_range { uint64_t base, size; uint32_t kind; uint32_t pad; };     /* sorted, page-aligned, disjoint */
 struct handoff_cpu { uint32_t apic_id, flags; };                                /* boot core first, then in the firmware's order */
-struct handoff_fb { uint64_t base; uint32_t width, height, pitch, format; };    /* pitch in bytes */
+struct handoff_colour { uint8_t shift, bits; };                                 /* where it is in a pixel */
+struct handoff_fb {
+    uint64_t base;
+    uint32_t width, height, pitch;                                              /* pixels; pitch in bytes */
+    uint8_t bytes;                                                              /* a pixel: 2 or 4, little endian; 0: no screen */
+    struct handoff_colour red, green, blue;
+    uint8_t pad[5];
+};
 enum handoff_access { HANDOFF_WRITE = 1, HANDOFF_EXECUTE = 2, HANDOFF_UNCACHED = 4 };
 struct handoff_runtime { uint64_t base, size; uint32_t access, pad; };
 struct handoff_ioapic { uint64_t base; uint32_t gsi_base, pad; };
@@ -59,7 +65,7 @@ struct handoff {
     uint64_t start_page;                         /* below 1 MiB, where other cores start; 0: none */
     uint64_t manifest_base, manifest_size;
     uint64_t boot_seconds;                       /* firmware's clock at hand-over, seconds since 1970; 0: unknown */
-    struct handoff_fb fb;                        /* format 0: no screen */
+    struct handoff_fb fb;                        /* bytes 0: no screen */
     uint64_t font;                               /* 95 letters from ' ', 8 rows each, the leftmost pixel in bit 7 */
     struct handoff_array ranges;                 /* struct handoff_range */
     struct handoff_array cpus;                   /* struct handoff_cpu */

@@ -47,7 +47,7 @@ def printed(machine, cpus, conf):
         config.write(conf)
         config.flush()
         subprocess.run([ROOT / 'tools/pith-run', '--machine', machine, '--cpus', str(cpus), '--timeout', str(TIMEOUT), '--serial', serial.name,
-                        '--config', config.name, '--file', f'bench.elf={BUILD}/guests/bench.elf', '--until', r'^\[bench\] bench done', *count],
+                        '--config', config.name, '--file', f'bench.elf={BUILD}/guests/bench.elf', '--file', f'screen.elf={BUILD}/tests/screen.elf', '--until', r'^\[bench\] bench done', *count],
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         return serial.read().replace('\r', '')
 
@@ -88,6 +88,11 @@ def across(machine):
     return found
 
 
+def drawing():
+    """A screen of 1024 by 768 scrolls in which each letter differs from the one below: by the hypervisor's code, in a guest."""
+    return figures(QEMU, printed(QEMU, 1, '[pith]\n[partition bench]\nimage = screen.elf\nmemory = 16M\n'))
+
+
 def measure(machines, with_linux):
     """machine -> name -> value."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -97,6 +102,8 @@ def measure(machines, with_linux):
             found[machine].update(more)
         for machine, with_trace in zip(machines, pool.map(lambda m: operations(m, True), machines)):
             found[machine].update({f"trace_{n}": with_trace[n] - found[machine][n] for n in TRACED if n in found[machine] and n in with_trace})
+        if QEMU in machines:
+            found[QEMU].update(drawing())
         if with_linux:
             found[QEMU].update(linux.ratios(guest.result(), bare.result()))
     return found

@@ -19,11 +19,16 @@ static size_t out_len;
 static unsigned kicks;
 static struct console_source a, b;
 
+static unsigned ink; /* what was last chosen */
+
 void terminal_put(const char *text, size_t len)
 {
     assert_in_range(out_len + len, 0, sizeof(out) - 1);
-    memcpy(out + out_len, text, len);
-    out_len += len;
+    for (size_t i = 0; i < len; i++)
+        if ((u8)text[i] - TERMINAL_INK < TERMINAL_INKS)
+            ink = (u8)text[i] - TERMINAL_INK;
+        else
+            out[out_len++] = text[i];
     out[out_len] = 0;
 }
 static bool full;
@@ -47,9 +52,23 @@ static int set_up(void **state)
     out_len = 0;
     out[0] = 0;
     kicks = 0;
-    a = (struct console_source){ .name = "a" };
+    a = (struct console_source){ .name = "a", .ink = 2 };
     b = (struct console_source){ .name = "b" };
     return 0;
+}
+
+static void lines_have_their_ink(void **state)
+{
+    (void)state;
+    say(&a, "one\n");
+    assert_int_equal(ink, 2);
+    say(&b, "one\n");
+    assert_int_equal(ink, 0);
+    say(&a, "two\n");
+    console_line("[pith] x\n", 9);
+    assert_int_equal(ink, 0);
+    say(&a, "\x85three\n"); /* a guest chooses none */
+    assert_int_equal(ink, 2);
 }
 
 static void lines_have_their_name(void **state)
@@ -153,6 +172,7 @@ static void long_lines_are_broken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(lines_have_their_ink, set_up),
         cmocka_unit_test_setup(lines_have_their_name, set_up),
         cmocka_unit_test_setup(unfinished_lines_wait, set_up),
         cmocka_unit_test_setup(the_focus_shows_its_prompt, set_up),

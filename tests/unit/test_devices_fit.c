@@ -56,7 +56,8 @@ static int fresh(void **state)
 {
     (void)state;
     two_partitions();
-    machine = (struct devices_of){ ranges, ARRAY_SIZE(ranges), { 0xd0000000, 1024, 768, 4096, HANDOFF_FB_BGRX }, &acpi };
+    machine = (struct devices_of){ ranges, ARRAY_SIZE(ranges), { 0 }, &acpi };
+    machine.fb = (struct handoff_fb){ .base = 0xd0000000, .width = 1024, .height = 768, .pitch = 4096, .bytes = 4 };
     said[0] = 0;
     return 0;
 }
@@ -102,7 +103,7 @@ static void kept(void **state)
 static void no_screen(void **state)
 {
     (void)state;
-    machine.fb.format = HANDOFF_FB_NONE;
+    machine.fb.bytes = 0;
     give(0, false, 0xe0002000, 0xe0002fff)->flags = MANIFEST_DMA_TRUSTED;
     expect_given();
 }
