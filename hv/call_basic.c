@@ -49,7 +49,7 @@ enum pith_status hc_time(struct vcpu *v, struct x86_gprs *g)
 enum pith_status hc_yield(struct vcpu *v, struct x86_gprs *g)
 {
     (void)g;
-    sched_yield(v->home); /* before the next entry, after this instruction was completed */
+    sched_yield(v); /* before the next entry, after this instruction was completed */
     return PITH_OK;
 }
 

@@ -2,12 +2,13 @@
 /* What partitions and cores have used. */
 #include "hv/hypercall.h"
 
+#include "hv/account.h"
 #include "hv/rights.h"
 #include "hv/time.h"
 
 static u64 of_vcpu(const struct vcpu *v, u64 item)
 {
-    return item == PITH_METER_RUN_NS ? time_ticks_ns(time_stretch(v->run_tsc, v->run_since)) : v->exits[item - PITH_METER_EXITS];
+    return item == PITH_METER_RUN_NS ? time_ticks_ns(account_read(&v->run)) : v->exits[item - PITH_METER_EXITS];
 }
 
 static enum pith_status of_partition(struct partition *p, u64 item, u64 *value)
@@ -46,15 +47,13 @@ enum pith_status hc_meter(struct vcpu *v, struct x86_gprs *g)
 enum pith_status hc_meter_core(struct vcpu *v, struct x86_gprs *g)
 {
     const struct cpu *cpu = g->rbx < nr_cpus ? cpu_get((u32)g->rbx) : NULL;
-    u64 idle;
 
     (void)v;
     if (!cpu || g->rcx > PITH_CORE_VCPUS)
         return PITH_E_ARG;
-    idle = time_stretch(cpu->idle_tsc, cpu->idle_since);
     switch (g->rcx) {
-    case PITH_CORE_BUSY_NS: g->rbx = time_ticks_ns(arch_tsc() - cpu->since - idle); break;
-    case PITH_CORE_IDLE_NS: g->rbx = time_ticks_ns(idle); break;
+    case PITH_CORE_BUSY_NS: g->rbx = time_ticks_ns(arch_tsc() - cpu->since - account_read(&cpu->idle)); break;
+    case PITH_CORE_IDLE_NS: g->rbx = time_ticks_ns(account_read(&cpu->idle)); break;
     default: g->rbx = cpu->nr_vcpus; break;
     }
     return PITH_OK;

@@ -3,6 +3,7 @@
 #include "hv/cpu.h"
 
 #include "arch/x86/cpu/insn.h"
+#include "hv/account.h"
 #include "hv/devices.h"
 #include "hv/irq.h"
 #include "hv/lib/log.h"
@@ -144,6 +145,7 @@ static struct vcpu *take_inbox(struct cpu *cpu)
 /* A reset may come as an INIT, which a core in VMX operation does not take. */
 static void leave_vm(struct cpu *cpu)
 {
+    account_check(cpu);
     if (cpu->arch.loaded)
         arch_vcpu_unload(cpu->arch.loaded, &cpu->arch);
     arch_cpu_disable(&cpu->arch);
@@ -230,12 +232,11 @@ static struct vcpu *woken_alone(struct cpu *cpu)
 /* Until something comes. Who has the core then, if that is known at once. */
 static struct vcpu *idle(struct cpu *cpu)
 {
-    cpu->idle_since = cpu->now;
+    account_switch(&cpu->sched, &cpu->idle, arch_tsc());
     if (!cpu->attention)
         arch_idle();
     cpu->now = arch_tsc();
-    cpu->idle_tsc += cpu->now - cpu->idle_since;
-    cpu->idle_since = 0;
+    account_switch(&cpu->idle, &cpu->sched, cpu->now);
     return cpu->attention == LOOK_RING && !__atomic_load_n(&cpu->asked, __ATOMIC_RELAXED) ? woken_alone(cpu) : NULL;
 }
 
@@ -256,15 +257,20 @@ void cpu_main(void)
     struct cpu *cpu = this_cpu();
 
     sched_init(cpu);
-    cpu->since = cpu->now = arch_tsc();
+    cpu->now = arch_tsc();
+    cpu->sched -= cpu->now;
+    __atomic_store_n(&cpu->since, cpu->now, __ATOMIC_RELEASE); /* pairs with account_check() */
     for (;;) {
         enum vcpu_leave why;
         struct vcpu *v;
 
         if (cpu_needs_look(cpu)) {
+            u64 from = cpu->now;
+
             cpu_attend(cpu);
             house_run(cpu);
             cpu->now = arch_tsc();
+            account_move(&cpu->sched, &cpu->others, cpu->now - from);
         }
         v = sched_next(cpu);
         if (!v)

@@ -38,10 +38,11 @@ struct cpu {
     struct timer slice;          /* at rq.until; its alarm may come early: it stays when turns end before their time */
     u64 now;                     /* host TSC when the last vCPU left, or after what was done since */
     struct arch_cpu arch;
-    u64 since;                   /* host TSC at which it began to look for work */
+    u64 since;                   /* host TSC at which its accounts began, 0: not yet */
     struct pith_trace_ring *trace; /* NULL: none */
     struct runq rq;
-    u64 idle_tsc, idle_since;    /* ticks spent without a vCPU; when the present stretch began, 0: it works */
+    u64 sched, idle, others;     /* accounts: beside those of the vCPUs that live here */
+    s64 off;                     /* by how many ticks its accounts were wrong when that was last said */
 };
 
 static inline struct cpu *this_cpu(void)

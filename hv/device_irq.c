@@ -8,6 +8,7 @@
  */
 #include "hv/devices.h"
 
+#include "hv/account.h"
 #include "hv/lib/log.h"
 
 #define EDGE_PAUSE_US 1000u
@@ -20,7 +21,7 @@ static struct pin {
 
 static bool costs_others(const struct cpu *cpu, const struct partition *p)
 {
-    return !cpu->idle_since && !(cpu->current && cpu->current->part == p);
+    return !account_runs(&cpu->idle) && !(cpu->current && cpu->current->part == p);
 }
 
 void devices_irq(u32 gsi)

@@ -161,6 +161,7 @@ enum exit_action exit_handle(struct arch_vcpu *arch, struct vm_exit *exit)
     struct vcpu *v = vcpu_of(arch);
     u8 kind = exit->kind;
 
+    arch->kind = kind;
     v->exits[kind]++;
     return handler[kind](v, exit);
 }

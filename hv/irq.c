@@ -2,6 +2,7 @@
 /* Physical interrupts. */
 #include "hv/irq.h"
 
+#include "hv/account.h"
 #include "hv/devices.h"
 #include "hv/lib/log.h"
 #include "hv/monitor.h"
@@ -34,6 +35,7 @@ static void poll_again(struct timer *t)
 {
     static u32 polls;
 
+    account_watch();
     if (++polls % keyboard_polls == 0)
         terminal_keyboard_rang();
     timer_set(&this_cpu()->timers, t, arch_tsc() + POLL_MS * arch_tsc_khz());

@@ -2,6 +2,7 @@
 /* Focus and monitor. */
 #include "hv/monitor.h"
 
+#include "hv/account.h"
 #include "hv/audit.h"
 #include "hv/channel.h"
 #include "hv/devices.h"
@@ -67,7 +68,7 @@ static void list_one(const struct partition *p)
     for (u32 i = 0; i < p->nr_vcpus; i++) {
         for (u32 k = 0; k < VM_EXIT_KINDS; k++)
             exits += p->vcpus[i]->exits[k];
-        ticks += time_stretch(p->vcpus[i]->run_tsc, p->vcpus[i]->run_since);
+        ticks += account_read(&p->vcpus[i]->run);
     }
     say("%-15s %-9s core %-3u vcpus %-2u %5lu MiB  %8lu ms  %lu exits%s\n", p->name, partition_state_name(p),
         p->vcpus[0]->home->index, p->nr_vcpus, partition_memory(p) >> 20, ticks / arch_tsc_khz(), exits,
@@ -88,7 +89,7 @@ static void list_core(const struct cpu *cpu)
     u64 total = arch_tsc() - cpu->since + 1;
 
     say("core %u: APIC ID %u, %lu %% idle%s, ", cpu->index, cpu->apic_id,
-        time_stretch(cpu->idle_tsc, cpu->idle_since) * 100 / total, cpu->dedicated ? ", dedicated" : "");
+        account_read(&cpu->idle) * 100 / total, cpu->dedicated ? ", dedicated" : "");
     if (now)
         say("runs %s/%u, ", now->part->name, now->index);
     say("home of %u:", cpu->nr_vcpus);

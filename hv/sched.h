@@ -48,10 +48,10 @@ static inline void sched_handoff(struct cpu *cpu, struct vcpu *v)
         cpu->current->arch.wait = WAIT_TURN;
 }
 /* The current vCPU renounces the rest of its turn, or of what it is promised for this period. */
-static inline void sched_yield(struct cpu *cpu)
+static inline void sched_yield(struct vcpu *v)
 {
-    cpu->yields = true;
-    cpu->current->arch.wait = WAIT_TURN;
+    v->home->yields = true;
+    v->arch.wait = WAIT_TURN;
 }
 /* The current vCPU gives way, and is READY. */
 void sched_give_way(struct cpu *cpu, struct vcpu *v);

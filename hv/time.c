@@ -9,11 +9,6 @@ u64 time_ticks_ns(u64 ticks)
     return ticks / khz * 1000000 + ticks % khz * 1000000 / khz;
 }
 
-u64 time_stretch(u64 sum, u64 since)
-{
-    return sum + (since ? arch_tsc() - since : 0);
-}
-
 u64 time_ns(const struct partition *p)
 {
     return time_ticks_ns(arch_tsc() - p->start_tsc);

@@ -5,8 +5,6 @@
 #include "hv/partition.h"
 
 u64 time_ticks_ns(u64 ticks);
-/* A sum of ticks, and the stretch that goes on since then (0: none). Its core writes both meanwhile: off by one stretch at worst. */
-u64 time_stretch(u64 sum, u64 since);
 u64 time_ns(const struct partition *p);
 /* The host TSC at that time; TIMER_NEVER for 0, and for what the TSC will never reach. */
 u64 time_deadline(const struct partition *p, u64 ns);

@@ -218,6 +218,7 @@ vm_exit_fn *trace_begin(struct vcpu *v)
     if (!v->trace)
         return exit_handle;
     v->plain = false;
+    v->trace_since = v->home->now;
     v->trace_word = PITH_TRACE_PENDING | (u32)source_of(v->part->index, v->index) << 24;
     trace_event(v->part, v->index, PITH_TRACE_SCHED_IN, 0, 0);
     return with_rip ? trace_handle_rip : trace_handle;

@@ -3,6 +3,7 @@
 #include "hv/vcpu.h"
 
 #include "arch/x86/cpu/regs.h"
+#include "hv/account.h"
 #include "hv/event.h"
 #include "hv/exit.h"
 #include "hv/lib/log.h"
@@ -216,11 +217,27 @@ enum vcpu_leave vcpu_fail(struct vcpu *v, const struct vm_exit *exit)
     return LEAVE_STOP;
 }
 
+/* An exit that it did not cause, and that brings it nothing, is not at its expense. */
+static void attend_core(struct vcpu *v, struct cpu *cpu)
+{
+    bool dirty = v->arch.irq_dirty;
+    u32 now;
+
+    v->arch.irq_dirty = false;
+    cpu_attend(cpu);
+    if (v->arch.kind <= VM_EXIT_PREEMPT && !v->arch.irq_dirty && !__atomic_load_n(&v->inbox.pending, __ATOMIC_RELAXED)) {
+        now = (u32)arch_tsc();
+        account_move(&v->run, &cpu->others, now - v->arch.left_at);
+        v->arch.left_at = now;
+    }
+    v->arch.irq_dirty |= dirty;
+}
+
 /* What interrupts and other cores have brought. False: the vCPU shall leave. */
 static inline bool look_around(struct vcpu *v, struct cpu *cpu)
 {
     if (cpu->attention)
-        cpu_attend(cpu);
+        attend_core(v, cpu);
     return !__atomic_load_n(&v->inbox.pending, __ATOMIC_ACQUIRE) || take_pending(v);
 }
 
@@ -276,25 +293,25 @@ static inline enum vcpu_leave look(struct vcpu *v, struct cpu *cpu)
     return cpu->resched ? LEAVE_YIELD : LEAVE_NOT;
 }
 
-static inline void run_ends(struct vcpu *v, u64 now)
+/*
+ * @before, in an exit of that kind, gives way to another one, which is returned. NULL: if there is one, more is to be done before it
+ * runs than to load it. Where nothing is traced, no partition is.
+ */
+static inline struct vcpu *switch_from(struct vcpu *before, struct cpu *cpu, enum vcpu_leave why, u8 kind, bool traced)
 {
-    v->run_tsc += now - v->run_since;
-    v->run_since = 0;
-}
+    struct vcpu *v = sched_switch(cpu, before, why == LEAVE_BLOCK);
+    u64 now = cpu->now;
 
-/* Another one becomes the current vCPU, and is returned. NULL: if there is one, more is to be done before it runs than to load it. */
-static inline struct vcpu *switch_from(struct vcpu *v, struct cpu *cpu, enum vcpu_leave why)
-{
-    run_ends(v, cpu->now);
-    v = sched_switch(cpu, v, why == LEAVE_BLOCK);
     /* SEQ_CST: to partition_flush(), what was done for the one before is done, and the epoch is read afterwards. */
     (void)__atomic_exchange_n(&cpu->current, v, __ATOMIC_SEQ_CST);
-    if (!v || !v->plain || v->part->traced) {
+    account_run_ends(before, kind, now);
+    if (!v || !v->plain || (traced && v->part->traced)) {
+        cpu->sched -= now;
         cpu->left = LEAVE_NEXT;
         return NULL;
     }
-    v->run_since = cpu->now;
-    return vcpu_of(arch_vcpu_load(&v->arch, &cpu->arch));
+    account_run_begins(v, now);
+    return vcpu_of(cpu->arch.loaded == &v->arch ? &v->arch : arch_vcpu_switch(&v->arch, &cpu->arch));
 }
 
 /*
@@ -311,7 +328,7 @@ static __attribute__((noinline)) struct arch_vcpu *take_turns(struct vcpu *v, st
             cpu->left = (u8)why;
             return NULL;
         }
-        v = switch_from(v, cpu, why);
+        v = switch_from(v, cpu, why, v->arch.kind, true);
         if (!v)
             return NULL;
     }
@@ -338,16 +355,16 @@ static inline bool undisturbed(const struct cpu *cpu, u64 now)
     return !__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED) && !timers_due(&cpu->timers, now);
 }
 
-/* @v's run ends, and @to becomes the current one, in the share that has the time. */
+/* @v's run ends in a call, and @to becomes the current one, in the share that has the time. */
 static inline struct arch_vcpu *pass_to(struct vcpu *v, struct cpu *cpu, struct vcpu *to, u64 now)
 {
-    run_ends(v, now);
+    account_run_ends(v, VM_EXIT_HYPERCALL, now);
+    account_run_begins(to, now);
     to->state = VCPU_RUNNING;
-    to->run_since = cpu->now = now;
     cpu->handoff = NULL;
     /* SEQ_CST: to partition_flush(), what was done for the one before is done, and the epoch is read afterwards. */
     (void)__atomic_exchange_n(&cpu->current, to, __ATOMIC_SEQ_CST);
-    return arch_vcpu_load(&to->arch, &cpu->arch);
+    return arch_vcpu_switch(&to->arch, &cpu->arch);
 }
 
 /* It lends its time, or what it wakes has an interrupt to take first. */
@@ -378,7 +395,7 @@ static __attribute__((noinline)) struct arch_vcpu *yield_turn(struct vcpu *v, st
         return take_turns(v, cpu);
     v->arch.wait = WAIT_NONE;
     cpu->now = now;
-    v = switch_from(v, cpu, LEAVE_YIELD);
+    v = switch_from(v, cpu, LEAVE_YIELD, VM_EXIT_HYPERCALL, false);
     return v && v->arch.come_out ? take_turns(v, cpu) : (struct arch_vcpu *)v;
 }
 
@@ -438,6 +455,7 @@ static void has_stopped(struct vcpu *v, struct cpu *cpu)
     v->live = v->plain = false;
     v->steal = (struct steal){ 0 };
     v->state = VCPU_STOPPED;
+    account_check(cpu);
     partition_vcpu_left(v->part);
 }
 
@@ -464,16 +482,19 @@ enum vcpu_leave vcpu_run(struct vcpu *v)
 
     if (!v->plain && !comes_to_run(v, cpu))
         return LEAVE_STOP;
+    cpu->sched += cpu->now;
+    account_run_begins(v, cpu->now);
     arch_vcpu_load(&v->arch, &cpu->arch);
-    v->run_since = cpu->now;
-    leave = run(v, cpu, trace_begin(v));
+    v->trace = NULL;
+    leave = run(v, cpu, v->part->traced ? trace_begin(v) : exit_handle);
     if (leave == LEAVE_NEXT)
         return leave;
     v = vcpu_of(cpu->arch.loaded);
     cpu->now = arch_tsc();
     if (v->trace)
-        trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave - LEAVE_YIELD, cpu->now - v->run_since);
-    run_ends(v, cpu->now);
+        trace_event(v->part, v->index, PITH_TRACE_SCHED_OUT, leave - LEAVE_YIELD, cpu->now - v->trace_since);
+    account_run_ends(v, v->arch.kind, cpu->now);
+    cpu->sched -= cpu->now;
     if (leave == LEAVE_STOP)
         has_stopped(v, cpu);
     return leave;

@@ -74,6 +74,7 @@ struct vcpu {
     bool nmi_pending, tpr_armed;
     struct pith_trace_ring *trace; /* its core's, when it is traced since it got it; else NULL */
     u32 trace_word;            /* the last four bytes of a new record */
+    u64 trace_since;           /* host TSC when it got its core */
     const char *why;           /* set by a handler that returns EXIT_FAIL */
     struct share share;        /* of its home's time */
     struct vcpu *runners;      /* others that are ready to run in it, the next one first, by next_runner; before its owner */
@@ -101,7 +102,7 @@ struct vcpu {
     struct decoded decoded[4]; /* of emulate.c */
     const struct place *last_port, *last_mmio; /* of bus.c */
     u64 exits[VM_EXIT_KINDS];  /* never reset; readers take differences */
-    u64 run_tsc, run_since;    /* host ticks while loaded and running; when the present stretch began, 0: it does not run */
+    u64 run;                   /* account: it has the core, from the switch to it to the one from it */
 };
 _Static_assert(offsetof(struct vcpu, arch) == 0, "vcpu_of()");
 

@@ -24,8 +24,11 @@
 #define V_HW_HPA      168
 #define V_PLAIN_EPOCH 176
 #define V_HOST_VMCB   184
-#define V_LAUNCHED    377
-#define V_SHUTDOWN    380
+#define V_LAUNCHED    553
+#define V_SHUTDOWN    556
+#define V_SPENT       320
+#define V_LEFT_AT     488
+#define V_KIND        492
 #define VM_S2_EPOCH   16
 #define EXIT_LEN      1 /* struct vm_exit */
 #define SKIP          1 /* enum exit_action; RESUME is 0 */
@@ -90,15 +93,28 @@
     jz 9f
     mov %rax, %rdi
     mov %rax, (%rsp)
-    xor %eax, %eax
     cmpb $0, V_SHUTDOWN(%rdi)
     je \other
+    xor %eax, %eax
     jmp 9f
 7:  mov $SKIP, %eax
     jmp 9f
 8:  test %eax, %eax
     jz 6b
 9:
+    .endm
+
+/* arch_vcpu.spent: RDI: v. The TSC in RAX and RDX is nothing of the guest's. */
+    .macro exit_begins
+    rdtsc
+    mov %eax, V_LEFT_AT(%rdi)
+    .endm
+
+    .macro exit_ends /* RAX, RCX and RDX are free */
+    rdtsc
+    movzbl V_KIND(%rdi), %ecx
+    sub V_LEFT_AT(%rdi), %eax
+    add %rax, V_SPENT(%rdi, %rcx, 8)
     .endm
 
     .macro run_begin /* RDI: v, RSI: exit, RDX: handle, RCX: turn; once more, as the stack is aligned */
@@ -126,10 +142,9 @@
     ret
     .endm
 
-/* All but RAX, RDI, RSI and RSP: nothing of the guest's choosing is left to speculate on. */
+/* All but RDI, RSI and RSP, and what exit_begins has overwritten: nothing of the guest's choosing is left to speculate on. */
     .macro gprs_clear
     xor %ecx, %ecx
-    xor %edx, %edx
     xor %ebx, %ebx
     xor %ebp, %ebp
     xor %r8d, %r8d
@@ -162,5 +177,8 @@ _Static_assert(offsetof(struct arch_vcpu, hw_hpa) == V_HW_HPA, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, plain_epoch) == V_PLAIN_EPOCH, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, launched) == V_LAUNCHED, "entry code");
 _Static_assert(offsetof(struct arch_vcpu, shutdown) == V_SHUTDOWN, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, spent) == V_SPENT, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, left_at) == V_LEFT_AT, "entry code");
+_Static_assert(offsetof(struct arch_vcpu, kind) == V_KIND, "entry code");
 _Static_assert(offsetof(struct arch_vm, s2_epoch) == VM_S2_EPOCH, "entry code");
 #endif

@@ -179,12 +179,22 @@ void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu)
     v->cpu = NULL;
 }
 
+static inline void becomes_resident(struct arch_vcpu *v, struct arch_cpu *cpu)
+{
+    v->cpu = cpu;
+    cpu->loaded = v;
+    if (__builtin_expect(v->tag_cpu != cpu || v->tag_epoch != cpu->tag_epoch, false)) /* else what was plain when it went still is */
+        v->plain_epoch = 0;
+    v->fetch.rip = FETCH_NOWHERE; /* the windows have shown others' pages since */
+    v->fetch.epoch = 0;
+}
+
 /* For the first time, or where nobody is. */
 static __attribute__((noinline)) struct arch_vcpu *load_alone(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     if (cpu->loaded)
         arch_vcpu_unload(cpu->loaded, cpu);
-    cpu->loaded = v;
+    becomes_resident(v, cpu);
     (void)ops->vcpu_load(v, cpu, NULL);
     if (v->fresh) {
         v->fresh = false;
@@ -194,23 +204,21 @@ static __attribute__((noinline)) struct arch_vcpu *load_alone(struct arch_vcpu *
     return v;
 }
 
-struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
+struct arch_vcpu *arch_vcpu_switch(struct arch_vcpu *v, struct arch_cpu *cpu)
 {
     struct arch_vcpu *before = cpu->loaded;
 
-    if (before == v)
+    becomes_resident(v, cpu);
+    before->cpu = NULL;
+    return ops->vcpu_load(v, cpu, before);
+}
+
+struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu)
+{
+    if (cpu->loaded == v)
         return v;
     ASSERT(!v->cpu);
-    v->cpu = cpu;
-    if (v->tag_cpu != cpu || v->tag_epoch != cpu->tag_epoch) /* else what was plain when it went still is */
-        v->plain_epoch = 0;
-    v->fetch.rip = FETCH_NOWHERE; /* the windows have shown others' pages since */
-    v->fetch.epoch = 0;
-    if (!before || v->fresh)
-        return load_alone(v, cpu);
-    before->cpu = NULL;
-    cpu->loaded = v;
-    return ops->vcpu_load(v, cpu, before);
+    return !cpu->loaded || v->fresh ? load_alone(v, cpu) : arch_vcpu_switch(v, cpu);
 }
 
 void arch_vcpu_reset(struct arch_vcpu *v, bool init_only)

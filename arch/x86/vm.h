@@ -77,6 +77,19 @@ struct arch_vm {               /* one guest-physical address space and its trap 
     u8 *io_bitmap, *msr_bitmap;
 };
 
+enum vm_exit_kind {
+    VM_EXIT_HOST_IRQ,          /* a physical interrupt is pending; hv opens a window and takes it */
+    VM_EXIT_NMI,               /* already consumed below; look at pending work */
+    VM_EXIT_PREEMPT,           /* backstop timer of the slice; no interrupt is pending */
+    VM_EXIT_WINDOW,            /* what arch_vcpu_inject() refused may be tried again: IRQ, NMI or lower TPR */
+    VM_EXIT_EXCEPTION, VM_EXIT_HLT, VM_EXIT_PAUSE, VM_EXIT_CPUID, VM_EXIT_MSR, VM_EXIT_CR, VM_EXIT_DR,
+    VM_EXIT_XSETBV, VM_EXIT_PIO, VM_EXIT_S2_FAULT,
+    VM_EXIT_HYPERCALL,         /* from protected mode at CPL 0; elsewhere the instruction is as where there is no hypervisor: INSN */
+    VM_EXIT_INSN,              /* insn.which; policy is one table above */
+    VM_EXIT_TASK_SWITCH, VM_EXIT_SHUTDOWN, VM_EXIT_ENTRY_FAILED, VM_EXIT_OTHER,
+    VM_EXIT_KINDS
+};
+
 #define FETCH_NOWHERE BIT(63)  /* not canonical: RIP is never there */
 struct arch_vcpu {             /* one virtual processor */
     struct x86_gprs gpr;       /* the only field hv/ touches directly; RSP: X86_RSP */
@@ -104,6 +117,13 @@ struct arch_vcpu {             /* one virtual processor */
     u32 xcr0;
     u64 dr[4], tsc_aux;
     u64 dr6, dr7;              /* as the guest wrote them; SVM: DR6 is in the VMCB */
+    /*
+     * Where its time goes, in ticks: from the RDTSC behind an exit to the one before the next entry they are that exit's. The owner
+     * writes the kind, and left_at, too, where something else than an entry ends an exit. 32 bits: no exit takes a second.
+     */
+    u64 spent[VM_EXIT_KINDS + 1];
+    u32 left_at;
+    u8 kind;                   /* enum vm_exit_kind; VM_EXIT_KINDS: there was no exit since it got its core */
     u64 star, lstar, cstar, fmask, kernel_gs_base; /* VMX: switched by software at load and unload */
     u64 cr0_shadow;            /* VMX: bits the guest believes it wrote */
     void *vapic;               /* VMX: virtual-APIC page, for TPR only */
@@ -121,18 +141,6 @@ struct arch_vcpu {             /* one virtual processor */
     } fetch;
 };
 
-enum vm_exit_kind {
-    VM_EXIT_HOST_IRQ,          /* a physical interrupt is pending; hv opens a window and takes it */
-    VM_EXIT_NMI,               /* already consumed below; look at pending work */
-    VM_EXIT_PREEMPT,           /* backstop timer of the slice; no interrupt is pending */
-    VM_EXIT_WINDOW,            /* what arch_vcpu_inject() refused may be tried again: IRQ, NMI or lower TPR */
-    VM_EXIT_EXCEPTION, VM_EXIT_HLT, VM_EXIT_PAUSE, VM_EXIT_CPUID, VM_EXIT_MSR, VM_EXIT_CR, VM_EXIT_DR,
-    VM_EXIT_XSETBV, VM_EXIT_PIO, VM_EXIT_S2_FAULT,
-    VM_EXIT_HYPERCALL,         /* from protected mode at CPL 0; elsewhere the instruction is as where there is no hypervisor: INSN */
-    VM_EXIT_INSN,              /* insn.which; policy is one table above */
-    VM_EXIT_TASK_SWITCH, VM_EXIT_SHUTDOWN, VM_EXIT_ENTRY_FAILED, VM_EXIT_OTHER,
-    VM_EXIT_KINDS
-};
 enum x86_insn {
     X86_INSN_WBINVD, X86_INSN_INVD, X86_INSN_MONITOR, X86_INSN_MWAIT, X86_INSN_RDPMC, X86_INSN_RSM,
     X86_INSN_VIRT /* any VMX, SVM or SMX instruction: #UD */, X86_INSN_KINDS
@@ -197,6 +205,8 @@ bool           arch_msr_kept(u32 msr);
 enum pith_status arch_vcpu_init(struct arch_vcpu *v, struct arch_vm *vm) MUST_CHECK;
 /* In place of cpu->loaded; nothing if it is resident. Returns @v. */
 __attribute__((returns_nonnull)) struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *cpu);
+/* The same in place of another one, and @v was loaded here before. */
+__attribute__((returns_nonnull)) struct arch_vcpu *arch_vcpu_switch(struct arch_vcpu *v, struct arch_cpu *cpu);
 /* On the core of the load: before move or stop. One that only had to give way to another is loaded once more before. */
 void           arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *cpu);
 /* Any core. Since the last unmap it was entered, or is about to be, with nothing of before in any cache. */

@@ -138,7 +138,7 @@ static void edge(void **state)
         assert_int_equal(delivered, i);
     }
     core.current = NULL;
-    core.idle_since = 1;
+    core.idle = (u64)-1; /* its time runs */
     ask(EDGE);
     assert_int_equal(delivered, 6);
     assert_false(machine[EDGE].masked);

@@ -150,7 +150,7 @@ static bool act(u32 i)
         timer_set(&core.timers, &a->alarm, now + random_below(3000));
         return true;
     case 5:
-        sched_yield(&core);
+        sched_yield(core.current);
         return false;
     default:
         return false;
@@ -488,11 +488,11 @@ static void yields_his_own(void **state)
     sched_handoff(&core, &vcpus[1]);
     leaves(0, false); /* and is ready */
     runs(1);
-    sched_yield(&core);
+    sched_yield(core.current);
     leaves(1, false);
     runs(0);
     assert_int_equal(vcpus[0].share.left, 3 * SLICE);
-    sched_yield(&core);
+    sched_yield(core.current);
     leaves(0, false);
     runs(2);
     assert_int_equal(core.rq.until, 1000 + SLICE);

@@ -2,7 +2,7 @@
 /*
  * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
  * LINK: hv/vcpu.c hv/vcpu_boot.c hv/vcpu_irq.c
- * LINK: hv/steal.c hv/isa.c hv/trace_none.c hv/sched.c hv/policy.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c
+ * LINK: hv/account.c hv/steal.c hv/isa.c hv/trace_none.c hv/sched.c hv/policy.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c
  * LINK: hv/vdev/vpic.c hv/vdev/vpit.c
  */
 #include <setjmp.h>
@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/cpu/regs.h"
+#include "hv/account.h"
 #include "hv/event.h"
 #include "hv/exit.h"
 #include "hv/lib/log.h"
@@ -28,7 +29,17 @@
 static struct cpu core, other_core;
 static struct partition part;
 static const struct load_plan plan;
-static struct vcpu vcpu;
+static struct vcpu vcpu, second;
+/* For the accounts. */
+u32 nr_partitions = 1, nr_cpus = 1;
+struct partition *partition_get(u32 i)
+{
+    static struct partition all = { .vcpus = { &vcpu, &second }, .nr_vcpus = 2 };
+
+    (void)i;
+    return &all;
+}
+struct cpu *cpu_get(u32 i) { (void)i; return &core; }
 
 /* --- the fake processor: a script of exits, and what was done to it */
 static struct { u8 kind; enum exit_action act; void (*before)(void); } steps[8];
@@ -36,10 +47,11 @@ static u32 nr_steps, at, skips, resets, injected_vector, refused, left, stopped,
 static struct vioapic_msg message;
 static bool if_open, stuck /* deliveries never succeed */;
 static struct arch_vcpu *accepted; /* has an interrupt in its next entry */
-static u64 now, timer_tsc, cr8;
+static u64 now, timer_tsc, cr8, exit_takes;
 static void (*on_window)(void); /* a physical interrupt that comes in the next window */
 
 struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = c; return c->loaded = v; }
+struct arch_vcpu *arch_vcpu_switch(struct arch_vcpu *v, struct arch_cpu *c) { return arch_vcpu_load(v, c); }
 void arch_vcpu_unload(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = NULL; c->loaded = NULL; }
 void arch_vcpu_reset(struct arch_vcpu *v, bool init_only) { (void)v, (void)init_only; resets++; }
 void arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg r, u64 val) { (void)v; if (r == X86_CR8) cr8 = val; }
@@ -80,10 +92,13 @@ enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *e, vm_exit_f
         assert_true(!accepted || (accepted == v && !v->interrupted.valid)); /* nothing came before this entry */
         accepted = NULL;
         v->interrupted.valid &= stuck;
+        v->spent[v->kind] += (u32)now - v->left_at;
         assert_in_range(at, 0, nr_steps - 1); /* ran longer than the script */
         if (steps[at].before)
             steps[at].before();
         *e = (struct vm_exit){ .kind = steps[at].kind };
+        v->left_at = (u32)now;
+        now += exit_takes;
         act = handle(v, e);
         if (act == EXIT_FAIL)
             return act;
@@ -97,6 +112,7 @@ enum exit_action exit_handle(struct arch_vcpu *arch, struct vm_exit *e)
     struct vcpu *v = vcpu_of(arch);
 
     v->exits[e->kind]++;
+    arch->kind = e->kind;
     if (v->inbox.pending)
         v->arch.look = true;
     if (e->kind == VM_EXIT_HLT) {
@@ -158,9 +174,11 @@ static void open_if(void) { if_open = true; }
 static int set_up(void **state)
 {
     (void)state;
-    core = (struct cpu){ .self = &core, .now = 100 };
+    core = (struct cpu){ .self = &core, .now = 100, .since = 100, .sched = (u64)-100 };
     other_core = (struct cpu){ .self = &other_core, .index = 1 };
     memset(&vcpu, 0, sizeof(vcpu));
+    memset(&second, 0, sizeof(second));
+    exit_takes = 0;
     memset(&part, 0, sizeof(part));
     part.plan = &plan;
     nr_steps = at = skips = resets = injected_vector = refused = left = stopped = failed = shown = rings = waits_done = messages = 0;
@@ -540,8 +558,6 @@ static void wait_ends_by_time(void **state)
 }
 
 /* --- handing over, inside of arch_vcpu_run() */
-static struct vcpu second;
-
 static void a_second_one(u8 wait)
 {
     second = (struct vcpu){ .arch.wait = wait };
@@ -576,8 +592,8 @@ static void second_runs(void)
     assert_ptr_equal(core.current, &second);
     assert_ptr_equal(core.arch.loaded, &second.arch);
     assert_int_equal(second.state, VCPU_RUNNING);
-    assert_int_equal(second.run_since, core.now);
-    assert_int_equal(vcpu.run_since, 0);
+    assert_true(account_runs(&second.run));
+    assert_false(account_runs(&vcpu.run));
     assert_null(core.handoff);
     assert_false(core.attention);
     vcpu_post(&second, VCPU_PEND_STOP);
@@ -669,19 +685,19 @@ static void runs(struct vcpu *v)
 
 static void yields(struct vcpu *v)
 {
-    sched_yield(&core);
+    sched_yield(core.current);
     sched_give_way(&core, v);
 }
 
 static void yield_to_second(void)
 {
     sched_ready(&core, &second);
-    sched_yield(&core);
+    sched_yield(core.current);
 }
 
 static void yield_for_nobody(void)
 {
-    sched_yield(&core);
+    sched_yield(core.current);
 }
 
 static void who_yields_lets_the_next_run(void **state)
@@ -765,7 +781,7 @@ static enum vcpu_leave run_at(u64 tsc)
     return vcpu_run(&vcpu);
 }
 
-static void renounce(void) { sched_yield(&core); }
+static void renounce(void) { sched_yield(core.current); }
 
 static void leaves_and_waits(void)
 {

@@ -33,7 +33,8 @@ svm_vcpu_run:
     mov V_PLAIN_EPOCH(%rdi), %rdx
     cmp VM_S2_EPOCH(%rax), %rdx
     jne 3f
-2:  mov V_HW(%rdi), %rax
+2:  exit_ends
+    mov V_HW(%rdi), %rax
     mov GPR_RAX(%rdi), %rcx
     mov %rcx, VMCB_RAX(%rax)
     mov V_HW_HPA(%rdi), %rax
@@ -56,6 +57,7 @@ svm_vcpu_run:
     mov 8(%rsp), %rdi
     gprs_save
     pop GPR_RDI(%rdi)
+    exit_begins
     mov V_HOST_VMCB(%rdi), %rax
     vmload %rax
     cli

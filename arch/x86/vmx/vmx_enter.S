@@ -49,6 +49,7 @@ vmx_vcpu_run:
     mov V_PLAIN_EPOCH(%rdi), %rdx
     cmp VM_S2_EPOCH(%rax), %rdx
     jne 3f
+    exit_ends
     mov GPR_RAX(%rdi), %rax
     gprs_load
     mov GPR_RDI(%rdi), %rdi
@@ -66,6 +67,7 @@ vmx_vcpu_run:
 
 3:  call vmx_prepare
     mov (%rsp), %rdi
+    exit_ends
     cmpb $0, V_LAUNCHED(%rdi)
     movb $1, V_LAUNCHED(%rdi)
     mov GPR_RAX(%rdi), %rax
@@ -84,7 +86,7 @@ vmx_exit_point:                     /* HOST_RIP; RSP is what HOST_RSP says, all 
     mov %rax, GPR_RAX(%rdi)
     gprs_save
     pop GPR_RDI(%rdi)
-    xor %eax, %eax
+    exit_begins
     gprs_clear
     exit_handle vmx_left, vmx_skip_told, 1b, 0b
     run_end

@@ -116,6 +116,7 @@ void vmx_refused(struct arch_vcpu *v, struct vm_exit *exit, unsigned how)
     u64 number = how == 2 ? vmread(VMCS_INSTRUCTION_ERROR) : 0;
 
     v->launched = false;
+    v->left_at = (u32)rdtsc();
     *exit = (struct vm_exit){ .kind = VM_EXIT_ENTRY_FAILED, .hw_reason = (u32)number };
     exit->failed.what = how == 2 ? vmx_instruction_error(number) : "VMfailInvalid: no current VMCS";
     exit->failed.detail = number;
