@@ -252,7 +252,7 @@ $(UNIT_TESTS) $(FUZZERS):
 unit: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
 
-PITH_CHECK_SRC := tools/pith-check.c $(wildcard boot/config*.c) $(IMAGE_SRC) $(CONFIG_LIB)
+PITH_CHECK_SRC := tools/pith-check.c tools/this_machine.c boot/cpu_verdict.c $(wildcard boot/config*.c) $(IMAGE_SRC) $(CONFIG_LIB)
 $(BUILD)/tools/pith-check: $(patsubst %,$(BUILD)/obj/host/%.o,$(PITH_CHECK_SRC:%.c=%))
 	$(call say,HOSTLD,$@)
 	@mkdir -p $(@D)

@@ -2,10 +2,55 @@
 /* The verdict on the processor; settings are called by the names that firmware menus give them. */
 #include "boot/cpu_verdict.h"
 
+#include "arch/x86/cpu/regs.h"
 #include "hv/lib/fmt.h"
 
 #define SETTING_VMX "\"Intel Virtualization Technology (VT-x)\""
 #define SETTING_SVM "\"SVM Mode\""
+
+/* Three registers as twelve letters. */
+static void put_words(char text[13], u32 a, u32 b, u32 c)
+{
+    u32 words[3] = { a, b, c };
+
+    for (u32 i = 0; i < 12; i++)
+        text[i] = (char)(words[i / 4] >> (i % 4 * 8));
+    text[12] = '\0';
+}
+
+static void read_vmx_facts(struct cpu_facts *f, rdmsr_fn *rdmsr)
+{
+    f->feature_control = rdmsr(MSR_FEATURE_CONTROL);
+    f->proc_controls = rdmsr(MSR_VMX_PROCBASED_CTLS);
+    if (f->proc_controls & ALLOWED_SECONDARY)
+        f->proc_controls2 = rdmsr(MSR_VMX_PROCBASED_CTLS2);
+}
+
+void cpu_facts_read(struct cpu_facts *f, cpuid_fn *cpuid, rdmsr_fn *rdmsr)
+{
+    u32 a, b, c, d, max_extended;
+
+    *f = (struct cpu_facts){ 0 };
+    cpuid(0, &a, &b, &c, &d);
+    put_words(f->vendor, b, d, c);
+    cpuid(1, &a, &b, &c, &d);
+    f->vmx = c & BIT(5);
+    f->xsave = c & BIT(26);
+    if (c & BIT(31)) {
+        cpuid(0x40000000, &a, &b, &c, &d);
+        put_words(f->hypervisor, b, c, d);
+    }
+    cpuid(0x80000000, &max_extended, &b, &c, &d);
+    cpuid(0x80000001, &a, &b, &c, &d);
+    f->svm = c & BIT(2);
+    f->nx = d & BIT(20);
+    if (f->vmx)
+        read_vmx_facts(f, rdmsr);
+    if (f->svm)
+        f->vm_cr = rdmsr(MSR_VM_CR);
+    if (f->svm && max_extended >= 0x8000000a)
+        cpuid(0x8000000a, &a, &b, &c, &f->svm_features);
+}
 
 static bool vendor_is(const struct cpu_facts *f, const char *name)
 {

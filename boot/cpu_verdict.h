@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Can this processor run Pith, and if not, what does the user have to do? Pure: the facts are read
- * in cpus.c.
+ * Can this processor run Pith, and if not, what does the user have to do? Pure: tools/pith-check asks, too, in its own way.
  */
 #pragma once
 
@@ -33,5 +32,13 @@ struct cpu_facts {
 #define VM_CR_SVMDIS               BIT(4)
 #define SVM_FEATURE_NP             BIT(0)
 
+typedef void cpuid_fn(u32 leaf, u32 *a, u32 *b, u32 *c, u32 *d); /* subleaf 0 */
+typedef u64 rdmsr_fn(u32 msr);
+
+#define MSR_VMX_PROCBASED_CTLS  0x482u
+#define MSR_VMX_PROCBASED_CTLS2 0x48bu
+
+/* Asks for an MSR only where there is one. */
+void cpu_facts_read(struct cpu_facts *f, cpuid_fn *cpuid, rdmsr_fn *rdmsr);
 /* True when it can; else "what is missing - what to do" in @why. */
 bool cpu_verdict(const struct cpu_facts *f, char *why, size_t size);

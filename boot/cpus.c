@@ -3,63 +3,25 @@
 #include "boot/loader.h"
 
 #include "arch/x86/cpu/insn.h"
-#include "arch/x86/cpu/regs.h"
 #include "boot/cpu_verdict.h"
 #include "boot/madt.h"
 
-#define MSR_VMX_PROCBASED_CTLS  0x482u
-#define MSR_VMX_PROCBASED_CTLS2 0x48bu
-
-/* Three registers as twelve letters. */
-static void put_words(char text[13], u32 a, u32 b, u32 c)
+static void read_cpuid(u32 leaf, u32 *a, u32 *b, u32 *c, u32 *d)
 {
-    u32 words[3] = { a, b, c };
-
-    for (u32 i = 0; i < 12; i++)
-        text[i] = (char)(words[i / 4] >> (i % 4 * 8));
-    text[12] = '\0';
+    cpuid(leaf, 0, a, b, c, d);
 }
 
-static void read_vmx_facts(struct cpu_facts *f)
+static u64 read_msr(u32 msr)
 {
-    f->feature_control = rdmsr(MSR_FEATURE_CONTROL);
-    f->proc_controls = rdmsr(MSR_VMX_PROCBASED_CTLS);
-    if (f->proc_controls & ALLOWED_SECONDARY)
-        f->proc_controls2 = rdmsr(MSR_VMX_PROCBASED_CTLS2);
-}
-
-static void read_svm_facts(struct cpu_facts *f, u32 max_extended)
-{
-    u32 a, b, c;
-
-    f->vm_cr = rdmsr(MSR_VM_CR);
-    if (max_extended >= 0x8000000a)
-        cpuid(0x8000000a, 0, &a, &b, &c, &f->svm_features);
+    return rdmsr(msr);
 }
 
 void cpu_check(void)
 {
-    struct cpu_facts f = { 0 };
-    u32 a, b, c, d, max_extended;
+    struct cpu_facts f;
     char why[200];
 
-    cpuid(0, 0, &a, &b, &c, &d);
-    put_words(f.vendor, b, d, c);
-    cpuid(1, 0, &a, &b, &c, &d);
-    f.vmx = c & BIT(5);
-    f.xsave = c & BIT(26);
-    if (c & BIT(31)) {
-        cpuid(0x40000000, 0, &a, &b, &c, &d);
-        put_words(f.hypervisor, b, c, d);
-    }
-    cpuid(0x80000000, 0, &max_extended, &b, &c, &d);
-    cpuid(0x80000001, 0, &a, &b, &c, &d);
-    f.svm = c & BIT(2);
-    f.nx = d & BIT(20);
-    if (f.vmx)
-        read_vmx_facts(&f);
-    if (f.svm)
-        read_svm_facts(&f, max_extended);
+    cpu_facts_read(&f, read_cpuid, read_msr);
     if (!cpu_verdict(&f, why, sizeof(why)))
         boot_fail("%s", why);
 }

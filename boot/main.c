@@ -130,13 +130,12 @@ static u64 free_memory(struct boot *p)
 static void memory_fits(struct boot *p)
 {
     const struct manifest *m = &p->cfg->manifest;
-    u64 free = free_memory(p), at_boot = 0;
+    u64 free = free_memory(p);
 
     for (u32 i = 0; i < m->nr_partitions; i++) {
         const struct manifest_partition *part = &m->partitions[i];
-        u64 wanted = at_boot + part->memory; /* those on request may have the same memory, one after the other */
+        u64 wanted = manifest_memory(m, i);
 
-        at_boot = part->flags & MANIFEST_ON_REQUEST ? at_boot : wanted;
         if (wanted <= free)
             continue;
         say(CONFIG_NAME ":%u: with the memory of '%s' the partitions want %lu MiB, and %lu MiB are "

@@ -359,6 +359,15 @@ static bool manifest_sound(const struct manifest *m)
     return sound;
 }
 
+u64 manifest_memory(const struct manifest *m, u32 last)
+{
+    u64 bytes = m->partitions[last].memory;
+
+    for (u32 i = 0; i < last; i++)
+        bytes += m->partitions[i].flags & MANIFEST_ON_REQUEST ? 0 : m->partitions[i].memory;
+    return bytes;
+}
+
 void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
                       manifest_mistake_fn *fn, void *ctx)
 {

@@ -38,6 +38,8 @@ typedef void manifest_mistake_fn(void *ctx, const struct manifest_place *at, con
 
 /* The guest-physical address of channel @n, the same in every partition; of the one behind the last: where they end. */
 u64 manifest_channel_address(const struct manifest *m, u32 n);
+/* What partitions 0 to @last need: those on request may have the same memory, one after the other. */
+u64 manifest_memory(const struct manifest *m, u32 last);
 /* Reports every mistake. @nr_cores: what this machine has, MANIFEST_CORES when not known yet. */
 void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
                       manifest_mistake_fn *mistake, void *ctx);

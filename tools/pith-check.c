@@ -11,6 +11,7 @@
 
 #include "boot/config.h"
 #include "boot/plans.h"
+#include "tools/this_machine.h"
 
 enum { EXIT_GOOD = 0,
        EXIT_MISTAKES = 1,
@@ -18,8 +19,11 @@ enum { EXIT_GOOD = 0,
 
 static const char usage[] =
     "usage: pith-check [--no-files | --hashes] FILE\n"
+    "       pith-check --this-machine[=ROOT] [FILE]\n"
     "Checks a pith.conf, and that the files it names stand beside it, are those that were meant, and can be loaded (not with --no-files).\n"
     "--hashes: prints the lines to put into FILE, so that only the files that stand beside it now are started.\n"
+    "--this-machine: tells whether this machine can run Pith, and the partitions of FILE, and what to do if not. Where\n"
+    "/dev/cpu/0/msr can be read (as root, after `modprobe msr`) it sees what the loader sees. ROOT: where /proc, /sys and /dev are.\n"
     "Exit status: 0 no mistakes, 1 mistakes, 2 FILE cannot be read or wrong arguments.\n";
 
 static const char *base_name(const char *path)
@@ -184,29 +188,48 @@ static unsigned check(const char *path, const char *text, size_t size, int with_
     return 0;
 }
 
+/* How many things are wrong; the configuration must be right before it can be compared with the machine. */
+static unsigned check_machine(const char *root, const char *path, const char *text, size_t size)
+{
+    if (path && !config_parse(&cfg, text, size))
+        return print_mistakes(path);
+    return this_machine(root, path ? &cfg : NULL, path);
+}
+
+/* What follows --this-machine= or nothing; NULL: another option. */
+static const char *machine_root(const char *option)
+{
+    static const char name[] = "--this-machine";
+
+    if (strncmp(option, name, strlen(name)) != 0)
+        return NULL;
+    option += strlen(name);
+    return *option == '=' ? option + 1 : *option ? NULL : option;
+}
+
 int main(int argc, char **argv)
 {
-    const char *path = argv[argc - 1], *option = argc == 3 ? argv[1] : "";
+    const char *option = argc >= 2 && argv[1][0] == '-' ? argv[1] : "", *path = argc == 2 + !!option[0] ? argv[argc - 1] : NULL;
+    const char *root = machine_root(option);
     int with_files = strcmp(option, "--no-files") != 0;
+    char *text = NULL;
+    size_t size = 0;
     unsigned bad;
-    size_t size;
-    char *text;
 
-    if (argc == 2 && strcmp(path, "--help") == 0) {
+    if (argc == 2 && strcmp(option, "--help") == 0) {
         fputs(usage, stdout);
         return EXIT_GOOD;
     }
     print_hashes = strcmp(option, "--hashes") == 0;
-    if (argc < 2 || argc > 3 || (argc == 3 && with_files && !print_hashes) || path[0] == '-') {
+    if (!(root ? argc <= 3 : path && (!option[0] || print_hashes || !with_files)) || (path && path[0] == '-')) {
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
-    text = read_file(path, &size);
-    if (!text) {
+    if (path && !(text = read_file(path, &size))) {
         fprintf(stderr, "pith-check: %s: %s\n", path, strerror(errno));
         return EXIT_USAGE;
     }
-    bad = check(path, text, size, with_files);
+    bad = root ? check_machine(root, path, text, size) : check(path, text, size, with_files);
     free(text);
     for (unsigned i = 0; i < cfg.nr_files; i++)
         free((void *)files[i].data);
