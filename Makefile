@@ -78,7 +78,7 @@ $(BUILD)/sources: FORCE
 
 $(BUILD)/pith.elf: linker.ld $(HV_OBJ) $(filter %.o,$(HV_LIBS)) $(BUILD)/sources
 	$(call say,LD,$@)
-	$(Q)$(LINK) --no-relax -T linker.ld $(HV_OBJ) $(HV_LIBS) -o $@
+	$(Q)$(LINK) --build-id=sha1 --no-relax -T linker.ld $(HV_OBJ) $(HV_LIBS) -o $@
 
 # --- the loader: a UEFI application that carries the hypervisor, without its debug information, inside itself
 # What a configuration needs beside boot/config*.c: the check of the result, and text formatting.
@@ -243,6 +243,7 @@ include $(BUILD)/links.mk
 endif
 
 $(UNIT_TESTS): HOST_LIBS := -lcmocka
+$(BUILD)/unit/test_qr: HOST_LIBS += -lqrencode
 $(BUILD)/fuzz/decode_diff: HOST_LIBS := -lcapstone
 $(UNIT_TESTS) $(FUZZERS):
 	$(call say,HOSTLD,$@)
@@ -259,6 +260,12 @@ $(BUILD)/tools/pith-check: $(patsubst %,$(BUILD)/obj/host/%.o,$(PITH_CHECK_SRC:%
 	$(Q)$(CC) $(HOSTED) $^ -o $@
 
 $(BUILD)/tools/pith-trace: $(BUILD)/obj/host/tools/pith-trace.o $(BUILD)/obj/host/tools/trace_log.o
+	$(call say,HOSTLD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTED) $^ -o $@
+
+# What the hypervisor does at a panic, for tests/panic/check.py
+$(BUILD)/panic/encode: $(patsubst %,$(BUILD)/obj/host/%.o,tests/panic/encode hv/lib/pack hv/lib/qr)
 	$(call say,HOSTLD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOSTED) $^ -o $@

@@ -189,6 +189,13 @@ static void fill(volatile u8 *line, u32 pixels, u32 bytes, u32 value)
             *(volatile __attribute__((may_alias)) u16 *)(line + x * 2) = (u16)value;
 }
 
+static void clear(struct screen *s)
+{
+    s->column = s->row = s->ink = 0;
+    s->top = 0;
+    blank(s->text[0], SCREEN_ROWS);
+}
+
 bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void *pixels)
 {
     s->pixels = NULL;
@@ -201,12 +208,10 @@ bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void
     s->small = s->scale == 1 && desc->bytes == 4;
     s->columns = MIN(desc->width / (FONT_WIDTH * s->scale), SCREEN_COLUMNS);
     s->rows = MIN(desc->height / (FONT_HEIGHT * s->scale), SCREEN_ROWS);
-    s->column = s->row = s->ink = 0;
     s->stale = s->rows;
     s->stale_end = 0;
     choose_pixels(s);
-    s->top = 0;
-    blank(s->text[0], SCREEN_ROWS);
+    clear(s);
     blank(s->shown[0], SCREEN_ROWS);
     for (u32 y = 0; y < desc->height; y++)
         fill(s->pixels + (u64)y * desc->pitch, desc->width, desc->bytes, s->paper);
@@ -275,4 +280,21 @@ void screen_write(struct screen *s, const char *text, size_t len)
         return;
     for (size_t i = 0; i < len; i++)
         put_byte(s, text[i]);
+}
+
+void screen_narrow(struct screen *s, u32 columns)
+{
+    clear(s);
+    s->stale = 0;
+    s->stale_end = s->rows;
+    (void)screen_show(s, ~0u);
+    s->columns = MIN(columns, s->columns);
+}
+
+void screen_box(const struct screen *s, u32 left, u32 top, u32 width, u32 height, bool white)
+{
+    u32 right = MIN(left + width, s->desc.width), bottom = MIN(top + height, s->desc.height);
+
+    for (u32 y = top; y < bottom && left < right; y++)
+        fill(s->pixels + (u64)y * s->desc.pitch + left * s->desc.bytes, right - left, s->desc.bytes, pixel(&s->desc, white ? 0xffffff : 0));
 }

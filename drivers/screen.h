@@ -51,3 +51,7 @@ bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void
 void screen_write(struct screen *s, const char *text, size_t len);
 /* Draws so many letters of those that differ, some 170 instructions each on most screens. True: all is shown. */
 bool screen_show(struct screen *s, u32 letters);
+/* Clears the screen; from now on text takes the leftmost @columns only, the rest is left to screen_box(). */
+void screen_narrow(struct screen *s, u32 columns);
+/* Fills pixels with white or black; what is outside of the screen is left out. */
+void screen_box(const struct screen *s, u32 left, u32 top, u32 width, u32 height, bool white);

@@ -13,6 +13,7 @@
 #include "hv/lib/panic.h"
 #include "hv/load.h"
 #include "hv/monitor.h"
+#include "hv/panic_screen.h"
 #include "hv/partition.h"
 #include "hv/power.h"
 #include "hv/ram.h"
@@ -176,6 +177,7 @@ void hv_main(const struct handoff *h)
     must(cpus_init(h, &host_pool), "core structures");
     must(arch_host_init(h, &host_pool, cpu_get(0)), "host page tables and traps");
     terminal_screen(h);
+    panic_set_screen(panic_screen);
     clock_init(h);
     virtualization_init();
     irq_init();

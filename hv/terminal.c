@@ -240,6 +240,11 @@ void terminal_screen(const struct handoff *h)
     show_all();
 }
 
+struct screen *terminal_get_screen(void)
+{
+    return have_screen ? &screen : NULL;
+}
+
 void terminal_keyboard(void)
 {
     have_keyboard = keyboard_init();

@@ -11,11 +11,14 @@
 #define TERMINAL_INK  0x80u /* bytes from here on, in the text: what follows is in that colour on the screen; 0: the usual one */
 #define TERMINAL_INKS 10u
 
+struct screen;
+
 /* What one source has in the ring since that was last empty. */
 struct terminal_account { u32 epoch, bytes, from; };
 
 void terminal_early(void);                       /* serial only: before memory is mapped */
 void terminal_screen(const struct handoff *h);   /* adds the screen, if there is one */
+struct screen *terminal_get_screen(void);       /* NULL: none */
 void terminal_start(void);                       /* from here on core 0 drains */
 void terminal_stop(void);                        /* core 0, before the end: as before terminal_start() again */
 bool terminal_urgent(void);                      /* a panic has begun */

@@ -12,7 +12,7 @@ MAY = {                                   # longest matching prefix decides
     "drivers/":      ["drivers/", CPU, LIB, ST],
     "arch/x86/vmx/": ["arch/x86/vmx/", "arch/x86/s2.h", "arch/x86/fpu.h", *VM, CPU, LIB, ST],
     "arch/x86/svm/": ["arch/x86/svm/", "arch/x86/s2.h", "arch/x86/fpu.h", *VM, CPU, LIB, ST],
-    "arch/x86/":     ["arch/x86/", "drivers/", LIB, ST, "hv/abi/handoff.h"],
+    "arch/x86/":     ["arch/x86/", "drivers/", LIB, ST, "hv/abi/handoff.h", "hv/abi/version.h"],
     "hv/vdev/":      ["hv/vdev/", "arch/x86/decode.h", CPU, LIB, "hv/abi/"],
     "hv/":           ["hv/", "drivers/", CPU, "arch/x86/vm.h", "arch/x86/host.h", "arch/x86/decode.h"],
     "boot/image/":   ["boot/image/", "hv/abi/", CPU, LIB],      # pure: no firmware

@@ -8,15 +8,19 @@
 #include "arch/x86/image.h"
 #include "arch/x86/slots.h"
 #include "arch/x86/trap.h"
+#include "hv/abi/version.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/log.h"
+#include "hv/lib/string.h"
 
 #define TRACE_DEPTH 16u
+#define BUILD_ID    16u /* where the identity begins in its note */
 #define PF_PRESENT  BIT(0)
 #define PF_WRITE    BIT(1)
 #define PF_RESERVED BIT(3)
 #define PF_FETCH    BIT(4)
 
+static bool (*show)(void);
 static u32 panic_core = HOST_MAX_CORES; /* who panicked first */
 
 static const char *const names[32] = {
@@ -34,16 +38,10 @@ static bool in_text(u64 a)
     return a >= (u64)image_text_start && a < (u64)image_text_end;
 }
 
-/* As addr2line -j .text takes it. */
-static u64 text_offset(u64 a)
-{
-    return a - (u64)image_text_start;
-}
-
 static void print_place(const char *what, u64 a)
 {
     if (in_text(a))
-        log_error("  %s +0x%lx", what, text_offset(a));
+        log_error("  %s +0x%lx", what, a - (u64)image_text_start); /* tools/pith-decode makes names of these */
     else
         log_error("  %s 0x%016lx, outside the hypervisor's code", what, a);
 }
@@ -74,29 +72,28 @@ static u32 unwind(u64 rip, u64 fp, u64 trace[TRACE_DEPTH])
 static void print_trace(u64 rip, u64 fp)
 {
     u64 trace[TRACE_DEPTH];
-    char line[200];
     u32 n = unwind(rip, fp, trace);
-    size_t len = 0;
 
     for (u32 i = 0; i < n; i++)
         print_place(i ? "called from" : "at", trace[i]);
-    line[0] = '\0';
-    for (u32 i = 0; i < n && len < sizeof(line) - 20; i++)
-        len += fmt_str(line + len, sizeof(line) - len, " %lx", text_offset(trace[i]));
-    log_error("symbols: addr2line -fipse build/pith.elf -j .text%s", line);
 }
 
 static void print_control(void)
 {
-    log_error("CR0 %016lx CR2 %016lx CR3 %016lx CR4 %016lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
+    log_error("CR0 %016lx CR2 %016lx", read_cr0(), read_cr2());
+    log_error("CR3 %016lx CR4 %016lx", read_cr3(), read_cr4());
 }
 
 static void print_registers(const struct trap_frame *f)
 {
-    log_error("RAX %016lx RBX %016lx RCX %016lx RDX %016lx", f->rax, f->rbx, f->rcx, f->rdx);
-    log_error("RSI %016lx RDI %016lx RBP %016lx RSP %016lx", f->rsi, f->rdi, f->rbp, f->rsp);
-    log_error("R8  %016lx R9  %016lx R10 %016lx R11 %016lx", f->r8, f->r9, f->r10, f->r11);
-    log_error("R12 %016lx R13 %016lx R14 %016lx R15 %016lx", f->r12, f->r13, f->r14, f->r15);
+    log_error("RAX %016lx RBX %016lx", f->rax, f->rbx);
+    log_error("RCX %016lx RDX %016lx", f->rcx, f->rdx);
+    log_error("RSI %016lx RDI %016lx", f->rsi, f->rdi);
+    log_error("RBP %016lx RSP %016lx", f->rbp, f->rsp);
+    log_error("R8  %016lx R9  %016lx", f->r8, f->r9);
+    log_error("R10 %016lx R11 %016lx", f->r10, f->r11);
+    log_error("R12 %016lx R13 %016lx", f->r12, f->r13);
+    log_error("R14 %016lx R15 %016lx", f->r14, f->r15);
     log_error("RIP %016lx RFLAGS %08lx CS %lx SS %lx", f->rip, f->rflags, f->cs, f->ss);
 }
 
@@ -146,9 +143,20 @@ static void panic_begin(u64 where)
 
 static NORETURN void panic_end(void)
 {
-    log_error("*** stopped; please report the lines above");
-    arch_nmi_others();
+    u64 id;
+    bool shown;
+
+    memcpy(&id, image_build_id + BUILD_ID, sizeof(id));
+    log_error("Pith %s, build %016lx", PITH_VERSION, __builtin_bswap64(id));
+    arch_nmi_others(); /* they would write on the screen, too */
+    shown = show && show();
+    log_error("*** stopped; please report the lines above%s", shown ? ", or what a phone reads from the code beside them" : "");
     arch_halt();
+}
+
+void panic_set_screen(bool (*fn)(void))
+{
+    show = fn;
 }
 
 void panic_check(void)

@@ -35,12 +35,28 @@ bool log_panicking(void)
     return __atomic_load_n(&panicking, __ATOMIC_SEQ_CST);
 }
 
+/* In a panic nobody waits: whoever holds the lock, this core perhaps, will not give it back. */
+static bool ring_lock(void)
+{
+    if (log_panicking())
+        return false;
+    spin_lock(&lock);
+    return true;
+}
+
+static void ring_unlock(bool locked)
+{
+    if (locked)
+        spin_unlock(&lock);
+}
+
 static void ring_put(const char *line, size_t len)
 {
-    spin_lock(&lock);
+    bool locked = ring_lock();
+
     for (size_t i = 0; i < len; i++)
         ring[head++ % RING_SIZE] = line[i];
-    spin_unlock(&lock);
+    ring_unlock(locked);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -64,12 +80,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 
 size_t log_tail(char *buf, size_t size)
 {
-    u64 n;
+    bool locked = ring_lock();
+    u64 n = MIN(MIN(head, RING_SIZE), size);
 
-    spin_lock(&lock);
-    n = MIN(MIN(head, RING_SIZE), size);
     for (u64 i = 0; i < n; i++)
         buf[i] = ring[(head - n + i) % RING_SIZE];
-    spin_unlock(&lock);
+    ring_unlock(locked);
     return n;
 }

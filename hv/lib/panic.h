@@ -4,6 +4,8 @@
 
 #include "hv/lib/types.h"
 
+/* What shows the report on a screen, when it is in the log and the other cores stand still. It may have no work or no screen: false. */
+void panic_set_screen(bool (*show)(void));
 /* Prints the report (registers, backtrace), stops the other cores and halts. */
 NORETURN void panic(const char *fmt, ...) PRINTF(1, 2);
 

@@ -46,6 +46,20 @@ def trace(case, _tmp, lines):
     return ([done.stderr] if done.returncode else []) + [f'no record {w}' for w in want if not any(re.search(w, line) for line in said)]
 
 
+def panic(case, tmp, lines):
+    """pith-decode finds who failed: in the report on the serial line, and in the code on the screen, as a phone reads that."""
+    code = ['zbarimg', '-q', '--nodbus', '--raw', '-Sdisable', '-Sqrcode.enable', tmp / 'screen.png']
+    texts = {'the serial line': '\n'.join(lines)}
+    if '--screenshot' in case.args:
+        texts['the code on the screen'] = subprocess.run(code, stdout=subprocess.PIPE, text=True).stdout
+    wrong = screen(case, tmp, lines) if case.on_screen else []
+    for where, text in texts.items():
+        done = subprocess.run([ROOT / 'tools/pith-decode', '--elf', BUILD / 'pith.elf'], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        named = re.search(r'^\[pith\]   at \+0x[0-9a-f]+\n +cmd_crash at monitor\.c:\d+$', done.stdout, re.M)
+        wrong += [] if named and not done.returncode else [f'pith-decode does not name cmd_crash in {where}:', done.stdout]
+    return wrong
+
+
 def same_twice(_case, _tmp, lines):
     """The guest that ran twice, beside attackers and without them, said the same."""
     said = [line for line in lines if line.startswith('[probes] ')]

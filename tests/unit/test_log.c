@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The log's lines, levels, sink and ring.
- * LINK: hv/lib/log.c hv/lib/fmt.c
+ * LINK: hv/lib/fmt.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "hv/lib/log.h"
+#include "hv/lib/log.c" /* its lock is held in a test */
 
 static char seen[512];
 static size_t seen_len, seen_lines;
@@ -34,6 +34,7 @@ static int reset(void **state)
     (void)state;
     log_set_sink(sink);
     log_set_level(LOG_INFO);
+    panicking = false;
     seen_lines = 0;
     return 0;
 }
@@ -110,6 +111,19 @@ static void test_ring_wraps(void **state)
     free(tail);
 }
 
+static void test_panic_waits_for_no_lock(void **state)
+{
+    char tail[32];
+
+    (void)state;
+    spin_lock(&lock);
+    log_panic_begin();
+    log_error("last words");
+    assert_int_equal(log_tail(tail, sizeof(tail)), sizeof(tail));
+    assert_memory_equal(tail + sizeof(tail) - 18, "[pith] last words\n", 18);
+    spin_unlock(&lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +132,7 @@ int main(void)
         cmocka_unit_test_setup(test_long_line_is_cut, reset),
         cmocka_unit_test_setup(test_no_sink, reset),
         cmocka_unit_test_setup(test_ring_wraps, reset),
+        cmocka_unit_test_setup(test_panic_waits_for_no_lock, reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

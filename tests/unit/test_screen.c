@@ -291,6 +291,36 @@ static void test_stays_inside(void **state)
             assert_int_equal(pixel(x, y), x < WIDTH ? paper : 0x77777777);
 }
 
+static void test_narrow(void **state)
+{
+    (void)state;
+    type("0123456789\nabc");
+    screen_narrow(&screen, 4);
+    assert_row(0, "");
+    assert_row(1, "");
+    type("abcdef");
+    assert_row(0, "abcd");
+    assert_row(1, "ef");
+    screen_narrow(&screen, 99);
+    type("abcde");
+    assert_row(1, "e");
+}
+
+static void test_box(void **state)
+{
+    (void)state;
+    screen_box(&screen, 2, 3, 4, 5, true);
+    screen_box(&screen, 3, 4, 1, 1, false);
+    screen_box(&screen, WIDTH - 1, HEIGHT - 1, 9, 9, true);
+    for (u32 y = 0; y < HEIGHT; y++)
+        for (u32 x = 0; x < PITCH / 4; x++) {
+            bool white = (x >= 2 && x < 6 && y >= 3 && y < 8) || (x == WIDTH - 1 && y == HEIGHT - 1);
+            u32 other = x < WIDTH ? paper : 0x77777777;
+
+            assert_int_equal(pixel(x, y), x == 3 && y == 4 ? 0 : white ? 0xffffff : other);
+        }
+}
+
 static void test_font(void **state)
 {
     (void)state;
@@ -315,6 +345,8 @@ int main(void)
         cmocka_unit_test_setup(test_some_at_a_time, setup),
         cmocka_unit_test_setup(test_written_meanwhile, setup),
         cmocka_unit_test_setup(test_stays_inside, setup),
+        cmocka_unit_test_setup(test_narrow, setup),
+        cmocka_unit_test_setup(test_box, setup),
         cmocka_unit_test_setup(test_font, setup),
     };
 
