@@ -396,7 +396,7 @@ KEPT = [ # ranges that nobody may have on that machine, and what is said
 KEPT_CONFIG = '[pith]\n' + ''.join(f'[partition p{i}]\nimage = hello.elf\nmemory = 8M\n{line}\n' for i, (line, _) in enumerate(KEPT))
 
 SAID_NIC = r'^\[pith\] nic is NOT ISOLATED'
-SAID_BUILD = r'^\[pith\] Pith 0\.1, build [0-9a-f]{16}$'
+SAID_BUILD = r'^\[pith\] Pith 0\.1, build [0-9a-f]{16}'
 SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
 SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
 SAID_GUESTS = [
@@ -626,7 +626,7 @@ CASES = [
     Case('no-writable-code', QEMU, STAY, SAID_HELLO, args=['--monitor-command', 'cpu 0', '--monitor-command', 'info tlb'],
          until=SAID_HELLO[1], look='mappings'),
     *(Case(f'crash-{m}', m, STAY, [r'^\[pith\] \*\*\* exception in the hypervisor on core 0: #UD', r'^\[pith\]   called from \+0x', SAID_BUILD],
-           args=['--cpus', '2', *shot], typed='\x14crash\n', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=60, look='panic',
+           args=['--cpus', '2', *shot], typed='\x14crash\n', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=120, look='panic',
            on_screen=[r'^\[pith\] RIP ffff8700', SAID_BUILD] if shot else []) for m, shot in ((QEMU, ['--screenshot', '@TMP@/screen.png']), (INTEL, []))),
     Case('secure-boot', QEMU, HELLO, [r'^\[pith\] Pith .* boot loader, Secure Boot is on$', *SAID_HELLO],
          args=['--secure-boot', '--cpus', '1', '--efi', '@BUILD@/snakeoil/BOOTX64.EFI'], daily=False),
