@@ -100,6 +100,11 @@ static void say_mistake(void *ctx, const struct manifest_place *at, const char *
     cfg->nr_errors++;
 }
 
+static void say_warning(void *ctx, const struct manifest_place *at, const char *text)
+{
+    say(CONFIG_NAME ":%u: warning: %s", config_line(ctx, at), text);
+}
+
 /* The rules that need this machine: checked here too, where the user can still read the answer. */
 static void cores_fit(struct config *cfg, const struct handoff_array *cpus)
 {
@@ -111,6 +116,7 @@ static void cores_fit(struct config *cfg, const struct handoff_array *cpus)
     manifest_examine(&cfg->manifest, cfg->nr_files, usable, say_mistake, cfg);
     if (cfg->nr_errors)
         fail_machine();
+    manifest_warn(&cfg->manifest, say_warning, cfg);
 }
 
 static u64 free_memory(struct boot *p)

@@ -43,3 +43,5 @@ u64 manifest_memory(const struct manifest *m, u32 last);
 /* Reports every mistake. @nr_cores: what this machine has, MANIFEST_CORES when not known yet. */
 void manifest_examine(const struct manifest *m, u32 nr_modules, u32 nr_cores,
                       manifest_mistake_fn *mistake, void *ctx);
+/* What is no mistake, and may surprise: of a manifest without mistakes. */
+void manifest_warn(const struct manifest *m, manifest_mistake_fn *warn, void *ctx);

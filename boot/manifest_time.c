@@ -229,3 +229,40 @@ void exam_cyclics(const struct exam *e)
     for (u32 i = 0; i < e->m->nr_cyclics; i++)
         exam_cyclic(e, &e->m->cyclics[i]);
 }
+
+/* Of @core, to those who have a budget or slots there. */
+static u64 promised_to_all(const struct manifest *m, u32 core)
+{
+    u64 sum = 0, slots = 0;
+
+    for (u32 i = 0; i < m->nr_partitions; i++)
+        sum += promised_on(&m->partitions[i], core);
+    for (const struct manifest_cyclic *c = m->cyclics; c < m->cyclics + m->nr_cyclics; c++) {
+        if (!has(c->cores, core) || !c->frame)
+            continue;
+        for (u32 i = 0; i < c->nr_slots; i++)
+            slots += c->slots[i].partition != MANIFEST_NONE ? c->slots[i].length : 0;
+        sum += slots * WHOLE / c->frame;
+    }
+    return sum;
+}
+
+static void warn_of_core(const struct exam *e, const struct manifest_partition *p, u32 core)
+{
+    u64 sum = promised_to_all(e->m, core);
+    char text[24];
+
+    if (vcpus_on(p, core) && sum > WHOLE - WHOLE / 20)
+        mistake(e, p, "cores",
+                "'%s' is promised nothing, and others %s of core %u: it runs while they sleep - promise less, or give it an entitlement",
+                p->name, part_text(sum, text), core);
+}
+
+void manifest_warn(const struct manifest *m, manifest_mistake_fn *fn, void *ctx)
+{
+    struct exam e = { m, 0, MANIFEST_CORES, fn, ctx };
+
+    for (const struct manifest_partition *p = m->partitions; p < m->partitions + m->nr_partitions; p++)
+        for (u32 core = 0; core < MANIFEST_CORES && !is_promised(p) && !(p->flags & MANIFEST_SLOTTED); core++)
+            warn_of_core(&e, p, core);
+}

@@ -73,6 +73,11 @@ static unsigned print_mistakes(const char *path)
     return cfg.nr_errors;
 }
 
+static void print_warning(void *path, const struct manifest_place *at, const char *text)
+{
+    fprintf(stderr, "%s:%u: warning: %s\n", (const char *)path, config_line(&cfg, at), text);
+}
+
 /* What the loader would find out when it reads the file; NULL when all is well. */
 static const char *file_problem(const char *path)
 {
@@ -175,6 +180,8 @@ static unsigned check(const char *path, const char *text, size_t size, int with_
 {
     unsigned bad = config_parse(&cfg, text, size) ? 0 : print_mistakes(path);
 
+    if (!bad)
+        manifest_warn(&cfg.manifest, print_warning, (void *)(uintptr_t)path);
     if (with_files)
         bad += check_files(path);
     if (with_files && !cfg.nr_errors)

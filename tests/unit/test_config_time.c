@@ -199,6 +199,42 @@ static void many_slots(void **state)
     expect_bad(text, 3 + 4 * MANIFEST_CYCLICS, "more than 8 cyclics");
 }
 
+static u32 warnings;
+static char warned[300];
+
+static void count_warning(void *ctx, const struct manifest_place *at, const char *what)
+{
+    (void)ctx;
+    warnings++;
+    assert_non_null(strstr(what, " - "));
+    snprintf(warned, sizeof(warned), "%u: %s", config_line(&cfg, at), what);
+}
+
+static void warns(const char *conf, u32 n, const char *words)
+{
+    expect_good(conf);
+    warnings = 0;
+    manifest_warn(&cfg.manifest, count_warning, NULL);
+    if (warnings != n || (n && !strstr(warned, words)))
+        fail_msg("%u warnings, the last is %s; wanted %u, %s", warnings, warned, n, words);
+}
+
+/* Who is promised nothing is told of when a twentieth of its core or more is not left: 0.95 is not too much yet. */
+static void starvation(void **state)
+{
+    (void)state;
+    warns(three("entitlement=0.5", "vcpus=2\nentitlement=0.45", ""), 0, "");
+    warns(three("entitlement=0.5", "vcpus=2\nentitlement=0.4501", ""), 1, "12: 'c' is promised nothing, and others 0.951 of core 1: it");
+    warns(three("entitlement=0.5", "vcpus=1\nentitlement=0.5", ""), 0, "");  /* on core 0 */
+    warns(three("entitlement=1", "", "weight=1000"), 1, "11: 'c'");          /* b has its one vCPU on core 0 */
+    warns(three("entitlement=1", "vcpus=2", "weight=1000"), 2, "11: 'c'");
+    warns(frame("cores=1", "cores=1", "cores=1\nframe=20ms\nslots=a 10ms, * 1ms, a 9ms"), 0, "");
+    warns(frame("cores=1", "cores=1", "cores=1\nframe=20ms\nslots=a 10ms, * 900us, a 9ms"), 0, "");
+    warns(frame("cores=1", "cores=1", "cores=1\nframe=20ms\nslots=a 10ms, * 900us, a 9100us"), 1, "6: 'b' is promised nothing, and");
+    warns(frame("cores=1", "cores=0-1", "cores=1\nframe=20ms\nslots=a 20ms"), 0, "");
+    warns(frame("cores=1", "", "cores=1\nframe=20ms\nslots=a 20ms"), 0, "");
+}
+
 /* One mistake is enough: what is said of a line is not said again of what it left behind. */
 static void told_once(void **state)
 {
@@ -213,7 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults), cmocka_unit_test(weights), cmocka_unit_test(entitlements), cmocka_unit_test(periods),
         cmocka_unit_test(what_does_not_go_together), cmocka_unit_test(sums), cmocka_unit_test(frames), cmocka_unit_test(many_slots),
-        cmocka_unit_test(told_once),
+        cmocka_unit_test(told_once), cmocka_unit_test(starvation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
