@@ -273,7 +273,7 @@ def said_attacks(which, line):
 
 
 GUEST_FILES = [arg for name in [*GUEST_TESTS, *PEER_TESTS, 'smp', 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic',
-                                        'quiet', 'callfuzz', 'turns']
+                                        'quiet', 'callfuzz', 'turns', 'shuffle', 'shuffled']
                for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):
@@ -500,6 +500,23 @@ def many_vcpus(machine, rounds):
                 [r'^\[[a-z]*\] not ok '], ['--cpus', '2', *GUEST_FILES], daily=machine != AMD, timeout=240)
 
 
+# Who is shuffled (tests/guest/shuffled.c): what its section says, and its role.
+SHUFFLED = {
+    'cpus': ('vcpus = 4\ncores = 0-1', 1), 'more-cpus': ('vcpus = 3\ncores = 1', 1), 'near': ('cores = 0\nmay-call = serve', 2),
+    'far': ('cores = 1\nmay-call = serve', 2), 'serve': ('cores = 0', 3), 'every-2-ms': ('cores = 1\nperiod = 2ms\nbudget = 300us', 4),
+    'flood': ('cores = 1\nmay-signal = take', 5), 'take': ('cores = 0', 6), 'late': ('cores = 1\ncreate = on-request', 0),
+}
+
+
+def shuffle(machine, ops, timeout, daily):
+    config = '[pith]\npoweroff = when-done\n' + ''.join(
+        f'[partition {name}]\nimage = shuffled.elf\nmemory = 3M\n{lines}\ncmdline = role={role}\n' for name, (lines, role) in SHUFFLED.items())
+    config += ('[partition shuffle]\nimage = shuffle.elf\nmemory = 3M\ncores = 0\nperiod = 1ms\nbudget = 200us\nmay-manage = *\n'
+               f'cmdline = ops={ops} seed={ops}\n[channel board]\nsize = 4K\nwriters = shuffle, {", ".join(SHUFFLED)}\n')
+    return Case(f'shuffle-{machine}-{ops}', machine, config, [r'^\[shuffle\] [1-9][0-9]* passed, 0 failed$', r'^\[pith\] shuffle: exited with status 0$'],
+                [r'^\[[a-z0-9-]*\] not ok ', r'audit:', r'failed:'], ['--cpus', '2', *GUEST_FILES], daily=daily, timeout=timeout)
+
+
 def topology(smp):
     return ['--qemu-arg=-smp', f'--qemu-arg={smp}', *GUEST_FILES]
 
@@ -701,6 +718,7 @@ CASES = [
     Case('smt-refused', QEMU, SMT_BAD, [r'pith\.conf:7: no core is left for vCPU 0 of beside that has no threads of others'], [r'^\[hello\] '],
          ['--cpus', '4', *topology('4,sockets=1,cores=2,threads=2')], until=r'no core is left', timeout=60),
     *(many_vcpus(m, rounds) for m, rounds in ((QEMU, 20), (INTEL, 5), (AMD, 5))),
+    shuffle(QEMU, 60, 120, True), shuffle(QEMU, 1000, 600, False), shuffle(INTEL, 250, 1500, False),
     *(linux_smp('smp', m, 2, r'^\[linux\] by 4$', m == QEMU) for m in (QEMU, INTEL)),  # two vCPUs a core
     *(linux_smp('smp-own-cores', m, 4, r'^\[linux\] [0-9]{1,2} and [0-9]{1,2} stolen$', False) for m in (QEMU, INTEL)),
     *(linux_broadcast(m) for m in (QEMU, INTEL)),
