@@ -150,7 +150,8 @@ static NORETURN void panic_end(void)
     log_error("Pith %s, build %016lx", PITH_VERSION, __builtin_bswap64(id));
     arch_nmi_others(); /* they would write on the screen, too */
     shown = show && show();
-    log_error("*** stopped; please report the lines above%s", shown ? ", or what a phone reads from the code beside them" : "");
+    /* Two rows of 48 letters at most: that is what is left on a screen with the code. */
+    log_error("*** stopped; please report the lines above%s", shown ? ", or the text that a phone finds in the code" : "");
     arch_halt();
 }
 
