@@ -200,8 +200,10 @@ static void plans_load(struct boot *p, const struct image_file *files)
 
 static void handoff_tables(struct handoff *h)
 {
+    boot_stage(STAGE_TABLES);
     machine_find(&h->machine);
     h->efi_reset = (u64)fw.st->RuntimeServices->ResetSystem;
+    boot_stage(STAGE_SCREEN);
     h->fb = screen_find();
     h->font = (u64)block_take("the font", sizeof(font_rows), BELOW_4G, HANDOFF_HV_IMAGE);
     memcpy((void *)h->font, font_rows, sizeof(font_rows));
@@ -222,11 +224,15 @@ static void prepare(struct boot *p)
     h->size = sizeof(*h);
     h->manifest_base = (u64)&cfg->manifest;
     h->manifest_size = sizeof(cfg->manifest);
+    boot_stage(STAGE_CORES);
     handoff_cpus(h);
     cores_fit(cfg, &h->cpus);
     files = block_take("the list of files", cfg->nr_files * sizeof(*files), ANYWHERE, HANDOFF_FREE);
+    boot_stage(STAGE_FILES);
     files_load(cfg, files);
+    boot_stage(STAGE_IMAGES);
     plans_load(p, files);
+    boot_stage(STAGE_PAYLOAD);
     p->payload = payload_load();
     h->hv_base = p->payload.base;
     h->hv_size = p->payload.size;
@@ -240,6 +246,7 @@ static void prepare(struct boot *p)
     p->ranges = (void *)h->ranges.base;
     p->scratch = block_take("the memory map", nr_ranges * sizeof(struct handoff_range), ANYWHERE,
                             HANDOFF_FREE);
+    boot_stage(STAGE_FIT);
     memory_fits(p);
     devices_fit(p);
 }
@@ -269,6 +276,7 @@ static NORETURN void leave(struct boot *p)
 {
     __attribute__((sysv_abi)) void (*hv_entry)(struct handoff *);
 
+    boot_stage(STAGE_LEAVE);
     say_info("starting the hypervisor at 0x%lx, %lu KiB", p->payload.base, p->payload.size >> 10);
     memmap_exit(&p->map);
     cpu_cli();
@@ -276,6 +284,7 @@ static NORETURN void leave(struct boot *p)
     p->handoff->start_page = start_page(p->ranges, p->handoff->ranges.count);
     handoff_runtime(p);
     pci_stop_bus_masters();
+    boot_stage(STAGE_CLOCKS);
     clock_measure(&p->handoff->machine);
     hv_entry = (void *)p->payload.entry;
     p->handoff->entry_tsc = rdtsc();
@@ -289,8 +298,11 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
 
     firmware_init(image, st);
     say("Pith " PITH_VERSION " boot loader, Secure Boot is %s", secure_boot_state());
+    boot_stage(STAGE_PROCESSOR);
     cpu_check();
+    boot_stage(STAGE_VOLUME);
     volume_open();
+    boot_stage(STAGE_CONFIG);
     boot.cfg = config_load();
     prepare(&boot);
     leave(&boot);

@@ -140,8 +140,10 @@ void memmap_exit(struct memmap *map)
             break;
         fw.leaving = true;
         status = fw.bs->ExitBootServices(fw.image, map->key);
-        if (!EFI_ERROR(status))
+        if (!EFI_ERROR(status)) {
+            say_leave();
             return;
+        }
     }
     boot_fail("the firmware does not end its boot services (status 0x%lx) - update the firmware",
               (u64)status);

@@ -2,6 +2,7 @@
 /* What the loader says, and how it gives up: every line goes to the screen and to COM1. */
 #include "boot/loader.h"
 
+#include "arch/x86/cpu/insn.h"
 #include "boot/serial.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
@@ -10,6 +11,7 @@
 #define SCREENS_MAX  8
 #define FAIL_SECONDS 60
 #define LEVEL_INFO   2
+#define USUAL_HZ     3000000000ull /* of a TSC: a wait without clocks is some 60 s */
 #define PNP0501_EISA 0x050141d0u /* a 16550, as ACPI device path nodes name it */
 
 struct firmware fw;
@@ -17,6 +19,8 @@ struct firmware fw;
 static SIMPLE_TEXT_OUTPUT_INTERFACE *screens[SCREENS_MAX];
 static u32 nr_screens;
 static u32 level = LEVEL_INFO;
+static enum boot_stage stage;
+static const char *const stages[] = { BOOT_STAGES(BOOT_STAGE_TEXT) };
 
 /*
  * The firmware's own terminal on COM1: through it every line would appear there twice, between
@@ -68,6 +72,11 @@ void say_init(void)
         screens[nr_screens++] = fw.st->ConOut;
 }
 
+void say_leave(void)
+{
+    nr_screens = 0;
+}
+
 void say_set_level(u32 new_level)
 {
     level = new_level;
@@ -109,6 +118,12 @@ void say_info(const char *fmt, ...)
     va_end(ap);
 }
 
+void boot_stage(enum boot_stage next)
+{
+    stage = next;
+    say_info("%2u/%u %s", stage, BOOT_STAGES_ALL, stages[stage]);
+}
+
 /* Until a key is pressed from now on, or the time is over. */
 static void wait_for_user(void)
 {
@@ -140,8 +155,10 @@ void boot_fail(const char *fmt, ...)
     fmt_vstr(why, sizeof(why), fmt, ap);
     va_end(ap);
     say("cannot start: %s", why);
+    say("this was stage %u of %u, %s", stage, BOOT_STAGES_ALL, stages[stage]);
     if (fw.leaving) { /* no timers, no keyboard, no way back */
-        fw.bs->Stall(FAIL_SECONDS * 1000000);
+        for (u64 end = rdtsc() + FAIL_SECONDS * USUAL_HZ; rdtsc() < end;)
+            cpu_relax();
         fw.st->RuntimeServices->ResetSystem(EfiResetCold, EFI_ABORTED, 0, NULL);
     } else {
         say("press a key to return to the firmware; it happens by itself after %u seconds",

@@ -4,6 +4,7 @@
 
 #include "arch/x86/cpu/insn.h"
 #include "hv/abi/manifest.h"
+#include "hv/abi/stages.h"
 #include "hv/abi/version.h"
 #include "hv/audit.h"
 #include "hv/console.h"
@@ -31,6 +32,17 @@ static u64 waited; /* ticks for measuring clocks, and for other cores */
 
 static const struct handoff *up; /* set once clock and cores run: from then on the machine can be restarted */
 
+static enum boot_stage reached;
+
+/* It begins. */
+static void stage(enum boot_stage next)
+{
+    static const char *const texts[] = { BOOT_STAGES(BOOT_STAGE_TEXT) };
+
+    reached = next;
+    log_info("%2u/%u %s", reached, BOOT_STAGES_ALL, texts[reached]);
+}
+
 /* The message stays on serial and screen until somebody has read it. */
 static NORETURN void restart_when_read(void)
 {
@@ -47,7 +59,7 @@ static NORETURN void restart_when_read(void)
 /* For what only a person can mend. */
 static NORETURN void stop(const char *what)
 {
-    log_error("cannot go on: %s", what);
+    log_error("cannot go on at stage %u of %u: %s", reached, BOOT_STAGES_ALL, what);
     if (up)
         restart_when_read();
     arch_halt();
@@ -172,28 +184,38 @@ void hv_main(const struct handoff *h)
 
     terminal_early();                                       /* first: everything below may want to speak */
     hello(h);
+    stage(STAGE_RAM);
     ram_init(h);                                            /* who owns which RAM */
     host_pool_init(h);
     must(cpus_init(h, &host_pool), "core structures");
+    stage(STAGE_HOST);
     must(arch_host_init(h, &host_pool, cpu_get(0)), "host page tables and traps");
+    stage(STAGE_CONSOLE);
     terminal_screen(h);
     panic_set_screen(panic_screen);
+    stage(STAGE_TIMERS);
     clock_init(h);
+    stage(STAGE_VIRTUALIZATION);
     virtualization_init();
+    stage(STAGE_INPUT);
     irq_init();
+    stage(STAGE_POWER);
     power_init(h);
+    stage(STAGE_START);
     cores_start(h);                                         /* the others wait in cpu_main for work */
     up = h;
     log_info("%u core%s, %lu MiB free, TSC %lu MHz", nr_cpus, nr_cpus == 1 ? "" : "s", ram_free_bytes() >> 20,
              arch_tsc_khz() / 1000);
     m = manifest_of(h);
     log_set_level((enum log_level)m->log_level);
+    stage(STAGE_PARTITIONS);
     load_init(h);
     partitions_set_clock(h->boot_seconds);
     if (partitions_create(m, &host_pool) != PITH_OK)        /* manifest -> partitions, all stopped */
         stop("a partition of pith.conf cannot be built");
     trace_init(m, &host_pool);                              /* a ring a core, if pith.conf wants any */
     log_debug("%lu KiB kept, %lu KiB of them unused", kept_bytes(h, m) >> 10, host_pool.nr_free << 2);
+    stage(STAGE_GUESTS);
     focus_first(m);
     partitions_begin();
     terminal_start();                                       /* nobody waits for the serial line any more */

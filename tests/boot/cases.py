@@ -472,7 +472,7 @@ class Command:
 def refused(name, config, line, words, **more):
     """A configuration with a mistake: it is told with file and line, and nothing starts."""
     said = rf'pith\.conf:{line}: .*{words}'
-    return Case(f'config-{name}', QEMU, config, [said], [r'^\[hello\] '], ['--cpus', '1'], until=said, timeout=60, **more)
+    return Case(f'config-{name}', QEMU, config, [said], [r'^\[hello\] '], ['--cpus', '1'], until=r'^\[pith\] this was stage ([3-6]|10) of 22, ', timeout=60, **more)
 
 
 ALMOST = b'one bit is wrong here'   # what the volume holds in place of MEANT
@@ -549,7 +549,7 @@ def example(name, machine):
 
 CASES = [
     *(example(name, m) for name in EXAMPLES for m in (QEMU, INTEL, AMD)),
-    *(Case(f'hello-{m}-{n}', m, HELLO, SAID_HELLO, args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
+    *(Case(f'hello-{m}-{n}', m, HELLO, [*SAID_HELLO, *(rf'^\[pith\] {stage:2}/22 [a-z]' for stage in range(1, 23))], args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
     *(Case(f'clock-{m}', m, CLOCK + QUIET, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
     *(Case(f'guests-{m}', m, GUESTS.replace('@WITHOUT@', f'without={excepted(m)}'), SAID_GUESTS, [r'^\[[a-z0-9-]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
     *(Case(f'peers-{m}', m, PEERS_CONFIG, SAID_PEERS, [r'^\[[a-z0-9-]*\] not ok ', r'audit:'], ['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
@@ -675,7 +675,7 @@ CASES = [
          ['--cpus', '1', '--nic'], until='does not fit this machine', timeout=60),
     refused('not-an-image', HELLO.replace('hello.elf', 'pith.conf'), 3, 'partition hello: the image is neither'),
     refused('one-bad-image', HELLO + '[partition bad]\nimage = pith.conf\nmemory = 8M\n', 6, 'partition bad: the image is neither'),
-    Case('restarts-when-read', QEMU, CROWD, [r'^\[pith\] cannot go on: ', r'^\[pith\] reboot: UEFI'],
+    Case('restarts-when-read', QEMU, CROWD, [r'^\[pith\] cannot go on at stage 21 of 22: ', r'^\[pith\] reboot: UEFI'],
          args=['--cpus', '2'], typed='x', typed_after=r'^\[pith\] restarting at a key', status=1, timeout=60),
     refused('too-big', HELLO.replace('8M', '100G'), 5, 'lower memory'),
 
