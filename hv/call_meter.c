@@ -8,7 +8,17 @@
 
 static u64 of_vcpu(const struct vcpu *v, u64 item)
 {
-    return item == PITH_METER_RUN_NS ? time_ticks_ns(account_read(&v->run)) : v->exits[item - PITH_METER_EXITS];
+    if (item == PITH_METER_RUN_NS)
+        return time_ticks_ns(account_read(&v->run));
+    if (item == PITH_METER_SWITCH_NS)
+        return time_ticks_ns(v->arch.spent[VM_EXIT_KINDS]);
+    return item < PITH_METER_EXIT_NS ? v->exits[item - PITH_METER_EXITS] : time_ticks_ns(v->arch.spent[item - PITH_METER_EXIT_NS]);
+}
+
+static bool is_of_vcpus(u64 item)
+{
+    return item == PITH_METER_RUN_NS || item == PITH_METER_SWITCH_NS || item - PITH_METER_EXITS < VM_EXIT_KINDS ||
+           item - PITH_METER_EXIT_NS < VM_EXIT_KINDS;
 }
 
 static enum pith_status of_partition(struct partition *p, u64 item, u64 *value)
@@ -34,7 +44,7 @@ enum pith_status hc_meter(struct vcpu *v, struct x86_gprs *g)
         return st;
     if (vcpu != PITH_ALL_VCPUS && vcpu >= p->nr_vcpus)
         return PITH_E_ARG;
-    if (item != PITH_METER_RUN_NS && item - PITH_METER_EXITS >= VM_EXIT_KINDS) {
+    if (!is_of_vcpus(item)) {
         st = vcpu == PITH_ALL_VCPUS ? of_partition(p, item, &value) : PITH_E_ARG;
     } else {
         for (u32 i = 0; i < p->nr_vcpus; i++)
@@ -56,5 +66,22 @@ enum pith_status hc_meter_core(struct vcpu *v, struct x86_gprs *g)
     case PITH_CORE_IDLE_NS: g->rbx = time_ticks_ns(account_read(&cpu->idle)); break;
     default: g->rbx = cpu->nr_vcpus; break;
     }
+    return PITH_OK;
+}
+
+enum pith_status hc_core_time(struct vcpu *v, struct x86_gprs *g)
+{
+    struct cpu *cpu = g->rbx < nr_cpus ? cpu_get((u32)g->rbx) : NULL;
+    struct core_time t;
+
+    (void)v;
+    if (!cpu)
+        return PITH_E_ARG;
+    (void)account_core(cpu, &t);
+    g->rbx = t.guest;
+    g->rcx = t.exits;
+    g->rdx = t.scheduler;
+    g->rsi = t.idle;
+    g->rdi = t.others;
     return PITH_OK;
 }

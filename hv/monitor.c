@@ -83,13 +83,21 @@ static void cmd_list(struct partition *p)
     say("%lu MiB free\n", ram_free_bytes() >> 20);
 }
 
-static void list_core(const struct cpu *cpu)
+/* 50 days' ticks, times a thousand, are too many. */
+static u64 per_mille(u64 part, u64 all)
+{
+    return part / (all / 1000 + 1);
+}
+
+static void list_core(struct cpu *cpu)
 {
     const struct vcpu *now = __atomic_load_n(&cpu->current, __ATOMIC_RELAXED); /* vCPUs are never freed */
-    u64 total = arch_tsc() - cpu->since + 1;
+    struct core_time t;
+    s64 off = account_core(cpu, &t);
+    u64 all = t.guest + t.exits + t.scheduler + t.idle + t.others;
 
-    say("core %u: APIC ID %u, %lu %% idle%s, ", cpu->index, cpu->apic_id,
-        account_read(&cpu->idle) * 100 / total, cpu->dedicated ? ", dedicated" : "");
+    say("core %u: APIC ID %u, %lu %% idle%s, ", cpu->index, cpu->apic_id, per_mille(t.idle, all) / 10,
+        cpu->dedicated ? ", dedicated" : "");
     if (now)
         say("runs %s/%u, ", now->part->name, now->index);
     say("home of %u:", cpu->nr_vcpus);
@@ -97,7 +105,12 @@ static void list_core(const struct cpu *cpu)
         for (u32 k = 0; k < partition_get(i)->nr_vcpus; k++)
             if (partition_get(i)->vcpus[k]->home == cpu)
                 say(" %s/%u", partition_get(i)->name, k);
-    say("\n");
+    say("\n  of 1000: guests %lu, exits %lu, scheduler %lu, idle %lu, others %lu; in ticks ", per_mille(t.guest, all),
+        per_mille(t.exits, all), per_mille(t.scheduler, all), per_mille(t.idle, all), per_mille(t.others, all));
+    if (off)
+        say("%ld more than have passed\n", off);
+    else
+        say("all that have passed\n");
 }
 
 static void cmd_cores(struct partition *p)
@@ -169,16 +182,30 @@ static void cmd_crash(struct partition *p)
     __asm__ volatile("ud2");
 }
 
+/* What a kind of exit took of the time that the partition had. */
+static void list_exits(const char *name, u64 n, u64 ticks, u64 run)
+{
+    say("%-12s %10lu %10lu us %4lu of 1000\n", name, n, time_ticks_ns(ticks) / 1000, per_mille(ticks, run));
+}
+
 static void cmd_exits(struct partition *p)
 {
-    for (u32 k = 0; k < VM_EXIT_KINDS; k++) {
-        u64 n = 0;
+    u64 run = 0, all = 0;
 
-        for (u32 i = 0; i < p->nr_vcpus; i++)
-            n += p->vcpus[i]->exits[k];
-        if (n)
-            say("%-12s %lu\n", exit_names[k], n);
+    for (u32 i = 0; i < p->nr_vcpus; i++)
+        run += account_read(&p->vcpus[i]->run);
+    for (u32 k = 0; k <= VM_EXIT_KINDS; k++) {
+        u64 n = 0, ticks = 0;
+
+        for (u32 i = 0; i < p->nr_vcpus; i++) {
+            n += k < VM_EXIT_KINDS ? p->vcpus[i]->exits[k] : 0;
+            ticks += p->vcpus[i]->arch.spent[k];
+        }
+        all += ticks;
+        if (n || ticks)
+            list_exits(k < VM_EXIT_KINDS ? exit_names[k] : "(switches)", n, ticks, run);
     }
+    list_exits("(guest)", 0, run > all ? run - all : 0, run);
     say("%lu accesses to nothing\n", p->empty_bus);
 }
 
@@ -241,9 +268,9 @@ static const struct { const char *name; void (*run)(struct partition *p); u8 arg
     { "pause", cmd_pause, NAME, "make it stand still; its clock goes on" },
     { "resume", cmd_resume, NAME, "let it go on" },
     { "regs", cmd_regs, NAME_VCPU, "registers of a virtual processor" },
-    { "exits", cmd_exits, NAME, "why its guest left for the hypervisor, and how often" },
+    { "exits", cmd_exits, NAME, "why its guest left for the hypervisor, how often and for how long" },
     { "mem", cmd_mem, NAME_OR_NOTHING, "its memory, or everybody's" },
-    { "cores", cmd_cores, NOTHING, "cores, who lives there and who runs" },
+    { "cores", cmd_cores, NOTHING, "cores, who lives there and who runs, where their time went" },
     { "log", cmd_log, NOTHING, "the hypervisor's last lines" },
     { "trace", cmd_trace, NOTHING, "what guests did: trace dump, on, off [NAME], or clear, show" },
     { "poweroff", cmd_poweroff, NOTHING, "stop everything and power the machine off" },

@@ -243,6 +243,13 @@ static inline struct pith_result pith_random(void)
     return pith_hypercall(PITH_CALL_BASE + 38, 0, 0, 0, 0, 0);
 }
 
+/* RBX core (number);
+ * results: RBX guest (number), RCX exits (number), RDX scheduler (number), RSI idle (number), RDI others (number) */
+static inline struct pith_result pith_core_time(uint64_t core)
+{
+    return pith_hypercall(PITH_CALL_BASE + 39, core, 0, 0, 0, 0);
+}
+
 #ifdef __cplusplus
 }
 #endif

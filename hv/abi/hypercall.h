@@ -7,7 +7,7 @@
 #include "hv/abi/status.h"
 
 #define PITH_ABI_MAJOR 1u        /* changes break guests */
-#define PITH_ABI_MINOR 0u        /* changes only add */
+#define PITH_ABI_MINOR 1u        /* changes only add */
 
 #define PITH_CPUID_BASE 0x40000000u  /* EAX: highest leaf; EBX ECX EDX: "PithPithPith" */
 #define PITH_CPUID_ABI  0x40000001u  /* EAX: ABI version; EBX: features; ECX: hypercall instruction, 1 vmcall, 2 vmmcall */
@@ -32,7 +32,7 @@ enum pith_part_end { PITH_END_NONE = 0, PITH_END_EXIT = 1, PITH_END_FAULT = 2, P
 /* What METER tells: of a vCPU, or of a partition as a whole. */
 enum pith_meter {
     PITH_METER_RUN_NS = 0, PITH_METER_RAM = 1, PITH_METER_FRAMES_USED = 2, PITH_METER_FRAMES = 3, PITH_METER_STARTS = 4,
-    PITH_METER_DENIED = 5, PITH_METER_NOTHING = 6, PITH_METER_EXITS = 256
+    PITH_METER_DENIED = 5, PITH_METER_NOTHING = 6, PITH_METER_SWITCH_NS = 7, PITH_METER_EXITS = 256, PITH_METER_EXIT_NS = 512
 };
 enum pith_meter_core { PITH_CORE_BUSY_NS = 0, PITH_CORE_IDLE_NS = 1, PITH_CORE_VCPUS = 2 };
 #define PITH_ALL_VCPUS 0xffffffffffffffff

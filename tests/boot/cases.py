@@ -264,7 +264,7 @@ cmdline = rounds=20
 STOP_ATTACKS = '\x14' * 13 + 'exits storm-33\n' + ''.join(
     f'stop storm-{n}\n' for n in (29, 33, *range(27, 19, -1)) if n != 21) + 'restart probes\nstop storm-21\n'
 # Its thousands of #AC, each raised by the delivery of the one before
-SAID_AC = r'^\[monitor\] EXCEPTION +[0-9]{4,}$'
+SAID_AC = r'^\[monitor\] EXCEPTION +[0-9]{4,} '
 
 
 def said_attacks(which, line):
@@ -537,7 +537,7 @@ EXAMPLES = {
     'ring': [r'^\[producer\] 100000 messages, ', r'^\[consumer\] 100000 messages, their sum is right; '],
     'supervisor': [r'^\[worker\] job 3 of 3$', r'^\[supervisor\] the worker has failed 3 of 3 times$',
                    r'^\[supervisor\] because of: vCPU 0 failed: triple fault$', r'^\[pith\] supervisor: exited with status 0$'],
-    'top': [r'^\[top\] --- 5 s$', r'^\[top\]  0    running +[0-9]+\.[0-9] % +[0-9]+ exits +4 MiB$', r'^\[ping\] 20000 calls, '],
+    'top': [r'^\[top\] --- 5 s$', r'^\[top\]  0    running +[0-9]+\.[0-9] % +[0-9]+ exits: +[0-9]+\.[0-9] % +4 MiB$', r'^\[top\] core 0, of 1000: guests [0-9]+, exits ', r'^\[ping\] 20000 calls, '],
 }
 
 
@@ -604,9 +604,10 @@ CASES = [
     Case('demo-one-core', QEMU, DEMO, SAID_LINUX + SAID_CLOCK, args=['--cpus', '1'], typed=TYPED),
     *(Case(f'monitor-{m}', m, MONITOR, [
         r'^\[monitor\] poweroff  ', r'^\[monitor\] hello +exited', r'^\[monitor\] clock +running', r'^\[monitor\] core 1: APIC ID [0-9]+, [0-9]+ % idle',
+        r'^\[monitor\]   of 1000: guests [0-9]+, .*; in ticks all that have passed$', r'^\[monitor\] HYPERCALL +[1-9][0-9]* +[1-9][0-9]* us +[0-9]+ of 1000$',
         r'^\[monitor\] clock +paused', r'^\[pith\] clock: vCPU 0: rip [0-9a-f]+ ', r'^\[pith\] clock:   waits for WAIT,.* paused$',
         r'^\[monitor\] clock has vCPUs 0 to 0', r'^\[pith\] clock: restart 1 in 0 ms$', r'^\[monitor\] audit: every frame has its owner$',
-        r'^\[monitor\] HYPERCALL +[1-9]', r'^\[monitor\] guest-physical 0: 8192 KiB at ', r'^\[monitor\] \[pith\] Pith ', r'^\[monitor\] nonsense: no such command', r'^\[pith\] clock: stopped$'],
+        r'^\[monitor\] guest-physical 0: 8192 KiB at ', r'^\[monitor\] \[pith\] Pith ', r'^\[monitor\] nonsense: no such command', r'^\[pith\] clock: stopped$'],
         args=['--cpus', '2', *(['--keyboard'] if m == QEMU else [])], typed=TYPED_MONITOR, typed_after=SAID_CLOCK[0]) for m in (QEMU, INTEL)),
     Case('trace', QEMU, TRACED, [r'^\[monitor\] core 1: [1-9][0-9]* records, 0 dropped', r'^\[monitor\] clock: off$', r'^\[monitor\] trace: no partition',
                            r'^\[monitor\] trace dump, on, off'],

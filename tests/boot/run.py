@@ -17,7 +17,7 @@ import ocr
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get('BUILD', 'build')
-NEVER = [r'^\[pith\] \*\*\* ']
+NEVER = [r'^\[pith\] \*\*\* ', r'^\[pith\] core \d+: its accounts are ']
 TAIL = 40           # lines shown of a failing machine
 IMAGE_VA = 0xffff870000000000
 

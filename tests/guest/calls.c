@@ -116,7 +116,9 @@ static void code_of_32_bits(void)
 /* Whoever may manage nobody has no business with it. */
 static void without_right(void)
 {
-    test_ok(pith_part_watch(1).status == PITH_E_PERM && pith_meter_core(0, 0).status == PITH_E_PERM, "no-right");
+    test_ok(pith_part_watch(1).status == PITH_E_PERM && pith_meter_core(0, 0).status == PITH_E_PERM &&
+                pith_core_time(0).status == PITH_E_PERM,
+            "no-right");
 }
 
 int guest_main(const struct pith_start *start)

@@ -206,12 +206,64 @@ static void meters(void)
     test_equal(pith_meter_core(0, PITH_CORE_VCPUS).rbx + pith_meter_core(1, PITH_CORE_VCPUS).rbx, 5, "meter-core-vcpus");
     test_ok(pith_meter(4, 0, 0).status == PITH_E_PERM && pith_meter(~0ull, 0, 0).status == PITH_E_PERM, "meter-not-mine");
     test_ok(pith_meter(0, 1, 0).status == PITH_E_ARG && pith_meter(0, 0, PITH_METER_RAM).status == PITH_E_ARG &&
-                pith_meter(0, ~0ull, 7).status == PITH_E_ARG && pith_meter(0, 0, 255).status == PITH_E_ARG &&
-                pith_meter(0, 0, 256 + 20).status == PITH_E_ARG && pith_meter(0, 0, ~0ull).status == PITH_E_ARG,
+                pith_meter(0, ~0ull, 8).status == PITH_E_ARG && pith_meter(0, 0, 255).status == PITH_E_ARG &&
+                pith_meter(0, 0, 256 + 20).status == PITH_E_ARG && pith_meter(0, 0, 512 + 20).status == PITH_E_ARG &&
+                pith_meter(0, 0, ~0ull).status == PITH_E_ARG,
             "meter-bad");
     test_ok(pith_meter_core(2, 0).status == PITH_E_ARG && pith_meter_core(~0ull, 0).status == PITH_E_ARG &&
                 pith_meter_core(0, 3).status == PITH_E_ARG,
             "meter-core-bad");
+}
+
+/* What a vCPU ran is the guest's time, its exits' and its switches'; what exits take goes on with them. */
+static void meter_parts(void)
+{
+    uint64_t calls = meter(0, PITH_METER_EXIT_NS + PITH_TRACE_HYPERCALL), parts = meter(0, PITH_METER_SWITCH_NS), kinds = 0;
+
+    for (unsigned kind = 0; kind < PITH_TRACE_INJECT && pith_meter(0, 0, PITH_METER_EXITS + kind).status == PITH_OK; kind++) {
+        uint64_t ns = meter(0, PITH_METER_EXIT_NS + kind);
+
+        kinds += !meter(0, PITH_METER_EXITS + kind) == !ns;
+        parts += ns;
+    }
+    test_equal(kinds, 20, "meter-exit-time");
+    test_ok(parts && parts < meter(0, PITH_METER_RUN_NS), "meter-parts");
+    test_ok(meter(0, PITH_METER_EXIT_NS + PITH_TRACE_HYPERCALL) > calls, "meter-exit-time-goes-on");
+}
+
+static uint64_t sum_of(struct pith_result r)
+{
+    return r.rbx + r.rcx + r.rdx + r.rsi + r.rdi;
+}
+
+/* The other two may: what counts there, until it is known whose it is. */
+static bool none_smaller(struct pith_result a, struct pith_result b)
+{
+    return b.rcx >= a.rcx && b.rsi >= a.rsi && b.rdi >= a.rdi;
+}
+
+/* Between two looks at a core's accounts, what they grow by is what has passed: to the last tick, if it is one's own core. */
+static void core_time(void)
+{
+    bool right = true, grows = true;
+
+    for (unsigned i = 0; i < 40; i++) {
+        uint64_t core = i & 1, t[4];
+        struct pith_result from, to;
+
+        t[0] = pith_tsc();
+        from = pith_core_time(core);
+        t[1] = pith_tsc();
+        (void)pith_wait(pith_now() + i * MS / 8);
+        t[2] = pith_tsc();
+        to = pith_core_time(core);
+        t[3] = pith_tsc();
+        right &= sum_of(to) - sum_of(from) >= t[2] - t[1] && sum_of(to) - sum_of(from) <= t[3] - t[0];
+        grows &= none_smaller(from, to) && to.rcx + to.rsi > from.rcx + from.rsi;
+    }
+    test_ok(right, "core-time-adds-up");
+    test_ok(grows, "core-time-grows");
+    test_ok(pith_core_time(2).status == PITH_E_ARG && pith_core_time(~0ull).status == PITH_E_ARG, "core-time-bad");
 }
 
 static void watching(void)
@@ -309,6 +361,8 @@ int guest_main(const struct pith_start *start)
     failure();
     in_a_row();
     meters();
+    meter_parts();
+    core_time();
     watching();
     reports();
     making();
