@@ -17,6 +17,7 @@ help:
 	@echo 'make test-all     the whole matrix                 make coverage  build/coverage/html'
 	@echo 'make fuzz         random input to parsers, decoder and devices, some minutes; make check does a little of it'
 	@echo 'make bench        instructions that exits, the start and Linux cost, against the budgets, beside KVM and Xen'
+	@echo 'make bench-sched  how a core is shared: shares, deadlines, delays, against budgets, and pictures, build/bench/*.svg'
 	@echo 'make usb          the lines that write $(BUILD)/pith.img to a USB stick; writes nothing itself'
 	@echo 'make sign         $(SIGNED)/BOOTX64.EFI and pith.img, for Secure Boot: KEY=FILE CERT=FILE'
 	@echo 'make format       clang-format over all sources    make setup     install the packages all this needs'
@@ -301,6 +302,9 @@ $(BUILD)/bench/initrd.img: $(BUILD)/bench/init tools/make-initrd
 bench: all guests $(BUILD)/bench/initrd.img
 	@tests/bench/run.py
 
+bench-sched: all guests
+	@tests/bench/sched.py
+
 test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(BUILD)/acpishim.efi $(BUILD)/snakeoil/BOOTX64.EFI
 	@tests/boot/run.py --with-check all
 
@@ -337,7 +341,7 @@ distclean: clean
 	rm -rf build
 
 FORCE:
-.PHONY: all help setup guests sign usb wrong-length unit fuzzers run check fuzz test test-all bench coverage format clean distclean FORCE
+.PHONY: all help setup guests sign usb wrong-length unit fuzzers run check fuzz test test-all bench bench-sched coverage format clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

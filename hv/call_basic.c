@@ -16,27 +16,32 @@ static bool readable(const struct vcpu *v, gpa_t gpa, u64 len)
     return true;
 }
 
-/* Nothing is printed unless all of it can be read. */
+#define CONSOLE_STEP 32u /* bytes at a time: some 8,000 instructions when each of them ends a line */
+
+/*
+ * Nothing is printed unless all of it can be read. A step at a time: in between, the guest is at its call again, as at a string
+ * instruction, with the rest in RBX and RCX; RCX's high half then says how much it was at first.
+ */
 enum pith_status hc_console_write(struct vcpu *v, struct x86_gprs *g)
 {
-    char chunk[256];
-    gpa_t gpa = g->rbx;
-    u64 left = g->rcx;
+    u32 left = (u32)g->rcx, all = g->rcx >> 32 ? (u32)(g->rcx >> 32) : left;
+    u32 n = MIN(left, CONSOLE_STEP);
+    char step[CONSOLE_STEP];
+    enum pith_status st;
 
-    if (left > PITH_CONSOLE_MAX || gpa + left < gpa || !readable(v, gpa, left))
+    if (all > PITH_CONSOLE_MAX || left > all || g->rbx + left < g->rbx || !readable(v, g->rbx, left))
         return PITH_E_ARG;
-    while (left) {
-        size_t n = MIN(left, sizeof(chunk));
-        enum pith_status st = arch_vm_read(&v->part->vm, gpa, chunk, n);
-
-        if (st != PITH_OK)
-            return st;
-        console_write(&v->part->console, chunk, n);
-        gpa += n;
-        left -= n;
+    st = arch_vm_read(&v->part->vm, g->rbx, step, n);
+    if (st != PITH_OK)
+        return st;
+    console_write(&v->part->console, step, n);
+    if (n == left) {
+        g->rbx = all;
+        return PITH_OK;
     }
-    g->rbx = g->rcx;
-    return PITH_OK;
+    g->rbx += n;
+    g->rcx = (left - n) | (u64)all << 32;
+    return CALL_GOES_ON;
 }
 
 enum pith_status hc_time(struct vcpu *v, struct x86_gprs *g)

@@ -205,14 +205,17 @@ void cpu_attend(struct cpu *cpu)
 
 static void house_run(struct cpu *cpu)
 {
+    u64 from = arch_tsc();
     void (*fn)(void);
 
     if (cpu->index != 0)
         return;
     cpu->house = false;
     fn = __atomic_exchange_n(&house_fn, NULL, __ATOMIC_ACQ_REL);
-    if (fn)
-        fn();
+    if (!fn)
+        return;
+    fn();
+    sched_spare(cpu, from);
 }
 
 /* The doorbell rang, and that is all. If it was for one vCPU only, which then is alone, nothing is to be decided: that one. */

@@ -40,11 +40,15 @@ static inline void spoil(const struct vcpu *v, struct x86_gprs *g, const char *r
 static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *v, hc_fn *fn, u8 nargs, u64 cap, const char *results)
 {
     struct x86_gprs *g = &v->arch.gpr;
+    enum pith_status st;
 
     if (cap && !(v->part->caps & cap))
-        g->rax = rights_denied(v, g->rbx, (enum right)__builtin_ctzll(cap));
+        st = rights_denied(v, g->rbx, (enum right)__builtin_ctzll(cap));
     else
-        g->rax = rest_of(g, nargs) ? PITH_E_ARG : fn(v, g);
+        st = rest_of(g, nargs) ? PITH_E_ARG : fn(v, g);
+    if (fn == hc_console_write && st == CALL_GOES_ON)
+        return EXIT_RESUME;
+    g->rax = st;
     if (DEBUG > 1)
         spoil(v, g, results);
     return EXIT_SKIP;

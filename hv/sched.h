@@ -53,6 +53,12 @@ static inline void sched_yield(struct vcpu *v)
     v->home->yields = true;
     v->arch.wait = WAIT_TURN;
 }
+/* What this core has done since @from was for nobody who runs on it: it counts for no budget and no turn. */
+static inline void sched_spare(struct cpu *cpu, u64 from)
+{
+    if (cpu->rq.cur)
+        cpu->rq.since += arch_tsc() - from;
+}
 /* The current vCPU gives way, and is READY. */
 void sched_give_way(struct cpu *cpu, struct vcpu *v);
 /* The current vCPU is BLOCKED, or READY when there was something for it meanwhile. */

@@ -9,13 +9,15 @@
 #include "hv/cpu.h"
 #include "hv/keys.h"
 #include "hv/lib/log.h"
+#include "hv/sched.h"
 
 #define COM1        0x3f8u
 #define RING        (256u << 10)
 #define SHARE       (RING / 16) /* of one source: as many as there may be partitions */
 #define RESERVE     (8u << 10)  /* more than one write can put, prefixes included; also what the log lives on */
-#define DRAIN_BYTES 256u /* at a time: with a scrolling screen some 100,000 instructions */
-#define DRAIN_US    500u
+#define DRAIN_BYTES   64u /* at a time, some 3,000 instructions ... */
+#define DRAIN_LETTERS 16u /* ... and as many */
+#define DRAIN_US      500u
 #define DEAD_MS     100u
 #define UART_FIFO   16u
 #define CODES_AT_ONCE 32u /* a broken controller may say for ever that there is one */
@@ -103,18 +105,23 @@ static void drain_due(struct timer *t)
     (void)t; /* cpu_attend() drains after the timers */
 }
 
+/* No oftener than that, however much there is: it is core 0's guests that wait. */
 void terminal_drain(void)
 {
-    u32 room = 0;
-    u32 n = 0;
+    u64 from = arch_tsc();
+    u32 room = 0, n = 0;
+    bool all;
 
+    if (again.deadline != TIMER_NEVER)
+        return;
     while (n < DRAIN_BYTES && !empty() && next_out(&room))
         n++;
-    show_all();
+    all = !have_screen || screen_show(&screen, DRAIN_LETTERS);
     if (empty())
         __atomic_fetch_add(&epoch, 1, __ATOMIC_RELAXED);
-    else
+    if (!all || !empty())
         timer_set(&this_cpu()->timers, &again, arch_tsc() + DRAIN_US * arch_tsc_khz() / 1000);
+    sched_spare(this_cpu(), from);
 }
 
 static void flush(void)

@@ -5,6 +5,7 @@
  * tests/bench/budgets.tsv.
  */
 #include "guests/bench/bench.h"
+#include "guests/bench/sched.h"
 #include "guests/lib/ring.h"
 
 #define OTHER_MS 300 /* how long the other partition stays; its start takes a third of that */
@@ -386,6 +387,8 @@ int guest_main(const struct pith_start *start)
 {
     char part = *(const char *)(uintptr_t)start->cmdline;
 
+    if (sched_part(start))
+        return 0;
     if (part == 'o')
         return other_partition();
     if (part == 'e')

@@ -170,8 +170,8 @@ cmdline = role=2
 # Partitions of different policies on one core (tests/guest/turns.c): what each section says, and what the command line does.
 TURNS = {
     'slack': {
-        'rt': ('period = 1ms\nbudget = 300us', 'role=1'), 'even-1': ('', 'judge=1 p1=250 p2=250 p3=500'), 'even-2': ('', ''),
-        'heavy': ('weight = 200', 'role=2'),
+        'rt': ('period = 1ms\nbudget = 300us', 'role=1 late=600'), 'even-1': ('', 'judge=1 p1=250 p2=250 p3=500'), 'even-2': ('', ''),
+        'heavy': ('weight = 200', 'role=2'), 'slow': ('', 'role=3'),
     },
     'entitled': {
         'e20': ('entitlement = 0.2', 'gap=17'), 'e30': ('entitlement = 0.3', 'gap=15'),

@@ -141,6 +141,8 @@ static void console(const struct pith_start *start)
     test_equal(pith_console_write(at, PITH_CONSOLE_MAX).rbx, PITH_CONSOLE_MAX, "console-longest");
     test_equal((uint64_t)pith_console_write(at, PITH_CONSOLE_MAX + 1).status, PITH_E_ARG, "console-too-long");
     test_equal((uint64_t)pith_console_write(at, 1ull << 32).status, PITH_E_ARG, "console-much-too-long");
+    test_equal((uint64_t)pith_console_write(at, 8ull << 32 | 9).status, PITH_E_ARG, "console-more-left-than-there-was");
+    test_equal((uint64_t)pith_console_write(at, (PITH_CONSOLE_MAX + 1ull) << 32 | 9).status, PITH_E_ARG, "console-too-long-at-first");
     test_equal((uint64_t)pith_console_write(at, 0).status, PITH_OK, "console-nothing");
     test_equal(pith_console_write(at, 0).rbx, 0, "console-nothing-written");
     memcpy((char *)(uintptr_t)ram_end - 8, "the end\n", 8); /* the start's stack, which nobody uses */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Time on a core that partitions share: each measures by its TSC what it has, the judge compares it with what pith.conf says. On the
- * command line: me=, of= that many; role=1 wakes every millisecond and must be done within it, role=2 exits all the time, else it spins;
- * gap=N: it never waits longer than so many ms; judge=1 p0=, p1= and so on: the parts of these, in thousandths of their sum.
+ * command line: me=, of= that many; role=1 wakes every millisecond and must be done within it, and with late=N no later than so many
+ * microseconds, role=2 exits all the time, role=3 takes as long as one can in the hypervisor, else it spins; gap=N: it never waits longer
+ * than so many ms; judge=1 p0=, p1= and so on: the parts of these, in thousandths of their sum.
  */
 #include "guests/lib/test.h"
 
@@ -77,7 +78,7 @@ static void work(void)
         count_time();
 }
 
-static void every_ms(void)
+static void every_ms(uint64_t late)
 {
     uint64_t next = pith_now(), periods = 0, missed = 0, latest = 0;
 
@@ -97,7 +98,31 @@ static void every_ms(void)
     }
     pith_printf("%lu periods, woken %lu ns late at most\n", periods, latest);
     test_equal(missed, 0, "no-period-missed");
+    test_ok(latest <= late * 1000, "not-late");
     test_ok(periods > RUN_MS, "periods");
+}
+
+static char text[4096];
+
+/* A long piece of text that is nothing but ends of lines, now and then; long instructions to ports and to where nothing is; events. */
+static void dawdle(void)
+{
+    uint64_t next = 0;
+
+    memset(text, '\n', sizeof(text));
+    while (!stopped()) {
+        uint64_t from = (uintptr_t)text, to = 0xd8000000u, n = 512;
+
+        if (pith_tsc() > next) {
+            (void)pith_console_write((uintptr_t)text, 1000);
+            next = pith_tsc() + 100 * me.khz;
+        }
+        __asm__ volatile("rep outsb" : "+S"(from), "+c"(n) : "d"(0x80) : "memory");
+        n = 512;
+        __asm__ volatile("rep movsb" : "+S"(from), "+D"(to), "+c"(n) : : "memory");
+        for (n = 0; n < 1000; n++)
+            (void)pith_event_send(0, 1);
+    }
 }
 
 static void run_for(uint64_t ms)
@@ -150,7 +175,9 @@ int guest_main(const struct pith_start *start)
     if (pith_option(start, "judge", 0))
         judge(start);
     else if (role == 1)
-        every_ms();
+        every_ms(pith_option(start, "late", 1000));
+    else if (role == 3)
+        dawdle();
     else
         spin(role == 2);
     if (me.gap) {

@@ -548,6 +548,36 @@ static void all_are_capped(void **state)
     runs(0);
 }
 
+/* What the core did for others in the middle of it, like printing, costs a promise nothing. */
+static void house_keeping_is_spared(void **state)
+{
+    u64 from;
+
+    (void)state;
+    begin(2);
+    share_init(&vcpus[0].share, 100, true, 10 * SLICE, SLICE);
+    ready(&vcpus[0]);
+    ready(&vcpus[1]);
+    runs(0);
+    from = now += SLICE / 2;
+    now += SLICE / 4;
+    sched_spare(&core, from);
+    now += SLICE / 4;
+    take_interrupts();
+    leaves(0, false);
+    runs(0);
+    assert_int_equal(vcpus[0].share.left, SLICE / 4);
+    now += SLICE / 4;
+    take_interrupts();
+    leaves(0, false);
+    runs(1);
+    sched_stop(&core, &vcpus[1]);
+    core.current = NULL;
+    now += 10;
+    sched_spare(&core, now - 10); /* nobody's time */
+    assert_null(core.rq.cur);
+}
+
 /* Whatever they do: nobody who is ready waits for more than a slice of each of the others. */
 static void random_sequences(void **state)
 {
@@ -577,6 +607,7 @@ int main(void)
         cmocka_unit_test(server_in_the_callers_promise), cmocka_unit_test(server_with_a_promise), cmocka_unit_test(owner_takes_back),
         cmocka_unit_test(answer_when_others_are_urgent),
         cmocka_unit_test(yields_his_own), cmocka_unit_test(stops_all_the_same), cmocka_unit_test(all_are_capped),
+        cmocka_unit_test(house_keeping_is_spared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One that works in every millisecond: its timer's interrupt begins a period, and the work must be done when the next one is due.
+ * work=N instructions, periods=N; phases=1: so many with each thing that the hog can do, and a few to begin with that do not count.
+ */
+#include "guests/bench/sched.h"
+
+#define MSR_X2APIC_LVT   0x832u
+#define MSR_TSC_DEADLINE 0x6e0u
+#define LVT_TSC_DEADLINE 0x40000u
+#define SETTLE           20u
+
+#define BUCKETS 16384u /* an instruction each; the last one is for all that is later */
+static uint32_t histogram[BUCKETS];
+static uint64_t due, latest, missed, labour;
+
+static void wait_for_it(void)
+{
+    uint64_t before = bench_irqs;
+
+    wrmsr(MSR_TSC_DEADLINE, due);
+    while (bench_irqs == before) {
+        (void)pith_wait(0); /* back when it is pending; HLT behind STI may miss it on QEMU */
+        __asm__ volatile("sti; nop; cli");
+    }
+}
+
+static void period(bool counts)
+{
+    uint64_t late;
+
+    wait_for_it();
+    late = instructions(bench_taken - due);
+    histogram[late < BUCKETS ? late : BUCKETS - 1] += counts;
+    latest = late > latest ? late : latest;
+    work(labour);
+    due += options.khz;
+    if (pith_tsc() < due)
+        return;
+    missed++;
+    due = pith_tsc() + options.khz;
+}
+
+/* So many periods, of which those before do not count; what lies between two of these has overdrawn the budget. */
+static void periods(uint64_t n)
+{
+    due = pith_tsc() + SETTLE * options.khz;
+    for (uint64_t i = 0; i < SETTLE + n; i++) {
+        if (i == SETTLE)
+            latest = missed = 0;
+        period(i >= SETTLE);
+    }
+}
+
+/* Eight pairs a line: how late, and how often. */
+static void print_histogram(void)
+{
+    char line[200];
+    size_t n = 0;
+    unsigned pairs = 0;
+
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        if (!histogram[i])
+            continue;
+        n += pith_format(line + n, sizeof(line) - n, " %u %u", i, histogram[i]);
+        if (++pairs % 8)
+            continue;
+        pith_printf("bench late%s\n", line);
+        n = 0;
+    }
+    if (n)
+        pith_printf("bench late%s\n", line);
+}
+
+static void with_each_hog(uint64_t n)
+{
+    for (unsigned i = 0; i < nr_hogs; i++) {
+        __atomic_store_n(&board->phase, i, __ATOMIC_RELEASE);
+        periods(n);
+        pith_printf("bench beside %s %lu %lu\n", hog_name(i), latest, missed);
+    }
+}
+
+void periods_part(const struct pith_start *start)
+{
+    uint64_t n = pith_option(start, "periods", 1000);
+
+    labour = pith_option(start, "work", 1000);
+    x2apic_on();
+    interrupts_on();
+    __asm__ volatile("cli");
+    wrmsr(MSR_X2APIC_LVT, LVT_TSC_DEADLINE | VECTOR_X2APIC);
+    (void)pith_wait(pith_now() + 200 * NS_PER_MS); /* the others have begun, and said so */
+    if (pith_option(start, "phases", 0)) {
+        with_each_hog(n);
+    } else {
+        periods(n);
+        pith_printf("bench periods %lu\nbench missed %lu\nbench latest %lu\n", n, missed, latest);
+        print_histogram();
+    }
+    __atomic_store_n(&board->stop, 1, __ATOMIC_RELEASE);
+    pith_printf("bench done\n");
+}

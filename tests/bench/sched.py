@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Measures how a core's time is shared, in instructions, on emulated machines; compares with the budgets; draws pictures."""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / os.environ.get('BUILD', 'build')
+OUT = BUILD / 'bench'
+QEMU, INTEL, AMD = 'qemu-amd', 'bochs-intel', 'bochs-amd'
+MACHINES = (QEMU, INTEL, AMD)
+FINE, COARSE = 3, 6     # QEMU's TSC: 8 ticks an instruction where time is measured, 64 where instructions are: README.md
+WINDOW_MS, SLACK_WINDOWS = 10, 10
+TIMEOUT = 580
+
+
+class Machine:
+    """One of them, and how much is asked of it."""
+
+    def __init__(self, name):
+        self.name, self.qemu = name, name == QEMU
+        self.shift = FINE if self.qemu else 0
+        self.work = 25000 if self.qemu else 7500     # instructions: 200 us of QEMU's 125 MHz, 150 of Bochs' 50
+        self.periods = 10000 if self.qemu else 2000
+        self.flood_periods = 200 if self.qemu else 100
+
+    def run(self, name, conf, shift=None, args=()):
+        """What Pith and the guests print; kept, too."""
+        log = OUT / f'sched-{self.name}-{name}.log'
+        count = ['--icount', str(self.shift if shift is None else shift)] if self.qemu else ['--cpus', '1']
+        with tempfile.NamedTemporaryFile('w') as config:
+            config.write(conf)
+            config.flush()
+            subprocess.run([ROOT / 'tools/pith-run', '--machine', self.name, '--timeout', str(TIMEOUT), '--serial', log, '--config', config.name,
+                            '--file', f'bench.elf={BUILD}/guests/bench.elf', '--until', r'^\[[a-z0-9-]*\] bench done', *count, *args],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        return log.read_text(errors='replace').replace('\r', '')
+
+
+def conf(members):
+    """One core; a section a member: name, lines, command line."""
+    text = '[pith]\npoweroff = when-done\n'
+    for name, lines, cmdline in members:
+        text += f'[partition {name}]\nimage = bench.elf\ncores = 0\n{"" if "memory =" in lines else "memory = 8M"}\n{lines}\ncmdline = {cmdline}\n'
+    return text + f'[channel board]\nsize = 64K\nwriters = {", ".join(m[0] for m in members if "board = no" not in m[1])}\n'
+
+
+def said(text, what):
+    """The words behind "bench WHAT" of each such line."""
+    return [m[1].split() for m in re.finditer(rf'^\[[a-z0-9-]+\] bench {what} (.*)$', text, re.M)]
+
+
+def keep(name, machine, rows):
+    path = OUT / f'sched-{machine.name}-{name}.dat'
+    path.write_text(''.join(' '.join(str(c) for c in row) + '\n' for row in rows))
+
+
+# --- shares
+def spinners(machine, name, members):
+    """Of each window, what each member had of it, 0 to 1."""
+    n = len(members)
+    sections = [(who, lines, f'spin shift={machine.shift} me={i} of={n} {words}') for i, (who, lines, words) in enumerate(members)]
+    text = machine.run(name, conf(sections))
+    length = said(text, 'window')
+    return [[int(ran) / int(length[0][0]) for ran in row[1:]] for row in said(text, 'ran')] if length else []
+
+
+def even(machine):
+    windows = spinners(machine, 'even', [('a', '', ''), ('b', '', '')])
+    so_far, shown = [0, 0], []
+    for i, window in enumerate(windows):
+        so_far = [a + b for a, b in zip(so_far, window)]
+        shown.append((WINDOW_MS * (i + 1), *(f'{100 * s / sum(so_far):.3f}' for s in so_far)))
+    keep('even', machine, shown)
+    return {'even_off_percent': max(abs(100 * s / sum(so_far) - 50) for s in so_far)} if windows else {}
+
+
+def entitled(machine):
+    wanted = (0.2, 0.3, 0.5)
+    windows = spinners(machine, 'entitled', [(f'e{100 * e:.0f}', f'entitlement = {e}', '') for e in wanted])
+    keep('entitled', machine, [(WINDOW_MS * i, *(f'{100 * s:.3f}' for s in window)) for i, window in enumerate(windows)])
+    return {'entitled_short_percent': max(100 * (e - s) for window in windows for e, s in zip(wanted, window))} if windows else {}
+
+
+def slack(machine):
+    """The sleeper, capped, sleeps through the first half: then 0.7 of the core go by weight 100, 100, 200, else 0.4."""
+    windows = spinners(machine, 'slack', [('promised', 'entitlement = 0.2', ''), ('light', '', ''), ('heavy', 'weight = 200', ''),
+                                          ('capped', 'entitlement = 0.1\ncap = yes', ''), ('sleeper', 'entitlement = 0.3\ncap = yes', 'half=1')])
+    groups = [windows[i:i + SLACK_WINDOWS] for i in range(0, len(windows) - SLACK_WINDOWS + 1, SLACK_WINDOWS)]
+    keep('slack', machine, [(WINDOW_MS * SLACK_WINDOWS * (i + 0.5), *(f'{100 * sum(c) / SLACK_WINDOWS:.3f}' for c in zip(*group))) for i, group in enumerate(groups)])
+    if not windows:
+        return {}
+    off = 0
+    half = len(windows) // 2
+    for part, wanted in ((windows[:half], (0.375, 0.175, 0.35, 0.1, 0)), (windows[half:], (0.3, 0.1, 0.2, 0.1, 0.3))):
+        has = [sum(c) / len(part) for c in zip(*part)]
+        off = max(off, *(100 * abs(h - w) for h, w in zip(has, wanted)))
+    return {'slack_off_percent': off}
+
+
+# --- deadlines
+def percentile(counts, part):
+    need, seen = part * sum(counts.values()), 0
+    for late in sorted(counts):
+        seen += counts[late]
+        if seen >= need:
+            return late
+    return None
+
+
+RESERVED = 'period = 1ms\nbudget = 300us'
+
+
+def deadlines(machine):
+    sections = [('periods', RESERVED, f'periods shift={machine.shift} periods={machine.periods} work={machine.work}'),
+                ('memory', 'memory = 64M', 'hog only=3'), ('exits', '', 'hog only=4')]
+    text = machine.run('deadlines', conf(sections))
+    counts = {}
+    for row in said(text, 'late'):
+        counts.update(zip(map(int, row[::2]), map(int, row[1::2])))
+    keep('jitter', machine, sorted(counts.items()))
+    if not counts or sum(counts.values()) != machine.periods:
+        return {}
+    return {'edf_missed': int(said(text, 'missed')[0][0]), 'edf_periods': machine.periods, 'jitter_min': min(counts), 'jitter_median': percentile(counts, 0.5),
+            'jitter_p99': percentile(counts, 0.99), 'jitter_max': int(said(text, 'latest')[0][0])}
+
+
+def floods(machine):
+    sections = [('periods', RESERVED, f'periods shift={machine.shift} periods={machine.flood_periods} work={machine.work} phases=1'),
+                ('hog', 'memory = 64M\nvcpus = 2\nmay-share = periods\nmay-signal = periods', 'hog')]
+    rows = [(name, int(latest), int(missed)) for name, latest, missed in said(machine.run('floods', conf(sections)), 'beside')]
+    keep('floods', machine, rows)
+    if not rows:
+        return {}
+    return {f'beside_{name}': latest for name, latest, _ in rows} | {'beside_missed': sum(missed for *_, missed in rows)}
+
+
+# --- switches
+def switches(machine):
+    parts, vcpus = 16, 4
+    sections = [(f'y{i}', f'vcpus = {vcpus}' + ('\nmay-signal = *' if i == 0 else ''), f'yields me={i} of={parts}') for i in range(parts)]
+    shift = COARSE if machine.qemu else 0
+    rows = [(int(n), (int(best) >> shift) / int(n), (int(mean) >> shift) / int(n)) for n, best, mean in
+            said(machine.run('switches', conf(sections), shift), 'switch')]
+    keep('switch', machine, [(n, f'{best:.2f}', f'{mean:.2f}') for n, best, mean in rows])
+    found = {f'switch_of_{n}': best for n, best, _ in rows}
+    if 'switch_of_64' in found:
+        found['switch_64_to_2'] = found['switch_of_64'] / found['switch_of_2']
+    return found
+
+
+def ipis(machine):
+    shift = COARSE if machine.qemu else 0
+    found = {}
+    for name, words in (('ipi', 'ipi'), ('ipi-xapic', 'ipi memory=1')):
+        text = machine.run(name, conf([('ipi', 'vcpus = 2', words), ('other', '', 'spin me=0 of=2')]), shift)
+        found.update({m[1]: int(m[2]) >> shift for m in re.finditer(r'^\[ipi\] bench (ipi_round_trip\S*) (\d+)', text, re.M)})
+    return found
+
+
+PARTS = {f.__name__: f for f in (deadlines, even, entitled, slack, floods, switches, ipis)}
+PICTURES = {'even': even, 'entitled': entitled, 'slack': slack, 'jitter': deadlines, 'floods': floods, 'switch': switches}
+
+
+def draw(machine, picture, found):
+    """build/bench/PICTURE.svg of QEMU, PICTURE-MACHINE.svg of others."""
+    out = OUT / f'{picture}{"" if machine.qemu else "-" + machine.name}.svg'
+    told = f'{found["edf_periods"]} periods, {found["edf_missed"]} missed: {found["jitter_min"]} at least, median {found["jitter_median"]}, ' \
+           f'p99 {found["jitter_p99"]}, {found["jitter_max"]} at most' if picture == 'jitter' else ''
+    here = ROOT / 'tests/bench/sched'
+    subprocess.run(['gnuplot', '-e', f"out = '{out}'; data = '{OUT}/sched-{machine.name}-{picture}.dat'; on = '{machine.name}'; sum = '{told}'",
+                    here / 'style.gp', here / f'{picture}.gp'], check=True)
+
+
+def budgets(machine):
+    """name -> budget: none of a name is exceeded."""
+    rows = [line.split('\t') for line in (ROOT / 'tests/bench/sched.tsv').read_text().splitlines() if not line.startswith('#')]
+    column = 1 if machine.qemu else 2
+    return {row[0]: float(row[column]) for row in rows if row[column] != '-'}
+
+
+def shown(value):
+    return '-' if value is None else f'{value:.2f}' if isinstance(value, float) and not value.is_integer() else f'{value:.0f}'
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument('--machine', choices=MACHINES, default=QEMU)
+    p.add_argument('--jobs', type=int, default=2, help='machines at a time')
+    p.add_argument('part', nargs='*', choices=[[], *PARTS], help='only these')
+    o = p.parse_args()
+    machine = Machine(o.machine)
+    parts = {name: PARTS[name] for name in o.part or PARTS}
+    OUT.mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(o.jobs) as pool:
+        results = dict(zip(parts, pool.map(lambda f: f(machine), parts.values())))
+    found = {name: value for result in results.values() for name, value in result.items()}
+    for picture, part in PICTURES.items():
+        if results.get(part.__name__):
+            draw(machine, picture, found)
+    most = budgets(machine)
+    if o.part:
+        most = {name: b for name, b in most.items() if name in found}
+    bad = [name for name, b in most.items() if found.get(name) is None or found[name] > b]
+    bad += [part for part, result in results.items() if not result]
+    with open(OUT / ('sched.tsv' if machine.qemu else f'sched-{machine.name}.tsv'), 'w', encoding='utf-8') as out:
+        print('name', 'value', 'budget', sep='\t', file=out)
+        for name in dict.fromkeys([*most, *found]):
+            line = (name, shown(found.get(name)), shown(most.get(name)))
+            print(*line, sep='\t', file=out)
+            print(f'{line[0]:28}{line[1]:>10}{line[2]:>10}{"   missed" if name in bad else ""}')
+    for part in bad:
+        if part in parts:
+            print(f'{part} did not come to its end: {OUT}/sched-{machine.name}-{part}.log')
+    print(f'{len(most)} budgets, {len(bad)} missed')
+    return bool(bad)
+
+
+sys.exit(main())
