@@ -319,7 +319,7 @@ static void run_emulated(u64 operand, const struct insn *in)
         (&v.arch.gpr.rax)[i] = emulated.gpr[i];
     injected = false;
     v.why = NULL;
-    for (u32 i = 0; act == EXIT_RESUME && i < 8 && !injected; i++)
+    for (u32 i = 0; act == EXIT_RESUME && i < 32 && !injected; i++)
         act = emulate_mmio(&v, &exit);
     FUZZ_CHECK(act == EXIT_SKIP && exit.insn_len == in->len && !injected);
     for (u32 i = 0; i < 16; i++)
