@@ -49,7 +49,7 @@ bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void
  * \n, \r, \b and \t move, SCREEN_INK and up colour; other control characters and bytes above 126 show as '?'. Nothing is drawn yet.
  */
 void screen_write(struct screen *s, const char *text, size_t len);
-/* Draws so many letters of those that differ, some 170 instructions each on most screens. True: all is shown. */
+/* Draws so many letters of those that differ, some 170 instructions each on most screens; a row looked at is one. True: all is shown. */
 bool screen_show(struct screen *s, u32 letters);
 /* Clears the screen; from now on text takes the leftmost @columns only, the rest is left to screen_box(). */
 void screen_narrow(struct screen *s, u32 columns);
