@@ -37,7 +37,8 @@ static inline void spoil(const struct vcpu *v, struct x86_gprs *g, const char *r
 }
 
 /* Checks everything, then invokes. Inlined with constants: what a call does not need is not asked. */
-static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *v, hc_fn *fn, u8 nargs, u64 cap, const char *results)
+static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *v, hc_fn *fn, u8 nargs, u64 cap, const char *results,
+                                                                   bool in_pieces)
 {
     struct x86_gprs *g = &v->arch.gpr;
     enum pith_status st;
@@ -46,7 +47,7 @@ static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *
         st = rights_denied(v, g->rbx, (enum right)__builtin_ctzll(cap));
     else
         st = rest_of(g, nargs) ? PITH_E_ARG : fn(v, g);
-    if (fn == hc_console_write && st == CALL_GOES_ON)
+    if (in_pieces && st == CALL_GOES_ON)
         return EXIT_RESUME;
     g->rax = st;
     if (DEBUG > 1)
@@ -57,7 +58,7 @@ static inline __attribute__((always_inline)) enum exit_action call(struct vcpu *
 #define HC(nr, NAME, handler, nargs, cap, arguments, results, errors)                               \
     static enum exit_action call_##handler(struct vcpu *v)                                          \
     {                                                                                               \
-        return call(v, hc_##handler, nargs, cap, results);                                                 \
+        return call(v, hc_##handler, nargs, cap, results, !__builtin_strcmp(#NAME, "CONSOLE_WRITE")); \
     }
 #include "hv/abi/hypercalls.def"
 #undef HC
