@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Partitions that take all they can get of a core in one way after the other, for as long as the board says so; only=N: in one way.
+ * Partitions that take all they can get of a core in one way after the other, as the board's phase says; only=N: in one way; asked=1:
+ * in this way, but only while the board says that somebody shall be busy.
  * The order and the names are those of hog_names.
  */
 #include "guests/bench/sched.h"
@@ -195,14 +196,14 @@ static const struct { const char *name; void (*once)(void); } hogs[] = {
 };
 const unsigned nr_hogs = sizeof(hogs) / sizeof(hogs[0]);
 
-const char *hog_name(uint64_t i)
+void hog_name(uint64_t phase, char name[BENCH_NAME])
 {
-    return hogs[i].name;
+    (void)pith_format(name, BENCH_NAME, "%s", hogs[phase].name);
 }
 
 void hog_part(const struct pith_start *start)
 {
-    uint64_t only = pith_option(start, "only", nr_hogs);
+    uint64_t only = pith_option(start, "only", nr_hogs), asked = pith_option(start, "asked", 0);
 
     ram = pith_memory(start);
     x2apic_on();
@@ -212,6 +213,8 @@ void hog_part(const struct pith_start *start)
     while (!stopped()) {
         uint64_t phase = only < nr_hogs ? only : __atomic_load_n(&board->phase, __ATOMIC_ACQUIRE);
 
+        if (asked && !__atomic_load_n(&board->busy, __ATOMIC_ACQUIRE))
+            phase = 0;
         hogs[phase < nr_hogs ? phase : 0].once();
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One that works in every millisecond: its timer's interrupt begins a period, and the work must be done when the next one is due.
- * work=N instructions, periods=N; phases=1: so many with each thing that the hog can do, and a few to begin with that do not count.
+ * work=N instructions, periods=N; phases=1: so many with each thing that the hog can do, and a few to begin with that do not count;
+ * steps=1: as long as the manager works, and told is the latest of each step.
  */
 #include "guests/bench/sched.h"
 
@@ -9,6 +10,7 @@
 #define MSR_TSC_DEADLINE 0x6e0u
 #define LVT_TSC_DEADLINE 0x40000u
 #define SETTLE           20u
+#define MOST_STEPS       16u
 
 #define BUCKETS 16384u /* an instruction each; the last one is for all that is later */
 static uint32_t histogram[BUCKETS];
@@ -72,13 +74,45 @@ static void print_histogram(void)
         pith_printf("bench late%s\n", line);
 }
 
+static void print_phase(const char *how, unsigned phase, void (*name)(uint64_t, char *), uint64_t late, uint64_t how_many)
+{
+    char text[BENCH_NAME];
+
+    name(phase, text);
+    pith_printf("bench %s %s %lu %lu\n", how, text, late, how_many);
+}
+
 static void with_each_hog(uint64_t n)
 {
     for (unsigned i = 0; i < nr_hogs; i++) {
         __atomic_store_n(&board->phase, i, __ATOMIC_RELEASE);
         periods(n);
-        pith_printf("bench beside %s %lu %lu\n", hog_name(i), latest, missed);
+        print_phase("beside", i, hog_name, latest, missed);
     }
+}
+
+static void note(uint64_t of[2])
+{
+    of[0] = latest > of[0] ? latest : of[0];
+    of[1] += missed;
+}
+
+/* One that began with one step and ended with the next counts for both. */
+static void during_each_step(void)
+{
+    static uint64_t of[MOST_STEPS][2];
+
+    due = pith_tsc() + SETTLE * options.khz;
+    while (!stopped()) {
+        uint64_t before = __atomic_load_n(&board->phase, __ATOMIC_ACQUIRE);
+
+        latest = missed = 0;
+        period(true);
+        note(of[before]);
+        note(of[__atomic_load_n(&board->phase, __ATOMIC_ACQUIRE)]);
+    }
+    for (unsigned i = 0; i < nr_steps; i++)
+        print_phase("during", i, step_name, of[i][0], of[i][1]);
 }
 
 void periods_part(const struct pith_start *start)
@@ -93,6 +127,8 @@ void periods_part(const struct pith_start *start)
     (void)pith_wait(pith_now() + 200 * NS_PER_MS); /* the others have begun, and said so */
     if (pith_option(start, "phases", 0)) {
         with_each_hog(n);
+    } else if (pith_option(start, "steps", 0)) {
+        during_each_step();
     } else {
         periods(n);
         pith_printf("bench periods %lu\nbench missed %lu\nbench latest %lu\n", n, missed, latest);

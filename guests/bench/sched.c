@@ -6,6 +6,7 @@ struct board *board;
 
 static const struct { const char *word; void (*run)(const struct pith_start *start); } parts[] = {
     { "spin", shares_part }, { "periods", periods_part }, { "hog", hog_part }, { "yields", yields_part }, { "ipi", ipi_part },
+    { "manager", manager_part }, { "idle", idle_part },
 };
 
 static bool begins_with(const char *text, const char *word)

@@ -13,6 +13,7 @@ struct board {
     uint64_t begin;            /* when the first window begins; 0: not yet known */
     uint64_t stop;
     uint64_t phase;            /* what the hog, or the manager, does at present; an index of names that its file has */
+    uint64_t busy;             /* the manager wants the hog to run */
     uint64_t active;
     struct {
         uint64_t ready;
@@ -54,7 +55,11 @@ void periods_part(const struct pith_start *start);
 void hog_part(const struct pith_start *start);
 void yields_part(const struct pith_start *start);
 void ipi_part(const struct pith_start *start);
+void manager_part(const struct pith_start *start);
+void idle_part(const struct pith_start *start);
 
-/* What the hog can do: a name each. */
-extern const unsigned nr_hogs;
-const char *hog_name(uint64_t i);
+/* What the hog can do, and what the manager does: a name for each phase. */
+#define BENCH_NAME 32u
+extern const unsigned nr_hogs, nr_steps;
+void hog_name(uint64_t phase, char name[BENCH_NAME]);
+void step_name(uint64_t phase, char name[BENCH_NAME]);

@@ -29,6 +29,7 @@ class Machine:
         self.work = 25000 if self.qemu else 7500     # instructions: 200 us of QEMU's 125 MHz, 150 of Bochs' 50
         self.periods = 10000 if self.qemu else 2000
         self.flood_periods = 200 if self.qemu else 100
+        self.sizes = (64, 1024) if self.qemu else (64, 192)     # MiB
 
     def run(self, name, conf, shift=None, args=()):
         """What Pith and the guests print; kept, too."""
@@ -44,11 +45,11 @@ class Machine:
 
 
 def conf(members):
-    """One core; a section a member: name, lines, command line."""
+    """A section a member, on core 0 unless its lines say more: name, lines, command line."""
     text = '[pith]\npoweroff = when-done\n'
     for name, lines, cmdline in members:
-        text += f'[partition {name}]\nimage = bench.elf\ncores = 0\n{"" if "memory =" in lines else "memory = 8M"}\n{lines}\ncmdline = {cmdline}\n'
-    return text + f'[channel board]\nsize = 64K\nwriters = {", ".join(m[0] for m in members if "board = no" not in m[1])}\n'
+        text += f'[partition {name}]\nimage = bench.elf\n{"" if "cores =" in lines else "cores = 0"}\n{"" if "memory =" in lines else "memory = 8M"}\n{lines}\ncmdline = {cmdline}\n'
+    return text + f'[channel board]\nsize = 64K\nwriters = {", ".join(m[0] for m in members)}\n'
 
 
 def said(text, what):
@@ -141,6 +142,31 @@ def floods(machine):
     return {f'beside_{name}': latest for name, latest, _ in rows} | {'beside_missed': sum(missed for *_, missed in rows)}
 
 
+# --- does it depend on how large others are?
+def beside_big(machine, mib, far):
+    """step -> latest, missed: of a reservation on core 0, which does the work, or on core 1."""
+    sections = [('periods', RESERVED + ('\ncores = 1' if far else ''), f'periods shift={machine.shift} work={machine.work} steps=1'),
+                ('manager', 'may-manage = big', f'manager rounds={machine.sizes[1] // mib}'), ('hog', '', 'hog only=1 asked=1'), ('big', f'memory = {mib}M\ncreate = on-request', 'idle')]
+    text = machine.run(f'memory-{mib}{"-far" if far else ""}', conf(sections), args=['--memory', str(mib + 256), *(['--cpus', '2'] if far else [])])
+    return {step: (int(latest), int(missed)) for step, latest, missed in said(text, 'during')}
+
+
+def memory(machine):
+    found, rows = {}, []
+    for far in (False, True)[:1 if machine.qemu else 2]:    # QEMU, which counts with one core at a time, says nothing about two
+        small, large = (beside_big(machine, mib, far) for mib in machine.sizes)
+        if not small or not large:
+            return {}
+        rows += [(('far ' if far else '') + step, small[step][0], large[step][0]) for step in small]
+        name = 'memory_far' if far else 'memory'
+        found[f'{name}_latest_small'] = max(latest for latest, _ in small.values())
+        found[f'{name}_latest_large'] = max(latest for latest, _ in large.values())
+        found[f'{name}_grows'] = found[f'{name}_latest_large'] / found[f'{name}_latest_small']
+        found[f'{name}_missed'] = sum(missed for _, missed in (*small.values(), *large.values()))
+    keep('memory', machine, [(f'"{step}"', a, b) for step, a, b in rows])
+    return found
+
+
 # --- switches
 def switches(machine):
     parts, vcpus = 16, 4
@@ -164,8 +190,8 @@ def ipis(machine):
     return found
 
 
-PARTS = {f.__name__: f for f in (deadlines, even, entitled, slack, floods, switches, ipis)}
-PICTURES = {'even': even, 'entitled': entitled, 'slack': slack, 'jitter': deadlines, 'floods': floods, 'switch': switches}
+PARTS = {f.__name__: f for f in (deadlines, memory, even, entitled, slack, floods, switches, ipis)}
+PICTURES = {'even': even, 'entitled': entitled, 'slack': slack, 'jitter': deadlines, 'floods': floods, 'memory': memory, 'switch': switches}
 
 
 def draw(machine, picture, found):
@@ -174,7 +200,7 @@ def draw(machine, picture, found):
     told = f'{found["edf_periods"]} periods, {found["edf_missed"]} missed: {found["jitter_min"]} at least, median {found["jitter_median"]}, ' \
            f'p99 {found["jitter_p99"]}, {found["jitter_max"]} at most' if picture == 'jitter' else ''
     here = ROOT / 'tests/bench/sched'
-    subprocess.run(['gnuplot', '-e', f"out = '{out}'; data = '{OUT}/sched-{machine.name}-{picture}.dat'; on = '{machine.name}'; sum = '{told}'",
+    subprocess.run(['gnuplot', '-e', f"out = '{out}'; data = '{OUT}/sched-{machine.name}-{picture}.dat'; on = '{machine.name}'; sum = '{told}'; small = '{machine.sizes[0]} MiB'; large = '{machine.sizes[1]} MiB'",
                     here / 'style.gp', here / f'{picture}.gp'], check=True)
 
 
