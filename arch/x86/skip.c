@@ -67,8 +67,11 @@ enum pith_status skip_walked(struct arch_vcpu *v, const struct vm_exit *exit, u6
     struct vm_exit told = *exit;
     struct x86_event fault;
 
-    vmem_cache_code(v);
-    told.insn_len = skip_cached_len(v, exit, rip, cr3);
+    told.insn_len = vmem_recall_code(v, rip, cr3) ? skip_cached_len(v, exit, rip, cr3) : 0;
+    if (!told.insn_len) {
+        vmem_cache_code(v);
+        told.insn_len = skip_cached_len(v, exit, rip, cr3);
+    }
     if (!told.insn_len && !decoded_len(v, &told.insn_len, &fault)) {
         (void)arch_vcpu_inject(v, &fault);
         return PITH_OK;

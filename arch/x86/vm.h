@@ -54,6 +54,8 @@ struct vm_caps {
     const char *why;  /* after PITH_E_HW: what is missing, and the firmware setting to change */
 };
 
+#define CODE_PAGES 8u
+struct arch_vcpu;
 struct arch_cpu {              /* what one physical core needs to host guests */
     struct frame_pool *frames; /* set by arch_cpu_enable() */
     hpa_t area;                /* VMXON region or host save area */
@@ -62,6 +64,8 @@ struct arch_cpu {              /* what one physical core needs to host guests */
     u64 tag_epoch;             /* starts at 1; +1 when the tags ran out and all were flushed */
     u32 next_tag;              /* tag 0 belongs to the host */
     bool msrs;                 /* those of arch_msr_kept() may hold something else than after reset */
+    /* Where processors do not tell lengths: pages that guests' RIPs were in, each in a window of its own (vmem_recall_code()). */
+    struct code_page { const struct arch_vcpu *v; u64 rip, cr3, epoch; const u8 *at; } code[CODE_PAGES];
 };
 
 struct vm_mode {               /* what decides how a guest's addresses and instructions are meant */

@@ -164,6 +164,34 @@ static bool traced_read(void *ctx, gpa_t gpa, void *buf, size_t len)
     return true;
 }
 
+static u32 code_slot(const struct arch_vcpu *v, u64 rip)
+{
+    return (u32)((rip ^ (uintptr_t)v) / PAGE_SIZE % CODE_PAGES);
+}
+
+static void keep_code(struct arch_vcpu *v, hpa_t page)
+{
+    struct vm_fetch *f = &v->fetch;
+    u32 slot = code_slot(v, f->rip);
+
+    f->at = window_get((enum window_slot)(WINDOW_CODE + slot), page);
+    v->cpu->code[slot] = (struct code_page){ v, f->rip, f->cr3, f->epoch, f->at };
+}
+
+bool vmem_recall_code(struct arch_vcpu *v, u64 rip, u64 cr3)
+{
+    const struct code_page *c = &v->cpu->code[code_slot(v, rip)];
+    struct vm_fetch *f = &v->fetch;
+
+    if (c->v != v || (c->rip ^ rip) >= PAGE_SIZE || c->cr3 != cr3 || c->epoch != v->vm->s2_epoch)
+        return false;
+    f->rip = c->rip;
+    f->cr3 = cr3;
+    f->at = c->at;
+    f->steps = ARRAY_SIZE(f->step) + 1;
+    return true;
+}
+
 /* Accessed bits need no setting: the processor has just been there. */
 static void cache_code(struct arch_vcpu *v, struct gwalk_env *env)
 {
@@ -188,7 +216,7 @@ static void cache_code(struct arch_vcpu *v, struct gwalk_env *env)
     f->cr3 = env->mode.cr3;
     f->cr4 = env->mode.cr4;
     f->efer = env->mode.efer;
-    f->at = window_get(WINDOW_CODE, ALIGN_DOWN(hpa, PAGE_SIZE));
+    keep_code(v, ALIGN_DOWN(hpa, PAGE_SIZE));
 }
 
 /* Whether @linear lies in the cached page, and a walk would lead there now: for who does more than compare its bytes. */

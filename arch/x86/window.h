@@ -2,13 +2,13 @@
 /* The only door to guest RAM: a page of this core's address space that shows one frame at a time. */
 #pragma once
 
-#include "hv/lib/types.h"
+#include "arch/x86/vm.h"
 
 enum window_slot {
     WINDOW_DATA,
     WINDOW_WALK, /* guest page tables, while DATA stays */
-    WINDOW_CODE, /* the page that the resident vCPU's RIP was last seen in: v->fetch */
-    WINDOW_CODE_TABLES, /* and the tables that led there */
+    WINDOW_CODE, /* pages that RIPs were seen in, the last one of the resident vCPU's is v->fetch */
+    WINDOW_CODE_TABLES = WINDOW_CODE + CODE_PAGES, /* and the tables that led to that */
     WINDOW_SLOTS = WINDOW_CODE_TABLES + 4
 };
 

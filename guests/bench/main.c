@@ -380,6 +380,7 @@ static void measure_all(void)
     pith_printf("bench tsc_deadline %lu\n", deadline());
     (void)pith_ipc_call(ECHO, 1, 0, 0, 0);
     pith_printf("bench event_to_handler %lu\n", event_to_handler());
+    pith_printf("bench ipi_round_trip %lu\n", ipi_round_trips(false).best);
 }
 
 /* The command line says which part a partition has. */

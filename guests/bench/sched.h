@@ -47,6 +47,10 @@ static inline void work(uint64_t n)
     __asm__ volatile("1: dec %0; jnz 1b" : "+r"(n) : : "cc");
 }
 
+/* From an interrupt to vCPU 1, which sleeps in HLT on this core, until one that it sends back has ended this one's HLT. */
+struct round_trips { uint64_t best, worst; };
+struct round_trips ipi_round_trips(bool memory);
+
 /* A part that the command line names by its first word: true when it was one of these, and is over. */
 bool sched_part(const struct pith_start *start);
 

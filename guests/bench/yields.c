@@ -80,7 +80,7 @@ void yields_part(const struct pith_start *start)
 #define XAPIC_ICR  0xfee00300u
 #define ASSERT     0x4000u
 
-static bool by_memory;
+static bool by_memory; /* by the local APIC's registers in memory, not as x2APIC */
 
 static void interrupt(uint64_t vcpu)
 {
@@ -111,22 +111,22 @@ static void answer(uint64_t vcpu)
     apic_on();
     interrupts_on();
     __asm__ volatile("cli");
-    __atomic_store_n(&board->active, 1, __ATOMIC_SEQ_CST);
     for (;;) {
         wait_irq();
         interrupt(0);
     }
 }
 
-void ipi_part(const struct pith_start *start)
+struct round_trips ipi_round_trips(bool memory)
 {
-    static const char *const names[] = { "ipi_round_trip", "ipi_round_trip_xapic" };
-    uint64_t best = ~0ull, worst = 0, empty = tsc_takes();
+    struct round_trips r = { ~0ull, 0 };
+    uint64_t empty = tsc_takes();
 
-    by_memory = pith_option(start, "memory", 0);
+    by_memory = memory;
     apic_on();
     interrupts_on();
     __asm__ volatile("cli");
+    (void)pith_vcpu_stop(1);
     start_vcpu(1, answer);
     (void)pith_wait(pith_now() + 5 * NS_PER_MS);
     for (unsigned i = 0; i < ROUNDS; i++) {
@@ -135,9 +135,18 @@ void ipi_part(const struct pith_start *start)
         interrupt(1);
         wait_irq();
         t = pith_tsc() - from - empty;
-        best = t < best ? t : best;
-        worst = t > worst ? t : worst;
+        r.best = t < r.best ? t : r.best;
+        r.worst = t > r.worst ? t : r.worst;
     }
-    pith_printf("bench %s %lu\nbench %s_most %lu\n", names[by_memory], best, names[by_memory], worst);
-    pith_printf("bench done\n");
+    (void)pith_vcpu_stop(1);
+    __asm__ volatile("sti");
+    return r;
+}
+
+void ipi_part(const struct pith_start *start)
+{
+    const char *name = pith_option(start, "memory", 0) ? "ipi_round_trip_xapic" : "ipi_round_trip";
+    struct round_trips r = ipi_round_trips(pith_option(start, "memory", 0));
+
+    pith_printf("bench %s %lu\nbench %s_most %lu\nbench done\n", name, r.best, name, r.worst);
 }

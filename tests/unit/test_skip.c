@@ -27,7 +27,7 @@ static struct arch_vcpu v;
 static struct x86_event injected;
 static enum insn_mode mode;
 static u64 cs_base;
-static bool fetch_fails;
+static bool fetch_fails, recalls;
 static int fetches, walks;
 static u8 decoded_len;
 
@@ -50,6 +50,16 @@ void vmem_cache_code(struct arch_vcpu *vcpu)
     vcpu->fetch.rip = fetch_fails || cs_base ? FETCH_NOWHERE : vmcb.rip & ~PAGE_MASK;
     vcpu->fetch.cr3 = vmcb.cr3;
     vcpu->fetch.at = frame;
+}
+
+bool vmem_recall_code(struct arch_vcpu *vcpu, u64 rip, u64 cr3)
+{
+    if (!recalls)
+        return false;
+    vcpu->fetch.rip = rip & ~PAGE_MASK;
+    vcpu->fetch.cr3 = cr3;
+    vcpu->fetch.at = frame;
+    return true;
 }
 
 bool arch_vcpu_fetch(struct arch_vcpu *vcpu, u8 insn[15], u8 *len, enum insn_mode *m, struct x86_event *fault)
@@ -94,7 +104,7 @@ static int setup(void **state)
     mode = INSN_64;
     cs_base = 0;
     vmcb.int_state = INTERRUPT_SHADOW;
-    fetch_fails = false;
+    fetch_fails = recalls = false;
     fetches = walks = decoded_len = 0;
     return 0;
 }
@@ -183,6 +193,22 @@ static void test_cache_key(void **state)
     assert_int_equal(fetches, 0);
 }
 
+/* A page that is remembered needs no walk as long as the instruction is seen in it. */
+static void test_recalled(void **state)
+{
+    const struct vm_exit cpuid = { .kind = VM_EXIT_CPUID };
+
+    (void)state;
+    recalls = true;
+    assert_int_equal(skip_bytes(cpuid, 0x401000, 0x0f, 0xa2, 0), 2);
+    assert_int_equal(skip_bytes(cpuid, 0x402000, 0x0f, 0xa2, 0), 2);
+    assert_int_equal(walks + fetches, 0);
+    decoded_len = 3;
+    assert_int_equal(skip_bytes(cpuid, 0x403000, 0x66, 0x0f, 0xa2), 3);
+    assert_int_equal(walks, 1);
+    assert_int_equal(fetches, 1);
+}
+
 static void test_end_of_page(void **state)
 {
     (void)state;
@@ -262,6 +288,7 @@ int main(void)
         cmocka_unit_test_setup(test_prefix_is_decoded, setup),
         cmocka_unit_test_setup(test_kinds_without_encoding_are_decoded, setup),
         cmocka_unit_test_setup(test_cache_key, setup),
+        cmocka_unit_test_setup(test_recalled, setup),
         cmocka_unit_test_setup(test_end_of_page, setup),
         cmocka_unit_test_setup(test_segment_base_is_not_cached, setup),
         cmocka_unit_test_setup(test_wrap, setup),

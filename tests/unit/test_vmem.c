@@ -78,9 +78,10 @@ bool arch_vm_translate(const struct arch_vm *m, gpa_t gpa, enum s2_prot need, hp
     return true;
 }
 
+static enum window_slot last_slot;
 void *window_get(enum window_slot slot, hpa_t page)
 {
-    (void)slot;
+    last_slot = slot;
     assert_int_equal(page & PAGE_MASK, 0);
     assert_in_range(page / PAGE_SIZE, 0x100, 0x100 + PAGES - 1);
     return frames[page / PAGE_SIZE - 0x100];
@@ -395,6 +396,51 @@ static void test_tables_in_sight(void **state)
     assert_int_equal(fetch_lookups(0x401010), 5);
 }
 
+/* By its vCPU, page and tables, while no right was taken away; each in a window that nobody else uses. */
+static void test_recalled_code(void **state)
+{
+    static struct arch_vcpu other;
+    u32 before;
+
+    (void)state;
+    memset(cpu.code, 0, sizeof(cpu.code));
+    other = v;
+    regs[X86_CR3] = 0x1000;
+    assert_false(vmem_recall_code(&v, 0x400010, 0x1000));
+    for (u64 i = 0; i < 2; i++) {
+        regs[X86_RIP] = 0x400010 + i * PAGE_SIZE;
+        vmem_cache_code(&v);
+        assert_in_range(last_slot, WINDOW_CODE, WINDOW_CODE_TABLES - 1);
+    }
+    v.fetch = (struct vm_fetch){ .rip = FETCH_NOWHERE };
+    before = walks;
+    for (u64 i = 0; i < 2; i++) {
+        assert_true(vmem_recall_code(&v, 0x400800 + i * PAGE_SIZE, 0x1000));
+        assert_int_equal(v.fetch.rip, 0x400000 + i * PAGE_SIZE);
+        assert_int_equal(v.fetch.cr3, 0x1000);
+        assert_ptr_equal(v.fetch.at, guest(i * PAGE_SIZE));
+    }
+    assert_int_equal(walks, before);
+    assert_false(vmem_recall_code(&v, 0x402000, 0x1000));
+    assert_false(vmem_recall_code(&v, 0x401000, 0x2000));
+    assert_false(vmem_recall_code(&other, 0x401000, 0x1000));
+    vm.s2_epoch++;
+    assert_false(vmem_recall_code(&v, 0x401000, 0x1000));
+}
+
+/* It is known that the page was this one, not by which tables: who asks for more than bytes walks. */
+static void test_recalled_is_not_walked(void **state)
+{
+    (void)state;
+    reads = 4;
+    regs[X86_RIP] = 0x401010;
+    *guest(0x1010) = 0xa1;
+    assert_true(fetch_walks());
+    assert_false(fetch_walks());
+    assert_true(vmem_recall_code(&v, 0x401010, regs[X86_CR3]));
+    assert_true(fetch_walks());
+}
+
 static void test_fetch_with_base_is_not_cached(void **state)
 {
     (void)state;
@@ -418,6 +464,8 @@ int main(void)
         cmocka_unit_test_setup(test_fetch_where_nothing_is, setup),
         cmocka_unit_test_setup(test_cached_fetch, setup),
         cmocka_unit_test_setup(test_tables_in_sight, setup),
+        cmocka_unit_test_setup(test_recalled_code, setup),
+        cmocka_unit_test_setup(test_recalled_is_not_walked, setup),
         cmocka_unit_test_setup(test_fetch_with_base_is_not_cached, setup),
         cmocka_unit_test_setup(test_code, setup),
     };
