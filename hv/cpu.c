@@ -203,13 +203,11 @@ void cpu_attend(struct cpu *cpu)
         cpu->resched = cpu->house = true; /* house calls run between vCPUs, where nothing is half done */
 }
 
-static void house_run(struct cpu *cpu)
+static __attribute__((noinline)) void house_run(struct cpu *cpu)
 {
     u64 from = arch_tsc();
     void (*fn)(void);
 
-    if (cpu->index != 0)
-        return;
     cpu->house = false;
     fn = __atomic_exchange_n(&house_fn, NULL, __ATOMIC_ACQ_REL);
     if (!fn)
@@ -271,7 +269,8 @@ void cpu_main(void)
             u64 from = cpu->now;
 
             cpu_attend(cpu);
-            house_run(cpu);
+            if (cpu->house)
+                house_run(cpu);
             cpu->now = arch_tsc();
             account_move(&cpu->sched, &cpu->others, cpu->now - from);
         }
