@@ -24,12 +24,12 @@ static bool readable(const struct vcpu *v, gpa_t gpa, u64 len)
  */
 enum pith_status hc_console_write(struct vcpu *v, struct x86_gprs *g)
 {
-    u32 left = (u32)g->rcx, all = g->rcx >> 32 ? (u32)(g->rcx >> 32) : left;
+    u32 left = (u32)g->rcx, begun = (u32)(g->rcx >> 32), all = begun ? begun : left;
     u32 n = MIN(left, CONSOLE_STEP);
     char step[CONSOLE_STEP];
     enum pith_status st;
 
-    if (all > PITH_CONSOLE_MAX || left > all || g->rbx + left < g->rbx || !readable(v, g->rbx, left))
+    if (all > PITH_CONSOLE_MAX || left > all || (begun && !left) || g->rbx + left < g->rbx || !readable(v, g->rbx, left))
         return PITH_E_ARG;
     st = arch_vm_read(&v->part->vm, g->rbx, step, n);
     if (st != PITH_OK)
