@@ -12,7 +12,7 @@
 #define SETTLE           20u
 #define MOST_STEPS       16u
 
-#define BUCKETS 16384u /* an instruction each; the last one is for all that is later */
+#define BUCKETS 65536u /* an instruction each; the last one is for all that is later */
 static uint32_t histogram[BUCKETS];
 static uint64_t due, latest, missed, labour;
 

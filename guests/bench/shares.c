@@ -75,6 +75,8 @@ static void print(void)
 
 void shares_part(const struct pith_start *start)
 {
+    /* Nothing comes; but Bochs preempts no guest that was entered with interrupts off. */
+    __asm__ volatile("sti" ::: "memory");
     meet();
     if (pith_option(start, "half", 0)) {
         while ((int64_t)(look() - board->begin) < 0)

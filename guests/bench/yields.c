@@ -62,6 +62,7 @@ void yields_part(const struct pith_start *start)
     if (options.me)
         give_way(0);
     board->active = 1;
+    (void)pith_wait(pith_now() + 500 * NS_PER_MS); /* what others said at their start is printed */
     for (uint64_t goal = 2; goal <= options.of * VCPUS; goal *= 2) {
         for (; n < goal; n++)
             wake(n);

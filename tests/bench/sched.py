@@ -15,7 +15,7 @@ BUILD = ROOT / os.environ.get('BUILD', 'build')
 OUT = BUILD / 'bench'
 QEMU, INTEL, AMD = 'qemu-amd', 'bochs-intel', 'bochs-amd'
 MACHINES = (QEMU, INTEL, AMD)
-FINE, COARSE = 3, 6     # QEMU's TSC: 8 ticks an instruction where time is measured, 64 where instructions are: README.md
+SHIFT = 3               # QEMU's TSC: 8 ticks an instruction: README.md
 WINDOW_MS, SLACK_WINDOWS = 10, 10
 TIMEOUT = 580
 
@@ -25,16 +25,16 @@ class Machine:
 
     def __init__(self, name):
         self.name, self.qemu = name, name == QEMU
-        self.shift = FINE if self.qemu else 0
+        self.shift = SHIFT if self.qemu else 0
         self.work = 25000 if self.qemu else 7500     # instructions: 200 us of QEMU's 125 MHz, 150 of Bochs' 50
         self.periods = 10000 if self.qemu else 2000
         self.flood_periods = 200 if self.qemu else 100
         self.sizes = (64, 1024) if self.qemu else (64, 192)     # MiB
 
-    def run(self, name, conf, shift=None, args=()):
+    def run(self, name, conf, args=()):
         """What Pith and the guests print; kept, too."""
         log = OUT / f'sched-{self.name}-{name}.log'
-        count = ['--icount', str(self.shift if shift is None else shift)] if self.qemu else ['--cpus', '1']
+        count = ['--icount', str(self.shift)] if self.qemu else ['--cpus', '1']
         with tempfile.NamedTemporaryFile('w') as config:
             config.write(conf)
             config.flush()
@@ -136,7 +136,7 @@ def floods(machine):
     sections = [('periods', RESERVED, f'periods shift={machine.shift} periods={machine.flood_periods} work={machine.work} phases=1'),
                 ('hog', 'memory = 64M\nvcpus = 2\nmay-share = periods\nmay-signal = periods', 'hog')]
     rows = [(name, int(latest), int(missed)) for name, latest, missed in said(machine.run('floods', conf(sections)), 'beside')]
-    keep('floods', machine, rows)
+    keep('floods', machine, [(f'"{name}"'.replace('_', ' '), latest, missed) for name, latest, missed in rows])
     if not rows:
         return {}
     return {f'beside_{name}': latest for name, latest, _ in rows} | {'beside_missed': sum(missed for *_, missed in rows)}
@@ -157,7 +157,7 @@ def memory(machine):
         small, large = (beside_big(machine, mib, far) for mib in machine.sizes)
         if not small or not large:
             return {}
-        rows += [(('far ' if far else '') + step, small[step][0], large[step][0]) for step in small]
+        rows += [(('far: ' if far else '') + step.replace('_', ', '), small[step][0], large[step][0]) for step in small]
         name = 'memory_far' if far else 'memory'
         found[f'{name}_latest_small'] = max(latest for latest, _ in small.values())
         found[f'{name}_latest_large'] = max(latest for latest, _ in large.values())
@@ -171,9 +171,8 @@ def memory(machine):
 def switches(machine):
     parts, vcpus = 16, 4
     sections = [(f'y{i}', f'vcpus = {vcpus}' + ('\nmay-signal = *' if i == 0 else ''), f'yields me={i} of={parts}') for i in range(parts)]
-    shift = COARSE if machine.qemu else 0
-    rows = [(int(n), (int(best) >> shift) / int(n), (int(mean) >> shift) / int(n)) for n, best, mean in
-            said(machine.run('switches', conf(sections), shift), 'switch')]
+    rows = [(int(n), (int(best) >> machine.shift) / int(n), (int(mean) >> machine.shift) / int(n)) for n, best, mean in
+            said(machine.run('switches', conf(sections)), 'switch')]
     keep('switch', machine, [(n, f'{best:.2f}', f'{mean:.2f}') for n, best, mean in rows])
     found = {f'switch_of_{n}': best for n, best, _ in rows}
     if 'switch_of_64' in found:
@@ -182,11 +181,10 @@ def switches(machine):
 
 
 def ipis(machine):
-    shift = COARSE if machine.qemu else 0
     found = {}
     for name, words in (('ipi', 'ipi'), ('ipi-xapic', 'ipi memory=1')):
-        text = machine.run(name, conf([('ipi', 'vcpus = 2', words), ('other', '', 'spin me=0 of=2')]), shift)
-        found.update({m[1]: int(m[2]) >> shift for m in re.finditer(r'^\[ipi\] bench (ipi_round_trip\S*) (\d+)', text, re.M)})
+        text = machine.run(name, conf([('ipi', 'vcpus = 2', words), ('other', '', 'idle')]))
+        found.update({m[1]: int(m[2]) >> machine.shift for m in re.finditer(r'^\[ipi\] bench (ipi_round_trip\S*) (\d+)', text, re.M)})
     return found
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 set title 'A handler each millisecond, beside a memory hog and an exit hog: how late it begins ('.on.')'
 set xlabel 'instructions from when it was due until the handler read the clock'
-set ylabel 'periods, of each 16 instructions'
+set ylabel 'periods, in 16 instructions'
 set logscale y
 set yrange [0.5:*]
 set key inside

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What all pictures share. tests/bench/sched.py sets `out`, `data` and `on` (the machine) and loads this, then the picture's own file.
-set terminal svg size 900,420 dynamic background rgb 'white' font 'DejaVu Sans,13'
+set terminal svg size 900,420 dynamic background rgb 'white' font 'DejaVu Sans,13' noenhanced
 set output out
 set border 3 lc rgb '#808080'
 set tics nomirror out textcolor rgb '#303030'
