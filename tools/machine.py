@@ -95,19 +95,22 @@ class Machine:
 
 class Qemu(Machine):
     FIRMWARE = '/usr/share/OVMF/OVMF_{}.fd'
+    DISKS = {'virtio': ['virtio-blk-pci,drive=disk'], 'nvme': ['nvme,drive=disk,serial=pith'], 'ahci': ['ide-hd,drive=disk,bus=ide.0'],
+             'usb': ['qemu-xhci', 'usb-storage,drive=disk,removable=on']}
 
     def start(self):
         o = self.opt
-        kind = '4M.snakeoil' if o.secure_boot else '4M'     # snakeoil: the key that is in its variables comes with it
-        code = 'CODE_' + kind
-        shutil.copyfile(self.FIRMWARE.format('VARS_' + kind), self.tmp / 'vars.fd')
+        kind = '_4M.snakeoil' if o.secure_boot else {'4M': '_4M', '2M': ''}[o.firmware] # snakeoil: the key in its variables comes with it
+        shutil.copyfile(self.FIRMWARE.format('VARS' + kind), self.tmp / 'vars.fd')
+        *others, disk = self.DISKS[o.disk]
+        disk = [arg for device in (*others, disk + ',bootindex=0') for arg in ('-device', device)]
         listeners = {n: self.listen(n) for n, wanted in (('qmp', True), ('serial', not o.no_serial), ('com2', o.com2)) if wanted}
         argv = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std', '-no-reboot', '-no-shutdown',
                 '-machine', 'q35' + ',acpi=off' * o.no_acpi + ',smm=on' * o.secure_boot, '-cpu', o.cpu or 'max,+svm', '-smp', str(o.cpus),
                 '-m', f'{o.memory or 1024}M',
-                '-drive', f'if=pflash,format=raw,unit=0,readonly=on,file={self.FIRMWARE.format(code)}',
+                '-drive', f'if=pflash,format=raw,unit=0,readonly=on,file=' + self.FIRMWARE.format('CODE' + kind),
                 '-drive', f'if=pflash,format=raw,unit=1,file={self.tmp}/vars.fd',
-                '-drive', f'if=none,id=disk,format=raw,file={self.image}', '-device', 'virtio-blk-pci,drive=disk,bootindex=0',
+                '-drive', f'if=none,id=disk,format=raw,file={self.image}', *disk,
                 '-chardev', f'socket,id=qmp,path={self.tmp}/qmp', '-mon', 'chardev=qmp,mode=control']
         argv += ['-accel', 'tcg,thread=single', '-icount', f'shift={o.icount},sleep=off'] if o.icount is not None else ['-accel', 'tcg']
         if o.secure_boot:                                   # only the firmware's system management mode can write the variables

@@ -439,6 +439,21 @@ SAID_BROADCAST = [SAID_LINUX[0], r'^\[linux\] slept 12$', r'^\[linux\] +0: +[1-9
                   r'^\[linux\] LOC: +0( +[1-9][0-9]{2,}){3} ', *SAID_SMP[2:]]
 
 
+# Media, firmware and parts of a machine that a PC may have or lack: name, arguments of pith-run, and what must be said beside hello.
+STARTS = [
+    *((f'{disk}-{medium}', ['--disk', disk, *bare]) for disk in ('virtio', 'nvme', 'ahci', 'usb') for medium, bare in (('gpt', []), ('fat', ['--bare-fat']))
+      if (disk, medium) != ('virtio', 'gpt')),         # which all others are
+    *((f'shell-{disk}', ['--disk', disk, '--from-shell'], r'^FS0:.*PITH\.EFI') for disk in ('virtio', 'usb')),
+    ('2M', ['--firmware', '2M']), ('2M-usb', ['--firmware', '2M', '--disk', 'usb']), ('2M-shell', ['--firmware', '2M', '--from-shell']),
+    ('16-cores', ['--cpus', '16'], r'^\[pith\] 16 cores,'),
+    ('no-screen', ['--qemu-arg=-vga', '--qemu-arg=none']),
+    ('no-hpet', ['--qemu-arg=-machine', '--qemu-arg=hpet=off']),
+    ('no-hpet-no-acpi', ['--qemu-arg=-machine', '--qemu-arg=hpet=off', '--no-acpi']),
+    ('i440fx', ['--qemu-arg=-machine', '--qemu-arg=pc']),
+    ('6G', ['--memory', '6G']), ('128M', ['--memory', '128M']),
+]
+
+
 @dataclasses.dataclass
 class Case:
     name: str
@@ -646,6 +661,7 @@ CASES = [
     *(Case(f'crash-{m}', m, STAY, [r'^\[pith\] \*\*\* exception in the hypervisor on core 0: #UD', r'^\[pith\]   called from \+0x', SAID_BUILD],
            args=['--cpus', '2', *shot], typed='\x14crash\n', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=120, look='panic',
            on_screen=[r'^\[pith\] RIP ffff8700', SAID_BUILD] if shot else []) for m, shot in ((QEMU, ['--screenshot', '@TMP@/screen.png']), (INTEL, []))),
+    *(Case(f'boots-{name}', QEMU, HELLO, [*expect, *SAID_HELLO], args=['--cpus', '1', *args], daily=False) for name, args, *expect in STARTS),
     Case('secure-boot', QEMU, HELLO, [r'^\[pith\] Pith .* boot loader, Secure Boot is on$', *SAID_HELLO],
          args=['--secure-boot', '--cpus', '1', '--efi', '@BUILD@/snakeoil/BOOTX64.EFI'], daily=False),
     Case('secure-boot-unsigned', QEMU, HELLO, forbid=[r'^\[pith\] '], args=['--secure-boot', '--cpus', '1'], until='Access Denied', daily=False),
