@@ -14,9 +14,9 @@ On macOS, with the number that `diskutil list external physical` shows in place 
     diskutil unmountDisk /dev/diskN
     sudo dd if={image} of=/dev/rdiskN bs=1m
 
-On Windows: Rufus or balenaEtcher with this file, in Rufus as a "DD image".
+On Windows, with a program that writes images as they are, Rufus or balenaEtcher for example.
 
-Or without writing an image, and without losing what is on the stick: boot/README.md, "Copying files".
+Or without writing an image, and without losing what is on the stick: boot/README.md, "Files on any stick".
 '''
 
 
