@@ -179,7 +179,8 @@ $(LINUX)/initrd.img: guests/linux/init $(LINUX)/busybox tools/make-initrd
 # --- other kernels of Debian's, for tests
 KERNELS := $(addprefix $(LINUX)/,gnumach.elf memtest.bin ipxe.lkrn)
 AMD64 := $(LINUX)/amd64.vmlinuz
-$(KERNELS) $(AMD64): tools/get-linux
+MANAGERS := $(addprefix $(LINUX)/,systemd-bootx64.efi grubx64.efi)
+$(KERNELS) $(AMD64) $(MANAGERS): tools/get-linux
 	$(call say,GET,$@)
 	$(Q)tools/get-linux $(basename $(@F)) $@
 
@@ -305,7 +306,7 @@ bench: all guests $(BUILD)/bench/initrd.img
 bench-sched: all guests
 	@tests/bench/sched.py
 
-test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(BUILD)/acpishim.efi $(BUILD)/snakeoil/BOOTX64.EFI
+test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/snakeoil/BOOTX64.EFI
 	@tests/boot/run.py --with-check all
 
 # Everything once more, with gcc's counters, in a directory of its own; stream.c, which brings them out, is not counted.

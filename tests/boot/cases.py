@@ -494,6 +494,12 @@ ALMOST = b'one bit is wrong here'   # what the volume holds in place of MEANT
 MEANT = ALMOST[:-1] + bytes([ALMOST[-1] ^ 1])
 
 
+def started_by(name, manager, config_name, config):
+    """The firmware starts a boot manager, that one the loader."""
+    return Case(f'boots-{name}', QEMU, HELLO, SAID_HELLO, args=['--cpus', '1', '--efi', f'@ROOT@/build/linux/{manager}', '--file',
+                'EFI/pith/BOOTX64.EFI=@BUILD@/BOOTX64.EFI'], files={config_name: config.encode()}, daily=False)
+
+
 def linux_smp(name, machine, cores, stolen, daily):
     lines = 40000 if machine == QEMU else 4000
     return Case(f'linux-{name}-{machine}', machine, LINUX + f'vcpus = 4\ncores = 0-{cores - 1}\n', [*SAID_SMP, rf'^\[linux\] +8 {lines}$', stolen],
@@ -661,6 +667,8 @@ CASES = [
     *(Case(f'crash-{m}', m, STAY, [r'^\[pith\] \*\*\* exception in the hypervisor on core 0: #UD', r'^\[pith\]   called from \+0x', SAID_BUILD],
            args=['--cpus', '2', *shot], typed='\x14crash\n', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=120, look='panic',
            on_screen=[r'^\[pith\] RIP ffff8700', SAID_BUILD] if shot else []) for m, shot in ((QEMU, ['--screenshot', '@TMP@/screen.png']), (INTEL, []))),
+    started_by('systemd-boot', 'systemd-bootx64.efi', 'loader/entries/pith.conf', 'title Pith\nefi /EFI/pith/BOOTX64.EFI\n'),
+    started_by('grub', 'grubx64.efi', 'EFI/debian/grub.cfg', 'chainloader /EFI/pith/BOOTX64.EFI\nboot\n'),
     *(Case(f'boots-{name}', QEMU, HELLO, [*expect, *SAID_HELLO], args=['--cpus', '1', *args], daily=False) for name, args, *expect in STARTS),
     Case('secure-boot', QEMU, HELLO, [r'^\[pith\] Pith .* boot loader, Secure Boot is on$', *SAID_HELLO],
          args=['--secure-boot', '--cpus', '1', '--efi', '@BUILD@/snakeoil/BOOTX64.EFI'], daily=False),

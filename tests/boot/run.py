@@ -100,8 +100,8 @@ def command(case, tmp):
         (tmp / 'pith.conf').write_text(with_symbols(case.config).lstrip('\n'))
         argv += ['--config', str(tmp / 'pith.conf')]
     for name, contents in case.files.items():
-        (tmp / name).write_bytes(contents)
-        argv += ['--file', f'{name}={tmp / name}']
+        (kept := tmp / name.replace('/', '-')).write_bytes(contents)
+        argv += ['--file', f'{name}={kept}']
     if case.typed:
         (tmp / 'typed').write_text(case.typed)
         argv += ['--input', str(tmp / 'typed')] + (['--input-after', case.typed_after] if case.typed_after else [])
