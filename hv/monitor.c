@@ -113,11 +113,47 @@ static void list_core(struct cpu *cpu)
         say("all that have passed\n");
 }
 
+/* Of what its home's frame gives it, in ticks. */
+static u64 in_slots(const struct vcpu *v)
+{
+    const struct runq *q = &v->home->rq;
+    u64 ticks = 0;
+
+    for (u32 i = 0; i < q->nr_slots; i++)
+        if (q->slot[i].owner == &v->share)
+            ticks += q->slot[i].end - (i ? q->slot[i - 1].end : 0);
+    return ticks;
+}
+
+static u64 in_us(u64 ticks)
+{
+    return (ticks * 1000 + arch_tsc_khz() / 2) / arch_tsc_khz();
+}
+
+/* As its home last left it: what has run since is not counted yet. */
+static void list_share(const struct vcpu *v)
+{
+    const struct share *s = &v->share;
+    u64 slots = in_slots(v);
+
+    say("%s/%u: core %u, ", v->part->name, v->index, v->home->index);
+    if (s->period)
+        say("%lu us of every %lu us promised, %lu left, %lu deadlines missed, ", in_us(s->budget), in_us(s->period),
+            in_us((u64)MAX(s->left, 0)), s->missed);
+    else if (slots)
+        say("slots of %lu us in every %lu us, ", in_us(slots), in_us(v->home->rq.frame));
+    if (s->capped)
+        say("nothing of the slack\n");
+    else
+        say("weight %u in the slack\n", s->weight);
+}
+
 static void cmd_cores(struct partition *p)
 {
-    (void)p;
-    for (u32 i = 0; i < nr_cpus; i++)
+    for (u32 i = 0; !p && i < nr_cpus; i++)
         list_core(cpu_get(i));
+    for (u32 i = 0; p && i < p->nr_vcpus; i++)
+        list_share(p->vcpus[i]);
 }
 
 static void cmd_stop(struct partition *p)
@@ -270,7 +306,7 @@ static const struct { const char *name; void (*run)(struct partition *p); u8 arg
     { "regs", cmd_regs, NAME_VCPU, "registers of a virtual processor" },
     { "exits", cmd_exits, NAME, "why its guest left for the hypervisor, how often and for how long" },
     { "mem", cmd_mem, NAME_OR_NOTHING, "its memory, or everybody's" },
-    { "cores", cmd_cores, NOTHING, "cores, who lives there and who runs, where their time went" },
+    { "cores", cmd_cores, NAME_OR_NOTHING, "cores, who lives and who runs there, where their time went; or what a partition is promised" },
     { "log", cmd_log, NOTHING, "the hypervisor's last lines" },
     { "trace", cmd_trace, NOTHING, "what guests did: trace dump, on, off [NAME], or clear, show" },
     { "poweroff", cmd_poweroff, NOTHING, "stop everything and power the machine off" },

@@ -151,9 +151,21 @@ static void place(struct runq *q, struct share *s)
         queue(q, s);
 }
 
+/* @ticks: what it still wants of its budget at the deadline, or how long it was over when it had all of it. */
+static void count_missed(struct runq *q, struct share *s, s64 ticks)
+{
+    if (ticks <= s->owed)
+        return;
+    s->owed = POLICY_SLEPT; /* once a period */
+    s->missed++;
+    q->missed = s;
+}
+
 /* The next period begins. What is owed or overdrawn is carried over; whole periods that have passed are not. */
 static void renew(struct runq *q, struct share *s, u64 now)
 {
+    count_missed(q, s, s->left);
+    s->owed = MAX(MIN(s->left, (s64)s->budget), 0);
     s->deadline = (now - s->deadline < s->period ? s->deadline : now) + s->period;
     s->left = MIN(s->left, (s64)s->budget) + (s64)s->budget;
     place(q, s);
@@ -163,9 +175,12 @@ static void renew(struct runq *q, struct share *s, u64 now)
 static void wake(struct share *s, u64 now)
 {
     if (now < s->deadline &&
-        (s->left <= 0 || (unsigned __int128)s->left * s->period <= (unsigned __int128)(s->deadline - now) * s->budget))
+        (s->left <= 0 || (unsigned __int128)s->left * s->period <= (unsigned __int128)(s->deadline - now) * s->budget)) {
+        s->owed = POLICY_SLEPT;
         return;
+    }
     s->deadline = now + s->period;
+    s->owed = 0;
     s->left = MIN(s->left, 0) + (s64)s->budget;
 }
 
@@ -198,6 +213,8 @@ bool policy_charge(struct runq *q, u64 now)
         s->left -= (s64)used;
         if (s->left > 0)
             return false;
+        if (s->period)
+            count_missed(q, s, s->left + (s64)(now - s->deadline));
         place(q, s);
         return true;
     }
@@ -440,6 +457,7 @@ bool policy_hurry(struct runq *q, struct share *s, u64 ticks, u64 now)
         return false;
     s->deadline = now + ticks;
     s->left = (s64)ticks;
+    s->owed = POLICY_SLEPT;
     place(q, s);
     return urgent(q, s, now);
 }

@@ -15,6 +15,7 @@
 #define POLICY_SLOTS  17u      /* of a frame, and what is behind the last one */
 #define POLICY_WEIGHT 100u     /* whose turn is a round long */
 #define POLICY_NEVER  (~0ull)
+#define POLICY_SLEPT  ((s64)(~0ull >> 1))
 
 struct share;
 struct share_heap {            /* by deadline */
@@ -30,6 +31,8 @@ struct share {
     bool capped, runnable;
     u64 period, budget;        /* 0: nothing is promised, or by a slot */
     s64 left;                  /* of what is promised; below 0: overdrawn */
+    s64 owed;                  /* how much of that from before this period; POLICY_SLEPT: it could not use all of the period */
+    u64 missed;                /* periods that it could use all of, without its budget by the deadline */
     u64 deadline, order;       /* among equal deadlines */
     struct share_heap *in;     /* NULL: in none */
     u32 pos;
@@ -46,6 +49,7 @@ struct runq {
     u64 edge;                  /* when the next slot of the frame begins; POLICY_NEVER: there is none */
     struct share_heap due;     /* runnable, with promised time left */
     struct share_heap refill;  /* runnable, without until their deadline */
+    struct share *missed;      /* who missed a deadline last; NULL: nobody, since that was set */
     u64 order;
     u64 frame;                 /* its length */
     u32 nr_slots;

@@ -6,6 +6,8 @@
 #include "hv/sched.h"
 
 #include "hv/abi/manifest.h"
+#include "hv/lib/log.h"
+#include "hv/partition.h"
 #include "hv/steal.h"
 
 static struct vcpu *owner_of(struct share *s)
@@ -223,6 +225,18 @@ static inline struct vcpu *enter_any(struct cpu *cpu, struct vcpu *owner)
     return enter_share(cpu, v ? v : owner, owner);
 }
 
+/* The first time, and whenever that was twice as often: who misses all of them does not fill the log. */
+static __attribute__((noinline)) void tell_missed(struct cpu *cpu)
+{
+    const struct vcpu *v = owner_of(cpu->rq.missed);
+    u64 n = v->share.missed;
+
+    cpu->rq.missed = NULL;
+    if ((n & (n - 1)) == 0)
+        log_warn("%s/%u missed its deadline, %lu so far: core %u did something else - promise less of it", v->part->name, v->index, n,
+                 cpu->index);
+}
+
 struct vcpu *sched_next(struct cpu *cpu)
 {
     struct share *s = cpu->rq.cur;
@@ -239,6 +253,8 @@ struct vcpu *sched_next(struct cpu *cpu)
     }
     s = policy_pick(&cpu->rq, cpu->now);
     arm_slice(cpu);
+    if (cpu->rq.missed)
+        tell_missed(cpu);
     cpu->resched = false;
     if (!s)
         return NULL;

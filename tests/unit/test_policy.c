@@ -178,6 +178,7 @@ static void no_deadline_missed(void **state)
         sim_run(&sim, 20000);
         for (const struct actor *a = sim.a; a < sim.a + sim.n; a++) {
             assert_int_equal(a->late, 0);
+            assert_int_equal(a->share.missed, 0);
             assert_true(a->habit != JOBS || a->todo == 0 || sim.now <= a->due); /* nor will be */
             jobs += a->habit == JOBS ? a->jobs : 0;
             hogs += a->habit != JOBS;
@@ -200,6 +201,66 @@ static void too_much_is_late(void **state)
     for (u32 i = 0; i < sim.n; i++)
         late += sim.a[i].late;
     assert_true(late > 10);
+    assert_true(sim.a[0].share.missed + sim.a[1].share.missed > 10);
+}
+
+/* Without its budget by the deadline, though it could use all of the period: what is carried over from before is not asked for. */
+static void missed_deadlines(void **state)
+{
+    struct actor *a;
+
+    (void)state;
+    sim_begin(&sim, 1);
+    for (u32 i = 0; i < 2; i++)
+        sim_add(&sim, SPINS, 100, true, 1000, 600);
+    sim_run(&sim, 10500);
+    assert_int_equal(sim.a[0].share.missed, 0);
+    assert_int_equal(sim.a[1].share.missed, 10); /* 400 in each */
+    assert_ptr_equal(sim.q.missed, &sim.a[1].share);
+    /* What one lacks for good is missed once. */
+    sim_begin(&sim, 1);
+    sim_add(&sim, SPINS, 100, true, 1000, 600);
+    sim_add(&sim, SPINS, 100, true, 1000, 400);
+    for (u32 i = 0; i < 2; i++)
+        (void)sim_wake(&sim, &sim.a[i]);
+    sim.now = 100;
+    sim_run(&sim, 10500);
+    assert_int_equal(sim.a[0].share.missed, 0);
+    assert_int_equal(sim.a[1].share.missed, 1);
+    /* All of it, but something that nobody asked for came before. */
+    sim_begin(&sim, 1);
+    a = sim_add(&sim, SPINS, 100, true, 1000, 500);
+    sim_add(&sim, SPINS, 100, false, 0, 0);
+    policy_ready(&sim.q, &a->share, 0);
+    policy_ready(&sim.q, &sim.a[1].share, 0);
+    assert_ptr_equal(policy_pick(&sim.q, 500), a);
+    policy_charge(&sim.q, 1000);
+    assert_int_equal(a->share.missed, 0);
+    policy_pick(&sim.q, 1000);
+    policy_pick(&sim.q, 1501);
+    policy_charge(&sim.q, 2001);
+    policy_charge(&sim.q, 2002);
+    assert_int_equal(a->share.missed, 1);
+    assert_ptr_equal(policy_pick(&sim.q, 2002), a);
+    assert_int_equal(a->share.missed, 1);
+    /* Not who slept in between, nor who renounces it, nor who is to stop. */
+    policy_charge(&sim.q, 2490);
+    policy_block(&sim.q, &a->share);
+    policy_pick(&sim.q, 2490);
+    policy_ready(&sim.q, &a->share, 2900);
+    assert_int_equal(a->share.deadline, 3000);
+    assert_ptr_equal(policy_pick(&sim.q, 3100), a);
+    assert_int_equal(a->share.missed, 1);
+    policy_charge(&sim.q, 3101);
+    policy_yield(&sim.q, 3101);
+    policy_pick(&sim.q, 3101);
+    policy_hurry(&sim.q, &a->share, 100, 3200);
+    policy_pick(&sim.q, 3400);
+    policy_yield(&sim.q, 3401);
+    policy_pick(&sim.q, 3401);
+    policy_charge(&sim.q, 4600);
+    policy_pick(&sim.q, 4600);
+    assert_int_equal(a->share.missed, 1);
 }
 
 /* Whoever sleeps as he likes has no more than his rate, and a period's budget, in any stretch of time. */
@@ -423,7 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_spinners), cmocka_unit_test(spinners_by_weight), cmocka_unit_test(entitlements_every_window),
         cmocka_unit_test(capped_never_more), cmocka_unit_test(alone_without_alarm), cmocka_unit_test(no_deadline_missed),
-        cmocka_unit_test(too_much_is_late), cmocka_unit_test(sleepers_gain_nothing),
+        cmocka_unit_test(too_much_is_late), cmocka_unit_test(missed_deadlines), cmocka_unit_test(sleepers_gain_nothing),
         cmocka_unit_test(nobody_waits_long), cmocka_unit_test(greedy_hurts_nobody),
         cmocka_unit_test(cyclic_frames), cmocka_unit_test(late_alarms), cmocka_unit_test(yields), cmocka_unit_test(cost_is_flat),
     };

@@ -33,13 +33,15 @@ struct actor {
 
 static struct vcpu vcpus[VCPUS];
 static struct actor actors[VCPUS];
-static u32 nr, nr_alone;
+static u32 nr, nr_alone, lines;
+static struct partition part;
 static u64 now, alarm_at, worst, seed;
 static bool promises; /* somebody more urgent may come between */
 
 u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return KHZ; }
 void arch_timer_set(u64 tsc) { alarm_at = tsc; }
+void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; lines++; }
 
 static u32 random_below(u32 n)
 {
@@ -79,6 +81,7 @@ static u32 begin(u32 n)
     policy_init(&core.rq, SLICE);
     for (u32 i = 0; i < n; i++) {
         vcpus[i].home = &core;
+        vcpus[i].part = &part;
         vcpus[i].state = VCPU_BLOCKED;
         share_init(&vcpus[i].share, 100, false, 0, 0);
         timer_init(&actors[i].alarm, wakes);
@@ -294,6 +297,20 @@ static void random_promises(void **state)
             assert_true(actors[i].turns > 5);
     }
     assert_true(nr_alone > 1000);
+}
+
+/* More is promised than there is: who is late is told, but not each time. */
+static void missed_deadlines_are_told(void **state)
+{
+    (void)state;
+    begin(2);
+    lines = 0;
+    for (u32 i = 0; i < 2; i++)
+        share_init(&vcpus[i].share, 100, true, 10 * SLICE, 6 * SLICE);
+    spinners(0, 2);
+    run_until(1000 + 1005 * SLICE);
+    assert_int_equal(vcpus[1].share.missed, 100);
+    assert_in_range(lines, 7, 7 + (vcpus[0].share.missed != 0) * 7);
 }
 
 static void runs(u32 i)
@@ -603,7 +620,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rings_and_spinners), cmocka_unit_test(pair_alone), cmocka_unit_test(lender_goes_on),
         cmocka_unit_test(one_at_a_time), cmocka_unit_test(slice_ends_at_the_call), cmocka_unit_test(random_sequences),
-        cmocka_unit_test(random_promises),
+        cmocka_unit_test(missed_deadlines_are_told), cmocka_unit_test(random_promises),
         cmocka_unit_test(server_in_the_callers_promise), cmocka_unit_test(server_with_a_promise), cmocka_unit_test(owner_takes_back),
         cmocka_unit_test(answer_when_others_are_urgent),
         cmocka_unit_test(yields_his_own), cmocka_unit_test(stops_all_the_same), cmocka_unit_test(all_are_capped),
