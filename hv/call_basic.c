@@ -16,6 +16,7 @@ static bool readable(const struct vcpu *v, gpa_t gpa, u64 len)
     return true;
 }
 
+#define CONSOLE_WHOLE 256u /* so much appears or is lost as a whole, where there is too much of everything */
 #define CONSOLE_STEP 32u /* bytes at a time: some 8,000 instructions when each of them ends a line */
 
 /*
@@ -34,6 +35,8 @@ enum pith_status hc_console_write(struct vcpu *v, struct x86_gprs *g)
     st = arch_vm_read(&v->part->vm, g->rbx, step, n);
     if (st != PITH_OK)
         return st;
+    if ((all - left) % CONSOLE_WHOLE == 0)
+        console_begin(&v->part->console, MIN(left, CONSOLE_WHOLE));
     console_write(&v->part->console, step, n);
     if (n == left) {
         g->rbx = all;

@@ -70,7 +70,7 @@ static void show(struct console_source *s)
 
 static void show_focus(void)
 {
-    if (focus && focus->len > focus->shown)
+    if (focus && focus->len > focus->shown && !focus->account.rest) /* what is on its way is not torn */
         show(focus);
 }
 
@@ -172,9 +172,18 @@ void console_write(struct console_source *s, const char *text, size_t len)
         terminal_kick(); /* less can wait for core 0's next look: an IPI a byte would disturb its guests */
 }
 
+void console_begin(struct console_source *s, size_t len)
+{
+    bool locked = lock();
+
+    terminal_admit_all(&s->account, (u32)len);
+    unlock(locked);
+}
+
 void console_end(struct console_source *s)
 {
     s->escape = TEXT;
+    s->account.rest = 0;
     if (s->len)
         console_write(s, "\n", 1);
 }

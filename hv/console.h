@@ -22,6 +22,8 @@ struct console_source {
 
 /* Text from a guest (or the monitor): control characters other than \n, \b and \t are dropped. Any core. */
 void console_write(struct console_source *s, const char *text, size_t len);
+/* The next @len bytes come in pieces: all of them are taken, or none. */
+void console_begin(struct console_source *s, size_t len);
 void console_end(struct console_source *s);             /* its guest ended: finishes the line it left, forgets half a sequence */
 void console_line(const char *line, size_t len);        /* the log's sink: a finished line, '\n' included */
 void console_focus(struct console_source *s);           /* who shows its unfinished line; NULL: nobody */

@@ -166,7 +166,7 @@ void terminal_put(const char *text, size_t len)
             lost++;
 }
 
-bool terminal_admit(struct terminal_account *a, size_t len)
+static bool admit(struct terminal_account *a, size_t len)
 {
     u32 now = __atomic_load_n(&epoch, __ATOMIC_RELAXED);
     u32 room = RING - (head - __atomic_load_n(&tail, __ATOMIC_ACQUIRE));
@@ -178,6 +178,27 @@ bool terminal_admit(struct terminal_account *a, size_t len)
         return true;
     lost += (u32)len;
     return false;
+}
+
+bool terminal_admit(struct terminal_account *a, size_t len)
+{
+    if (len <= a->rest) { /* decided already */
+        a->rest -= (u32)len;
+        a->from = head;
+        lost += a->refused ? (u32)len : 0;
+        return !a->refused;
+    }
+    a->rest = 0;
+    return admit(a, len);
+}
+
+void terminal_admit_all(struct terminal_account *a, u32 len)
+{
+    u32 before = lost;
+
+    a->refused = !admit(a, len);
+    lost = before;
+    a->rest = len;
 }
 
 bool terminal_has_room(const struct terminal_account *a)

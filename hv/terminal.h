@@ -14,7 +14,7 @@
 struct screen;
 
 /* What one source has in the ring since that was last empty. */
-struct terminal_account { u32 epoch, bytes, from; };
+struct terminal_account { u32 epoch, bytes, from, rest; bool refused; };
 
 void terminal_early(void);                       /* serial only: before memory is mapped */
 void terminal_screen(const struct handoff *h);   /* adds the screen, if there is one */
@@ -29,6 +29,8 @@ void terminal_put(const char *text, size_t len);
  * source has its share of the ring or there is little room. So no flood tears or drops the lines of others.
  */
 bool terminal_admit(struct terminal_account *a, size_t len);
+/* Decides now for the next @len bytes, which come in pieces: all of them or none. */
+void terminal_admit_all(struct terminal_account *a, u32 len);
 void terminal_charge(struct terminal_account *a);
 bool terminal_has_room(const struct terminal_account *a); /* any core: would terminal_admit() take more, after the next few lines too? */
 u32 terminal_take_lost(void);                    /* bytes lost since the last call */

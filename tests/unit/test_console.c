@@ -34,7 +34,12 @@ void terminal_put(const char *text, size_t len)
 static bool full;
 static u32 lost;
 u32 terminal_take_lost(void) { u32 n = lost; lost = 0; return n; }
-bool terminal_admit(struct terminal_account *acc, size_t len) { (void)acc, (void)len; return !full; }
+void terminal_admit_all(struct terminal_account *acc, u32 len) { acc->rest = len; }
+bool terminal_admit(struct terminal_account *acc, size_t len)
+{
+    acc->rest -= MIN((u32)len, acc->rest);
+    return !full;
+}
 void terminal_charge(struct terminal_account *acc) { (void)acc; }
 void terminal_kick(void) { kicks++; }
 bool terminal_urgent(void) { return false; }
@@ -110,6 +115,23 @@ static void the_log_comes_between(void **state)
     assert_string_equal(out, "[a] # \n[pith] x\n[a] # ");
 }
 
+/* A write that comes in pieces shows nothing of a line before all of it is there, though somebody else says something. */
+static void pieces_are_not_shown(void **state)
+{
+    (void)state;
+    console_focus(&a);
+    console_begin(&a, 8);
+    say(&a, "one ");
+    say(&b, "between\n");
+    assert_string_equal(out, "[b] between\n");
+    say(&a, "two\n");
+    assert_string_equal(out, "[b] between\n[a] one two\n");
+    console_begin(&a, 4);
+    say(&a, "# ");
+    console_end(&a); /* the rest never comes */
+    assert_string_equal(out, "[b] between\n[a] one two\n[a] # \n");
+}
+
 static void rubbing_out(void **state)
 {
     (void)state;
@@ -177,7 +199,7 @@ int main(void)
         cmocka_unit_test_setup(unfinished_lines_wait, set_up),
         cmocka_unit_test_setup(the_focus_shows_its_prompt, set_up),
         cmocka_unit_test_setup(the_log_comes_between, set_up),
-        cmocka_unit_test_setup(rubbing_out, set_up),
+        cmocka_unit_test_setup(pieces_are_not_shown, set_up), cmocka_unit_test_setup(rubbing_out, set_up),
         cmocka_unit_test_setup(nobody_speaks_for_pith, set_up),
         cmocka_unit_test_setup(half_a_sequence_ends_with_its_guest, set_up),
         cmocka_unit_test_setup(no_room, set_up),
