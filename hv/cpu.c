@@ -244,7 +244,7 @@ static struct vcpu *idle(struct cpu *cpu)
 static void left(struct cpu *cpu, struct vcpu *v, enum vcpu_leave why)
 {
     if (why == LEAVE_YIELD) {
-        steal_begins(v);
+        steal_preempted(v);
         sched_give_way(cpu, v);
     } else if (why == LEAVE_BLOCK) {
         sched_block(cpu, v);

@@ -5,6 +5,7 @@
 #include "hv/exit.h"
 #include "hv/partition.h"
 #include "hv/steal.h"
+#include "hv/time.h"
 #include "hv/vcpu_boot.h"
 #include "hv/vdev/vclock.h"
 
@@ -122,7 +123,8 @@ static u64 tsc_of_start(const struct vcpu *v)
 /* The guest's clock starts with the partition; the rate is fixed, so one write is enough for good. */
 static bool set_kvm_clock(struct vcpu *v, u64 val)
 {
-    struct pvclock_time t = { .version = 2, .flags = PVCLOCK_TSC_STABLE };
+    struct pvclock_time t = { .flags = PVCLOCK_TSC_STABLE };
+    gpa_t page = val & ~1ull;
     s8 shift;
 
     if (!v->cpuid.kvm)
@@ -133,18 +135,18 @@ static bool set_kvm_clock(struct vcpu *v, u64 val)
     t.tsc_timestamp = tsc_of_start(v);
     vclock_scale(arch_tsc_khz(), &t.tsc_to_system_mul, &shift);
     t.tsc_shift = (u8)shift;
-    return arch_vm_write(&v->part->vm, val & ~1ull, &t, sizeof(t)) == PITH_OK;
+    return time_tell(v->part, page, &v->kvm_version, page + offsetof(struct pvclock_time, tsc_timestamp), &t.tsc_timestamp,
+                     sizeof(t) - offsetof(struct pvclock_time, tsc_timestamp));
 }
 
 static bool set_kvm_wall(struct vcpu *v, u64 val)
 {
-    struct pvclock_wall w = { .version = 2 };
+    u32 now[2] = { (u32)partition_wall_start(v->part) };
 
     if (!v->cpuid.kvm)
         return false;
     v->kvm_wall = val;
-    w.sec = (u32)partition_wall_start(v->part);
-    return arch_vm_write(&v->part->vm, val, &w, sizeof(w)) == PITH_OK;
+    return time_tell(v->part, val, &v->kvm_version, val + offsetof(struct pvclock_wall, sec), now, sizeof(now));
 }
 
 /* Everything that counts in guest TSC moves along: the local APIC's timer, and the clock page's reference. */

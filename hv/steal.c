@@ -9,20 +9,26 @@
 #define STEAL_ON       BIT(0)
 #define STEAL_RESERVED 0x3eull
 
-static bool put(struct vcpu *v, size_t offset, const void *from, size_t size)
+static gpa_t at(const struct vcpu *v, size_t offset)
 {
-    return arch_vm_write(&v->part->vm, (v->steal.msr & ~STEAL_ON) + offset, from, size) == PITH_OK;
+    return (v->steal.msr & ~STEAL_ON) + offset;
 }
 
-/* Another vCPU may read it meanwhile: in this order, with an odd version until all is there. */
+/* Others ask this before they wait for what it holds. */
+static bool tell_preempted(struct vcpu *v, bool preempted)
+{
+    u8 flag = preempted ? PVCLOCK_PREEMPTED : 0;
+
+    return arch_vm_write(&v->part->vm, at(v, offsetof(struct pvclock_steal, preempted)), &flag, sizeof(flag)) == PITH_OK;
+}
+
 static bool tell(struct vcpu *v)
 {
     u64 ns = time_ticks_ns(v->steal.ticks);
-    u32 begun = ++v->steal.version, done = ++v->steal.version;
 
-    return put(v, offsetof(struct pvclock_steal, version), &begun, sizeof(begun)) &&
-           put(v, offsetof(struct pvclock_steal, steal), &ns, sizeof(ns)) &&
-           put(v, offsetof(struct pvclock_steal, version), &done, sizeof(done));
+    return time_tell(v->part, at(v, offsetof(struct pvclock_steal, version)), &v->steal.version,
+                     at(v, offsetof(struct pvclock_steal, steal)), &ns, sizeof(ns)) &&
+           tell_preempted(v, false);
 }
 
 /* Off is zero, whatever the address. */
@@ -33,6 +39,13 @@ bool steal_set(struct vcpu *v, u64 msr)
     v->steal.msr = msr & STEAL_ON ? msr : 0;
     v->plain = false;
     return !v->steal.msr || tell(v);
+}
+
+void steal_preempted(struct vcpu *v)
+{
+    if (v->steal.msr && !tell_preempted(v, true))
+        v->steal.msr = 0; /* it gave that page away */
+    steal_begins(v);
 }
 
 void steal_count(struct vcpu *v, u64 now)

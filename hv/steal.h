@@ -12,6 +12,8 @@ static inline void steal_begins(struct vcpu *v)
     if (v->steal.msr && !v->steal.since)
         v->steal.since = arch_tsc();
 }
+/* The same, and it had its core until now. */
+void steal_preempted(struct vcpu *v);
 void steal_count(struct vcpu *v, u64 now);
 /* It has its core since @now. */
 static inline void steal_ends(struct vcpu *v, u64 now)

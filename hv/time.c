@@ -9,6 +9,15 @@ u64 time_ticks_ns(u64 ticks)
     return ticks / khz * 1000000 + ticks % khz * 1000000 / khz;
 }
 
+bool time_tell(const struct partition *p, gpa_t version_at, u32 *version, gpa_t at, const void *from, size_t size)
+{
+    u32 begun = ++*version, done = ++*version;
+
+    return arch_vm_write(&p->vm, version_at, &begun, sizeof(begun)) == PITH_OK &&
+           arch_vm_write(&p->vm, at, from, size) == PITH_OK &&
+           arch_vm_write(&p->vm, version_at, &done, sizeof(done)) == PITH_OK;
+}
+
 u64 time_ns(const struct partition *p)
 {
     return time_ticks_ns(arch_tsc() - p->start_tsc);

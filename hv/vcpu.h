@@ -96,6 +96,7 @@ struct vcpu {
     u64 msr_store[VMSR_STORES];
     struct vmsr_cache msr_cache;
     u64 kvm_clock, kvm_wall;
+    u32 kvm_version;           /* of both */
     struct steal steal;
     struct vcpuid_env cpuid;
     struct vcpuid_cache cpuid_cache;

@@ -16,6 +16,7 @@ _Static_assert(sizeof(struct pvclock_steal) == 64, "KVM ABI");
 _Static_assert(sizeof(struct pvclock_time) == 32, "KVM ABI");
 _Static_assert(sizeof(struct pvclock_wall) == 12, "KVM ABI");
 #define PVCLOCK_TSC_STABLE 1u
+#define PVCLOCK_PREEMPTED  1u
 
 /* ns = ((ticks << shift, or >> -shift) * mul) >> 32 */
 void vclock_scale(u64 tsc_khz, u32 *mul, s8 *shift);

@@ -328,15 +328,18 @@ static volatile uint32_t wrong_clocks;
 static void read_clock(struct cpu *c)
 {
     uint64_t before, ns, after;
+    uint32_t version;
 
     wrmsr(KVM_CLOCK, (uintptr_t)&c->clock | 1);
+    version = c->clock.version;
+    wrmsr(KVM_CLOCK, (uintptr_t)&c->clock | 1); /* who reads it meanwhile must notice */
     wrmsr(KVM_STEAL, (uintptr_t)&c->stolen | 1);
     before = pith_now();
     ns = pith_tsc() - c->clock.tsc;
     ns = c->clock.shift < 0 ? ns >> -c->clock.shift : ns << c->clock.shift;
     ns = (uint64_t)((unsigned __int128)ns * c->clock.mul >> 32) + c->clock.ns;
     after = pith_now();
-    if (ns + 2000 < before || ns > after + 2000 || c->clock.version & 1) {
+    if (ns + 2000 < before || ns > after + 2000 || c->clock.version & 1 || c->clock.version == version) {
         pith_printf("vCPU %u: %lu is not in %lu to %lu\n", c->index, ns, before, after);
         (void)__atomic_add_fetch(&wrong_clocks, 1, __ATOMIC_SEQ_CST);
     }

@@ -235,6 +235,9 @@ static void from_another_core(void **state)
         sum = core.since + t.guest + t.exits + t.scheduler + t.idle + t.others;
         assert_true(sum >= from && sum <= now);
         moved += now > from + 100;
+        from = m.sum[IDLE];
+        sum = account_read(&core.idle);
+        assert_true(sum >= from && sum <= m.sum[IDLE]);
         for (u32 k = 0; k < VCPUS; k++) {
             u64 before = m.run[k], run = account_read(&vcpus[k].run);
 

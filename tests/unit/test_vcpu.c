@@ -48,6 +48,7 @@ static struct vioapic_msg message;
 static bool if_open, stuck /* deliveries never succeed */;
 static struct arch_vcpu *accepted; /* has an interrupt in its next entry */
 static u64 now, timer_tsc, cr8, exit_takes;
+static void (*in_handler)(void); /* once: what happens in the exit */
 static void (*on_window)(void); /* a physical interrupt that comes in the next window */
 
 struct arch_vcpu *arch_vcpu_load(struct arch_vcpu *v, struct arch_cpu *c) { v->cpu = c; return c->loaded = v; }
@@ -113,6 +114,14 @@ enum exit_action exit_handle(struct arch_vcpu *arch, struct vm_exit *e)
 
     v->exits[e->kind]++;
     arch->kind = e->kind;
+    if (in_handler) {
+        void (*happens)(void) = in_handler;
+
+        in_handler = NULL;
+        arch->irq_dirty = e->kind == VM_EXIT_HOST_IRQ; /* as on_host_irq() says, too */
+        happens();
+        arch->look = true;
+    }
     if (v->inbox.pending)
         v->arch.look = true;
     if (e->kind == VM_EXIT_HLT) {
@@ -762,6 +771,67 @@ static void asks_for_steal(void)
     ask_resched();
 }
 
+/* --- time in exits, and whose it is */
+static void comes_for_nobody(void) { core.attention = LOOK_TIMER; now += 30; }
+static void lapic_timer(void)
+{
+    vlapic_post(&vcpu.lapic, 0x42, false);
+    vcpu.arch.irq_dirty = true;
+}
+static struct timer for_it = { .deadline = TIMER_NEVER };
+static void its_timer_rang(struct timer *t) { (void)t; lapic_timer(); }
+static void comes_for_it(void)
+{
+    timer_init(&for_it, its_timer_rang);
+    timer_set(&core.timers, &for_it, now);
+    comes_for_nobody();
+}
+static void posts(struct timer *t) { (void)t; vcpu_post(&vcpu, VCPU_PEND_WAKE); }
+static void comes_posted(void)
+{
+    timer_init(&for_it, posts);
+    timer_set(&core.timers, &for_it, now);
+    comes_for_nobody();
+}
+static void takes_a_while(void) { now += 500; }
+
+/* The guest has 500 of each round, the exit 7, and what is behind it 30. */
+static void round_of(u8 kind, void (*in_exit)(void), u64 ticks[3])
+{
+    struct core_time t;
+
+    (void)set_up(NULL);
+    if_open = false;
+    exit_takes = 7;
+    on_window = NULL;
+    step(kind, EXIT_RESUME, takes_a_while);
+    in_handler = in_exit;
+    step(VM_EXIT_CPUID, EXIT_SKIP, ask_stop);
+    assert_int_equal(vcpu_run(&vcpu), LEAVE_STOP);
+    assert_true(account_core(&core, &t) == 0);
+    assert_true(t.guest + t.exits + t.scheduler + t.others == 500 + 7 + 30 + 7 && !t.idle);
+    ticks[0] = t.guest;
+    ticks[1] = vcpu.arch.spent[kind];
+    ticks[2] = t.others;
+}
+
+static void whose_an_exit_is(void **state)
+{
+    u64 t[3];
+
+    (void)state;
+    round_of(VM_EXIT_HOST_IRQ, comes_for_nobody, t);
+    assert_true(t[0] == 500 && t[1] == 0 && t[2] == 37);
+    round_of(VM_EXIT_PREEMPT, comes_for_nobody, t);
+    assert_true(t[0] == 500 && t[1] == 0 && t[2] == 37);
+    round_of(VM_EXIT_HOST_IRQ, comes_for_it, t);
+    assert_true(t[0] == 500 && t[1] == 37 && t[2] == 0);
+    round_of(VM_EXIT_HOST_IRQ, comes_posted, t);
+    assert_true(t[0] == 500 && t[1] == 37 && t[2] == 0);
+    round_of(VM_EXIT_MSR, comes_for_nobody, t); /* it has left anyway */
+    assert_true(t[0] == 500 && t[1] == 37 && t[2] == 0);
+}
+
 static void runs_a_while(void)
 {
     now += 700;
@@ -802,7 +872,10 @@ static void steal_is_time_without_its_core(void **state)
     assert_int_equal(run_at(4000), LEAVE_YIELD);
     assert_true(told.steal == 3000000); /* ns */
     assert_int_equal(told.version, 4);
-    steal_begins(&vcpu);
+    assert_int_equal(told.preempted, 0);
+    steal_preempted(&vcpu);
+    assert_int_equal(told.preempted, PVCLOCK_PREEMPTED);
+    steal_begins(&vcpu); /* no matter who says it first */
     step(VM_EXIT_HYPERCALL, EXIT_SKIP, blocks);
     assert_int_equal(run_at(4800), LEAVE_BLOCK);
     assert_true(told.steal == 3100000);
@@ -814,7 +887,8 @@ static void steal_is_time_without_its_core(void **state)
     assert_int_equal(run_at(now + 5), LEAVE_STOP);
     assert_true(told.steal == 3105000);
     assert_int_equal(told.flags, ~0u); /* what is not ours is left alone */
-    assert_int_equal(told.preempted, 0xff);
+    assert_int_equal(told.preempted, 0);
+    assert_int_equal(told.pad[0], 0xff);
     vcpu_start(&vcpu); /* afresh: nobody has asked */
     memset(&told, 0, sizeof(told));
     steal_begins(&vcpu);
@@ -862,7 +936,7 @@ static void steal_of_a_page_that_is_gone(void **state)
     step(VM_EXIT_HOST_IRQ, EXIT_RESUME, ask_resched);
     assert_int_equal(run_at(2000), LEAVE_YIELD);
     page_is_gone = false;
-    steal_begins(&vcpu);
+    steal_preempted(&vcpu);
     step(VM_EXIT_HOST_IRQ, EXIT_RESUME, ask_resched);
     assert_int_equal(run_at(3000), LEAVE_YIELD);
     assert_int_equal(told.version, 2);
@@ -1151,6 +1225,7 @@ int main(void)
         cmocka_unit_test_setup(who_yields_for_nobody_comes_out, set_up),
         cmocka_unit_test_setup(two_take_turns, set_up),
         cmocka_unit_test_setup(alarms_come_early, set_up),
+        cmocka_unit_test_setup(whose_an_exit_is, set_up),
         cmocka_unit_test_setup(steal_is_time_without_its_core, set_up),
         cmocka_unit_test_setup(steal_closes_the_short_ways, set_up),
         cmocka_unit_test_setup(steal_of_one_that_lends, set_up),
