@@ -5,8 +5,8 @@
 #include "hv/lib/log.h"
 #include "hv/partition.h"
 
-#define LOOKS  3u /* at another core's accounts */
-#define VISITS 3u /* that found the same core's accounts wrong, of one that is never asked itself */
+#define LOOKS  3u  /* at another core's accounts */
+#define VISITS 50u /* that found the same core's accounts wrong: nobody, not even under an emulator, is in a switch for a second */
 
 /*
  * At @now, or, 0, at one that is read between two looks at the same word: an account that is as it was has not begun or ended meanwhile.

@@ -272,7 +272,7 @@ static void a_mistake_is_found_and_said_once(void **state)
 }
 
 /* What looks wrong from another core may be the middle of a switch, unless it stays so. */
-static void the_house_keeper_looks_three_times(void **state)
+static void the_house_keeper_looks_for_a_second(void **state)
 {
     (void)state;
     here = &reader;
@@ -306,7 +306,7 @@ int main(void)
         cmocka_unit_test_setup(whatever_a_core_does, set_up),
         cmocka_unit_test_setup(from_another_core, set_up),
         cmocka_unit_test_setup(a_mistake_is_found_and_said_once, set_up),
-        cmocka_unit_test_setup(the_house_keeper_looks_three_times, set_up),
+        cmocka_unit_test_setup(the_house_keeper_looks_for_a_second, set_up),
         cmocka_unit_test_setup(a_core_that_has_not_begun, set_up),
     };
 
