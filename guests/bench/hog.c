@@ -180,9 +180,6 @@ static const struct { const char *name; void (*once)(void); } hogs[] = {
     { "cpuid", exits },
     { "memory_instructions", long_memory_instruction },
     { "port_instructions", long_port_instruction },
-    { "serial_port", serial_port },
-    { "console", console },
-    { "console_line_ends", console_line_ends },
     { "events", events },
     { "self_ipis", self_interrupts },
     { "ipis", interrupts_to_others },
@@ -193,6 +190,9 @@ static const struct { const char *name; void (*once)(void); } hogs[] = {
     { "balloon", balloon },
     { "grants", grants },
     { "denied_calls", denied_calls },
+    { "serial_port", serial_port }, /* from here on, what is printed long after */
+    { "console", console },
+    { "console_line_ends", console_line_ends },
 };
 const unsigned nr_hogs = sizeof(hogs) / sizeof(hogs[0]);
 
