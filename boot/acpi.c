@@ -49,7 +49,7 @@ struct acpi_fadt {
     u32 smi_cmd;
     u8 acpi_enable, acpi_disable, s4bios, pstate;
     u32 blocks[FADT_BLOCKS];
-    u8 unused[24];
+    u8 pm1_evt_len, unused[23];
     u32 flags;
     struct acpi_gas reset;
     u8 reset_value, unused2[3];
@@ -312,6 +312,9 @@ static void on_fadt(hpa_t at, const struct acpi_header *head, struct acpi_info *
     out->pm_timer = fadt_port(f.blocks[PM_TIMER], &f.x_blocks[PM_TIMER]);
     out->machine.pm1a_cnt = fadt_port(f.blocks[PM1A_CNT], &f.x_blocks[PM1A_CNT]);
     out->machine.pm1b_cnt = fadt_port(f.blocks[PM1B_CNT], &f.x_blocks[PM1B_CNT]);
+    out->machine.pm1a_evt = fadt_port(f.blocks[PM1A_EVT], &f.x_blocks[PM1A_EVT]);
+    out->machine.pm1b_evt = fadt_port(f.blocks[PM1B_EVT], &f.x_blocks[PM1B_EVT]);
+    out->machine.pm1_evt_len = f.pm1_evt_len;
     out->machine.smi_cmd = f.smi_cmd <= 0xffff ? (u16)f.smi_cmd : 0;
     out->machine.acpi_enable = f.acpi_enable;
     if (f.flags & FADT_RESET_SUPPORTED) {

@@ -78,6 +78,10 @@ void machine_find(struct handoff_machine *machine)
     if (chipset) {
         machine->chipset_pm1 = (u16)(pm.base + CHIPSET_PM_CNT);
         machine->chipset_s5 = (u8)pm.slp_typ;
+        if (!acpi.found) {
+            machine->pm1a_evt = pm.base;
+            machine->pm1_evt_len = CHIPSET_PM_CNT;
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #include "hv/devices.h"
 #include "hv/lib/log.h"
 #include "hv/monitor.h"
+#include "hv/power.h"
 #include "hv/terminal.h"
 #include "hv/vcpu.h"
 
@@ -36,6 +37,7 @@ static void poll_again(struct timer *t)
     static u32 polls;
 
     account_watch();
+    power_look();
     if (++polls % keyboard_polls == 0)
         terminal_keyboard_rang();
     timer_set(&this_cpu()->timers, t, arch_tsc() + POLL_MS * arch_tsc_khz());

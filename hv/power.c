@@ -9,11 +9,22 @@
 #include "hv/terminal.h"
 
 static const struct handoff *handoff;
-static bool wanted;
+static bool wanted, button;
 
 void power_init(const struct handoff *h)
 {
     handoff = h;
+    button = arch_power_button_init(); /* what switched the machine on is forgotten with that */
+    if (!button)
+        log_info("no power button is known: the monitor's poweroff does what it would");
+}
+
+void power_look(void)
+{
+    if (!button || !arch_power_button() || wanted)
+        return;
+    log_info("power button: all partitions are stopped, then the machine is switched off");
+    power_off_request();
 }
 
 bool power_off_wanted(void)

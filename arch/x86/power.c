@@ -6,6 +6,7 @@
 #include "arch/x86/platform.h"
 #include "hv/lib/log.h"
 
+#define PM1_BUTTON   BIT(8) /* of status and enable */
 #define PM1_SCI_EN   BIT(0)
 #define PM1_SLP_TYP  (7u << 10)
 #define PM1_SLP_EN   BIT(13)
@@ -36,10 +37,47 @@ static void pm1_sleep(u16 port, u8 type)
 /* The firmware's legacy mode owns these registers until it is told to hand them over. */
 static void acpi_mode_on(const struct handoff_machine *acpi)
 {
-    if (inw(acpi->pm1a_cnt) & PM1_SCI_EN || !acpi->smi_cmd || !acpi->acpi_enable)
+    if (!acpi->pm1a_cnt || !acpi->smi_cmd || !acpi->acpi_enable || inw(acpi->pm1a_cnt) & PM1_SCI_EN)
         return;
     outb(acpi->smi_cmd, acpi->acpi_enable);
-    arch_udelay(SETTLE_US);
+    for (u32 us = 0; us < SETTLE_US && !(inw(acpi->pm1a_cnt) & PM1_SCI_EN); us += 1000)
+        arch_udelay(1000);
+}
+
+/* ACPI, "PM1 Event Registers". Its interrupt is masked: the status is looked at now and then. */
+static bool button_on(u16 evt, u32 len)
+{
+    if (!evt || len < 4)
+        return false;
+    outw(evt, PM1_BUTTON);
+    outw((u16)(evt + len / 2), (u16)(inw((u16)(evt + len / 2)) | PM1_BUTTON));
+    return true;
+}
+
+static bool button_pressed(u16 evt, u32 len)
+{
+    if (!evt || len < 4 || !(inw(evt) & PM1_BUTTON))
+        return false;
+    outw(evt, PM1_BUTTON); /* what is written as one is cleared */
+    return true;
+}
+
+bool arch_power_button_init(void)
+{
+    const struct handoff_machine *m = platform_machine;
+    bool a, b;
+
+    acpi_mode_on(m);
+    a = button_on(m->pm1a_evt, m->pm1_evt_len);
+    b = button_on(m->pm1b_evt, m->pm1_evt_len);
+    return a || b;
+}
+
+bool arch_power_button(void)
+{
+    const struct handoff_machine *m = platform_machine;
+
+    return button_pressed(m->pm1a_evt, m->pm1_evt_len) || button_pressed(m->pm1b_evt, m->pm1_evt_len);
 }
 
 static void acpi_power_off(const struct handoff_machine *acpi)

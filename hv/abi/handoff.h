@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define HANDOFF_MAGIC   0x46464f444e414856ull
-#define HANDOFF_VERSION 9u
+#define HANDOFF_VERSION 10u
 
 enum handoff_kind {
     HANDOFF_FREE = 1,        /* RAM nobody uses any more */
@@ -49,10 +49,11 @@ struct handoff_machine {
     uint16_t pm1a_cnt, pm1b_cnt;                 /* ports */
     uint16_t smi_cmd;                            /* port that hands the PM block over, by writing acpi_enable */
     uint16_t chipset_pm1;                        /* PM1 control where this chipset has it, for when ACPI's does nothing */
+    uint16_t pm1a_evt, pm1b_evt;                 /* ports: status, and behind half of pm1_evt_len what is enabled */
     uint8_t chipset_s5, acpi_enable, has_s5, s5_typ_a, s5_typ_b;
     uint8_t reset_space, reset_value;
     uint8_t thread_bits;                         /* APIC IDs that differ in so many low bits only are threads of one core */
-    uint8_t pad[2];
+    uint8_t pm1_evt_len, pad[7];
     uint64_t reset;                              /* address */
     uint64_t tsc_khz, lapic_khz;                 /* measured */
 };

@@ -139,14 +139,14 @@ FIELD(pith_page, mask, 8, 8);
 GOLDEN(sizeof(struct pith_page), 16);
 
 /* Loader and hypervisor come in one file: what changes here needs another HANDOFF_VERSION */
-GOLDEN(HANDOFF_VERSION, 9);
+GOLDEN(HANDOFF_VERSION, 10);
 FIELD(handoff, version, 8, 4);
 FIELD(handoff, manifest_base, 48, 8);
 FIELD(handoff, plans, 144, 16);
 FIELD(handoff, copies, 160, 16);
-FIELD(handoff, machine, 192, 304);
-FIELD(handoff, entry_tsc, 496, 8);
-GOLDEN(sizeof(struct handoff), 504);
+FIELD(handoff, machine, 192, 312);
+FIELD(handoff, entry_tsc, 504, 8);
+GOLDEN(sizeof(struct handoff), 512);
 GOLDEN(HANDOFF_MODULE, 3);
 
 GOLDEN(PLAN_REAL, 0);

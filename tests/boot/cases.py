@@ -324,7 +324,8 @@ def said_clocks(ticks):
 
 MONITOR = CLOCK.replace('when-done', 'never').replace('ticks=3', 'ticks=0\ncores = 1\nperiod = 20ms\nbudget = 5ms\ncap = yes')
 TYPED_MONITOR = ('\x14\x14help\nlist\ncores\ncores hello\ncores clock\nexits clock\nmem clock\npause clock\nregs clock\nlist\nregs clock 1\nresume clock\nrestart clock\n'
-                 'mem\nstop clock\nstart hello\nlog\nnonsense\npoweroff\n')
+                 'mem\nstop clock\nstart hello\nlog\nnonsense\n')
+BY_HAND = ['--keyboard', '--power-button', r'^\[monitor\] nonsense: ']
 # What only the hypervisor finds: memory that is there for the loader, but not for the hypervisor's structures too.
 CROWD = ''.join(f'[partition p{n}]\nimage = hello.elf\nmemory = 62M\nvcpus = 16\n' for n in range(16))
 TRACED = MONITOR.replace('[pith]', '[pith]\ntrace = 16K rip')
@@ -631,8 +632,9 @@ CASES = [
         r'^\[monitor\] clock/0: core [01], 5000 us of every 20000 us promised, [0-9]{1,4} left, 0 deadlines missed, nothing of the slack$',
         r'^\[monitor\] clock +paused', r'^\[pith\] clock: vCPU 0: rip [0-9a-f]+ ', r'^\[pith\] clock:   waits for WAIT,.* paused$',
         r'^\[monitor\] clock has vCPUs 0 to 0', r'^\[pith\] clock: restart 1 in 0 ms$', r'^\[monitor\] audit: every frame has its owner$',
-        r'^\[monitor\] guest-physical 0: 8192 KiB at ', r'^\[monitor\] \[pith\] Pith ', r'^\[monitor\] nonsense: no such command', r'^\[pith\] clock: stopped$'],
-        args=['--cpus', '2', *(['--keyboard'] if m == QEMU else [])], typed=TYPED_MONITOR, typed_after=SAID_CLOCK[0]) for m in (QEMU, INTEL)),
+        r'^\[monitor\] guest-physical 0: 8192 KiB at ', r'^\[monitor\] \[pith\] Pith ', r'^\[monitor\] nonsense: no such command', r'^\[pith\] clock: stopped$',
+        *([r'^\[pith\] power button: '] if m == QEMU else [])], args=['--cpus', '2', *(BY_HAND if m == QEMU else [])],
+        typed=TYPED_MONITOR + ('' if m == QEMU else 'poweroff\n'), typed_after=SAID_CLOCK[0]) for m in (QEMU, INTEL)),
     Case('trace', QEMU, TRACED, [r'^\[monitor\] core 1: [1-9][0-9]* records, 0 dropped', r'^\[monitor\] clock: off$', r'^\[monitor\] trace: no partition',
                            r'^\[monitor\] trace dump, on, off'],
          args=['--cpus', '2'], typed=TYPED_TRACE, typed_after=SAID_CLOCK[0], until=r'^\[monitor\] trace end ', look='trace'),

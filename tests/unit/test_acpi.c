@@ -81,7 +81,9 @@ static void build_fadt(void)
     put(FADT + 40, DSDT, 4);
     put(FADT + 48, 0xb2, 4);
     *at(FADT + 52) = 0xf1;
+    put(FADT + 56, 0x600, 4);
     put(FADT + 64, 0x604, 4);
+    *at(FADT + 88) = 4;
     put(FADT + 76, 0x608, 4);
     put(FADT + 112, 1u << 10, 4);
     *at(FADT + 116) = HANDOFF_IO;
@@ -212,6 +214,9 @@ static void test_all_tables(void **state)
     assert_int_equal(i.pm_timer, 0x608);
     assert_int_equal(i.machine.pm1a_cnt, 0x604);
     assert_int_equal(i.machine.pm1b_cnt, 0);
+    assert_int_equal(i.machine.pm1a_evt, 0x600);
+    assert_int_equal(i.machine.pm1b_evt, 0);
+    assert_int_equal(i.machine.pm1_evt_len, 4);
     assert_int_equal(i.machine.smi_cmd, 0xb2);
     assert_int_equal(i.machine.acpi_enable, 0xf1);
     assert_int_equal(i.machine.reset, 0xcf9);
