@@ -18,7 +18,7 @@
 #define DRAIN_BYTES   64u /* at a time, some 3,000 instructions ... */
 #define DRAIN_LETTERS 16u /* ... and as many */
 #define DRAIN_US      500u
-#define DEAD_MS     100u
+#define DEAD_MS     3000u /* 100 were too few where an emulator's host was busy: text went into a line that would have taken it */
 #define UART_FIFO   16u
 #define CODES_AT_ONCE 32u /* a broken controller may say for ever that there is one */
 
