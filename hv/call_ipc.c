@@ -86,6 +86,8 @@ static bool take(struct endpoint *e, struct vcpu *server)
         return false;
     e->list[IPC_QUEUED] = caller->ipc.next;
     enter(e, caller, IPC_TAKEN);
+    if (caller->home == server->home)
+        server->lender = caller;
     give(caller, caller->ipc.word, server);
     return true;
 }
@@ -202,6 +204,16 @@ static __attribute__((noinline)) void call_later(struct endpoint *e, struct vcpu
     tell(e);
 }
 
+/* The server is not done with another call, or was not asked for one yet: it comes to that in the time that is promised to @v. */
+static __attribute__((noinline)) void lend_to_busy(struct vcpu *v, const struct partition *p)
+{
+    for (u32 i = 0; i < p->nr_vcpus; i++)
+        if (p->vcpus[i]->home == v->home && p->vcpus[i]->state == VCPU_READY) {
+            sched_lend_busy(v->home, p->vcpus[i]);
+            return;
+        }
+}
+
 /* Both calls look at v's registers, not at @g, which are the same: one pointer less to keep. */
 enum pith_status hc_ipc_call(struct vcpu *v, struct x86_gprs *g)
 {
@@ -229,6 +241,8 @@ enum pith_status hc_ipc_call(struct vcpu *v, struct x86_gprs *g)
     vcpu_block(v, v->arch.gpr.rdi, answered);
     if (server)
         hand_on(v, server, true);
+    else if (v->share.budget && v->home->rq.cur == &v->share)
+        lend_to_busy(v, partition_get((u32)number - 1));
     return PITH_OK;
 }
 
@@ -300,6 +314,13 @@ enum pith_status hc_ipc_reply_wait(struct vcpu *v, struct x86_gprs *g)
     if (c)
         hand_on(v, c, v->arch.wait == WAIT_CALL && v->home->rq.cur != &v->share); /* lends what it was lent, nothing of its own */
     return PITH_OK;
+}
+
+bool ipc_serves(const struct vcpu *server, const struct vcpu *caller)
+{
+    u32 state = state_of(caller);
+
+    return (state == IPC_QUEUED || state == IPC_TAKEN) && caller->ipc.at == endpoint_of(server->part->index);
 }
 
 void ipc_open(const struct partition *p)

@@ -28,6 +28,8 @@ struct ipc { /* of a vCPU; under the lock of the endpoint that it is at, until i
 
 /* Home core of v: whatever it was in the middle of is over. False: it was not, or was answered by now. */
 bool ipc_leave(struct vcpu *v);
+/* @caller waits for an answer of @server's partition. */
+bool ipc_serves(const struct vcpu *server, const struct vcpu *caller);
 /* It may be called. */
 void ipc_open(const struct partition *p);
 /* Any core: it may not any more, and whoever waits for it hears that it is gone. */

@@ -6,6 +6,7 @@
 #include "hv/sched.h"
 
 #include "hv/abi/manifest.h"
+#include "hv/ipc.h"
 #include "hv/lib/log.h"
 #include "hv/partition.h"
 #include "hv/steal.h"
@@ -59,12 +60,12 @@ static void give_way_soon(struct cpu *cpu)
         cpu->resched = cpu->current->arch.look = true;
 }
 
-/* Somebody has a use for its share. */
-static void want(struct cpu *cpu, struct vcpu *v)
+/* Somebody has a use for its share. @now: that of a decision under way, which sees then that this is more urgent. */
+static void want(struct cpu *cpu, struct vcpu *v, u64 now)
 {
     if (v->share.runnable)
         return;
-    if (policy_ready(&cpu->rq, &v->share, arch_tsc()))
+    if (policy_ready(&cpu->rq, &v->share, now))
         give_way_soon(cpu);
     else
         arm_slice(cpu);
@@ -78,12 +79,12 @@ static void unwant(struct cpu *cpu, struct vcpu *v)
 }
 
 /* @v, which is ready, is the next in the share of @owner. */
-static void borrow(struct cpu *cpu, struct vcpu *v, struct vcpu *owner)
+static void borrow(struct cpu *cpu, struct vcpu *v, struct vcpu *owner, u64 now)
 {
-    v->runs_in = owner;
+    v->runs_in = v->lender = owner;
     v->next_runner = owner->runners;
     owner->runners = v;
-    want(cpu, v);
+    want(cpu, v, now);
 }
 
 static void give_back(struct vcpu *v)
@@ -96,12 +97,25 @@ static void give_back(struct vcpu *v)
     v->runs_in = NULL;
 }
 
+void sched_lend_busy(struct cpu *cpu, struct vcpu *v)
+{
+    struct vcpu *owner = owner_of(cpu->rq.cur), *other = v->runs_in;
+
+    if (other == owner)
+        return;
+    if (other) {
+        give_back(v);
+        unwant(cpu, other);
+    }
+    borrow(cpu, v, owner, arch_tsc());
+}
+
 void sched_ready(struct cpu *cpu, struct vcpu *v)
 {
     v->state = VCPU_READY;
     steal_begins(v);
     if (!v->share.runnable) {
-        want(cpu, v);
+        want(cpu, v, arch_tsc());
         return;
     }
     v->first = true;
@@ -115,21 +129,32 @@ void sched_hurry(struct cpu *cpu, struct vcpu *v)
         give_way_soon(cpu);
 }
 
+/* What is promised to @owner again and again is lent until it has its answer. */
+static bool keeps_loan(const struct vcpu *v, const struct vcpu *owner)
+{
+    return owner->share.budget && owner->state == VCPU_BLOCKED && ipc_serves(v, owner);
+}
+
 /* They had the turn together: none of them has another before the others have had theirs. */
 static __attribute__((noinline)) void end_loans(struct cpu *cpu, struct vcpu *owner)
 {
-    struct vcpu *v;
+    struct vcpu *v, *next;
 
-    while ((v = owner->runners)) {
+    for (v = owner->runners; v; v = next) {
+        next = v->next_runner;
+        if (keeps_loan(v, owner))
+            continue;
         give_back(v);
         policy_follow(&cpu->rq, &v->share, &owner->share);
     }
     v = cpu->handoff;
+    if (v && keeps_loan(v, owner))
+        return;
     cpu->handoff = NULL;
     if (!v || v == owner)
         return;
     policy_follow(&cpu->rq, &v->share, &owner->share);
-    want(cpu, v);
+    want(cpu, v, cpu->now);
 }
 
 /* Who runs next in the share of @owner, if that goes on. */
@@ -142,10 +167,20 @@ static struct vcpu *runner_of(const struct cpu *cpu, struct vcpu *owner)
     return owner->state == VCPU_READY ? owner : NULL;
 }
 
+/* It had its own share, and works for another still. */
+static bool works_on(const struct vcpu *v)
+{
+    return v->lender && v->state == VCPU_READY && !v->runs_in && keeps_loan(v, v->lender);
+}
+
 static __attribute__((noinline)) void end_share(struct cpu *cpu, struct vcpu *owner)
 {
     if (policy_charge(&cpu->rq, cpu->now) && (cpu->handoff || owner->runners))
         end_loans(cpu, owner);
+    if (works_on(owner)) {
+        borrow(cpu, owner, owner->lender, cpu->now);
+        want(cpu, owner->lender, cpu->now);
+    }
     if (!cpu->handoff)
         unwant(cpu, owner);
 }
@@ -169,9 +204,9 @@ void sched_give_way(struct cpu *cpu, struct vcpu *v)
     cpu->yields = false;
     v->state = VCPU_READY;
     if (owner != v && yields)
-        want(cpu, v);
+        want(cpu, v, cpu->now);
     else if (owner != v)
-        borrow(cpu, v, owner);
+        borrow(cpu, v, owner, cpu->now);
     else if (yields)
         policy_yield(&cpu->rq, cpu->now);
     end_run(cpu);
@@ -248,7 +283,7 @@ struct vcpu *sched_next(struct cpu *cpu)
         if (v && cpu->now < cpu->rq.until)
             return enter_share(cpu, v, owner);
         if (cpu->handoff && cpu->handoff != owner)
-            borrow(cpu, cpu->handoff, owner);
+            borrow(cpu, cpu->handoff, owner, cpu->now);
         cpu->handoff = NULL;
     }
     s = policy_pick(&cpu->rq, cpu->now);

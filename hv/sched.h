@@ -40,6 +40,8 @@ static inline void sched_lend(struct cpu *cpu, struct vcpu *v)
     cpu->handoff = v;
     v->state = VCPU_READY;
 }
+/* The same where @v is ready already, in its own share or in that of one whose call came before. */
+void sched_lend_busy(struct cpu *cpu, struct vcpu *v);
 /* The same of one that does not wait, but runs on when @v has. */
 static inline void sched_handoff(struct cpu *cpu, struct vcpu *v)
 {

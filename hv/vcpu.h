@@ -103,6 +103,7 @@ struct vcpu {
     struct decoded decoded[4]; /* of emulate.c */
     const struct place *last_port, *last_mmio; /* of bus.c */
     u64 exits[VM_EXIT_KINDS];  /* never reset; readers take differences */
+    struct vcpu *lender;       /* in whose share it was ready last, besides its own; or whose call it took, on this core */
     u64 run;                   /* account: it has the core, from the switch to it to the one from it */
 };
 _Static_assert(offsetof(struct vcpu, arch) == 0, "vcpu_of()");

@@ -182,13 +182,25 @@ TURNS = {
 FRAME = '[cyclic frame]\ncores = 0\nframe = 20ms\nslots = a 5ms, * 2ms, b 3ms\n'
 
 
+# Beside those of 'slack', on the same core: who asks, and who works for them (tests/guest/lend.c)
+LENDS = {
+    'asks': ('period = 2ms\nbudget = 600us\nmay-call = answers', 'role=1 to=2'), 'answers': ('', 'role=2'),
+    'asks-on': ('may-call = answers', 'role=5 to=2'),
+    'asks-once': ('period = 10ms\nbudget = 2ms\ncap = yes\nmay-call = works', 'role=3 to=5'),
+    'works': ('period = 10ms\nbudget = 50us\ncap = yes', 'role=4'),
+}
+
+
 def turns(which, machine):
     members = TURNS[which]
+    lends = LENDS if which == 'slack' else {}
     config = '[pith]\npoweroff = when-done\n' + (FRAME if which == 'cyclic' else '')
+    for name, (lines, options) in lends.items():
+        config += f'[partition {name}]\nimage = lend.elf\nmemory = 4M\ncores = 0\n{lines}\ncmdline = {options} of={len(members)}\n'
     for number, (name, (lines, options)) in enumerate(members.items()):
         config += f'[partition {name}]\nimage = turns.elf\nmemory = 4M\ncores = 0\n{lines}\ncmdline = me={number} of={len(members)} {options}\n'
-    config += f'[channel board]\nsize = 4K\nwriters = {", ".join(members)}\n'
-    return Case(f'turns-{which}-{machine}', machine, config, [rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$' for name in members],
+    config += f'[channel board]\nsize = 4K\nwriters = {", ".join(members)}\n' + (f'readers = {", ".join(lends)}\n' if lends else '')
+    return Case(f'turns-{which}-{machine}', machine, config, [rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$' for name in [*members, *lends]],
                 [r'^\[[a-z0-9-]*\] not ok ', *([' rt/0 missed its deadline'] if which == 'slack' else [])],
                 [*GUEST_FILES, *(['--icount', '3'] if machine == QEMU else ['--cpus', '1'])], timeout=180, daily=machine != AMD)
 
@@ -274,7 +286,7 @@ def said_attacks(which, line):
 
 
 GUEST_FILES = [arg for name in [*GUEST_TESTS, *PEER_TESTS, 'smp', 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic',
-                                        'quiet', 'callfuzz', 'turns', 'shuffle', 'shuffled']
+                                        'quiet', 'callfuzz', 'turns', 'lend', 'shuffle', 'shuffled']
                for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):

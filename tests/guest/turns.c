@@ -6,16 +6,12 @@
  * than so many ms; judge=1 p0=, p1= and so on: the parts of these, in thousandths of their sum.
  */
 #include "guests/lib/test.h"
+#include "tests/guest/turns.h"
 
-#define MS      UINT64_C(1000000)
 #define RUN_MS  2000u
-#define MOST    8u
 #define WORK_US 100u
 
-static struct board {
-    struct { uint64_t ready, ran; } of[MOST]; /* ticks */
-    uint64_t stop;
-} *board;
+static struct board *board;
 
 static struct {
     uint64_t number, of, gap, khz;
@@ -39,18 +35,10 @@ static void count_time(void)
         me.longest = passed;
 }
 
-static bool all_ready(void)
-{
-    for (uint64_t i = 0; i < me.of; i++)
-        if (!__atomic_load_n(&board->of[i].ready, __ATOMIC_ACQUIRE))
-            return false;
-    return true;
-}
-
 static void meet(void)
 {
     __atomic_store_n(&board->of[me.number].ready, 1, __ATOMIC_RELEASE);
-    while (!all_ready())
+    while (!board_ready(board, me.of))
         (void)pith_wait(pith_now() + 2 * MS);
     me.last = pith_tsc();
 }
@@ -171,10 +159,9 @@ static void judge(const struct pith_start *start, uint64_t metered)
 
 int guest_main(const struct pith_start *start)
 {
-    struct pith_words name = pith_name("board");
     uint64_t role = pith_option(start, "role", 0), metered;
 
-    board = (struct board *)(uintptr_t)pith_channel(name.low, name.high).rbx;
+    board = board_get();
     me.number = pith_option(start, "me", 0);
     me.of = pith_option(start, "of", 1);
     me.gap = pith_option(start, "gap", 0);

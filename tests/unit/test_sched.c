@@ -38,10 +38,13 @@ static struct partition part;
 static u64 now, alarm_at, worst, seed;
 static bool promises; /* somebody more urgent may come between */
 
-u64 arch_tsc(void) { return now; }
+static u64 later; /* than the decision that is under way */
+u64 arch_tsc(void) { return now + later; }
 u64 arch_tsc_khz(void) { return KHZ; }
 void arch_timer_set(u64 tsc) { alarm_at = tsc; }
 void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; lines++; }
+static const struct vcpu *caller_of_1;
+bool ipc_serves(const struct vcpu *server, const struct vcpu *caller) { return server == &vcpus[1] && caller == caller_of_1; }
 
 static u32 random_below(u32 n)
 {
@@ -73,6 +76,8 @@ static u32 begin(u32 n)
     memset(actors, 0, sizeof(actors));
     nr = n;
     promises = false;
+    caller_of_1 = NULL;
+    later = 0;
     now = 1000;
     alarm_at = TIMER_NEVER;
     worst = 0;
@@ -468,6 +473,115 @@ static void server_with_a_promise(void **state)
     runs(2);
 }
 
+static void has_a_turn(u32 i, u32 owner)
+{
+    runs(i);
+    assert_ptr_equal(core.rq.cur, &vcpus[owner].share);
+    now += SLICE;
+    take_interrupts();
+    assert_true(core.resched);
+    leaves(i, false);
+}
+
+/* An answer that takes longer than one promise of the caller: in the next one, too, and after turns of its own. */
+static void server_in_the_next_promise(void **state)
+{
+    (void)state;
+    begin(3);
+    share_init(&vcpus[0].share, 100, true, 7 * SLICE, SLICE);
+    ready(&vcpus[0]);
+    ready(&vcpus[2]);
+    runs(0);
+    sched_lend(&core, &vcpus[1]);
+    caller_of_1 = &vcpus[0];
+    leaves(0, true);
+    has_a_turn(1, 0);
+    for (u32 i = 0; i < 3; i++) {
+        has_a_turn(2, 2);
+        has_a_turn(1, 1);
+    }
+    has_a_turn(1, 0); /* with the next period */
+    has_a_turn(2, 2);
+    has_a_turn(1, 1);
+    has_a_turn(2, 2);
+    caller_of_1 = NULL; /* it works for others by now */
+    has_a_turn(1, 1);
+    assert_false(vcpus[0].share.runnable);
+    now = 1000 + 14 * SLICE;
+    has_a_turn(2, 2);
+    has_a_turn(1, 1);
+}
+
+/* The server works for 3, who is promised nothing, when 0 calls: it comes to both in the promise of 0, before others have a turn. */
+static void busy_server(void **state)
+{
+    (void)state;
+    begin(4);
+    share_init(&vcpus[0].share, 100, true, 4 * SLICE, SLICE);
+    ready(&vcpus[3]);
+    runs(3);
+    sched_lend(&core, &vcpus[1]);
+    leaves(3, true);
+    runs(1);
+    now += 10;
+    ready(&vcpus[2]);
+    ready(&vcpus[0]);
+    leaves(1, false);
+    assert_ptr_equal(vcpus[1].runs_in, &vcpus[3]);
+    runs(0);
+    sched_lend_busy(&core, &vcpus[1]);
+    sched_lend_busy(&core, &vcpus[1]); /* no more than once */
+    caller_of_1 = &vcpus[0];
+    assert_false(vcpus[3].share.runnable);
+    leaves(0, true);
+    has_a_turn(1, 0);
+    now = 1000 + 10 + 4 * SLICE;
+    has_a_turn(1, 0);
+    ready(&vcpus[0]);
+    caller_of_1 = NULL;
+    now += 3 * SLICE;
+    runs(0);
+}
+
+/* It is seen in the decision under way that its own promise is more urgent than what it was lent. */
+static void own_promise_at_once(void **state)
+{
+    (void)state;
+    begin(2);
+    share_init(&vcpus[1].share, 100, true, 10 * SLICE, 3 * SLICE);
+    ready(&vcpus[0]);
+    runs(0);
+    sched_lend(&core, &vcpus[1]);
+    leaves(0, true);
+    runs(1);
+    now += 10;
+    later = 5;
+    leaves(1, false);
+    runs(1);
+    assert_ptr_equal(core.rq.cur, &vcpus[1].share);
+}
+
+/* That ends with a promise that comes when there is an answer. */
+static void last_promise_of_a_call(void **state)
+{
+    (void)state;
+    begin(2);
+    share_init(&vcpus[0].share, 100, true, 4 * SLICE, SLICE);
+    ready(&vcpus[0]);
+    runs(0);
+    sched_lend(&core, &vcpus[1]);
+    caller_of_1 = &vcpus[0];
+    leaves(0, true);
+    now += SLICE / 2;
+    runs(1);
+    caller_of_1 = NULL;
+    now += SLICE / 2;
+    leaves(1, false);
+    assert_null(vcpus[1].runs_in);
+    assert_false(vcpus[0].share.runnable);
+    runs(1);
+}
+
 /* Who wakes while another runs in his share has it for himself; the other goes on afterwards. */
 static void owner_takes_back(void **state)
 {
@@ -621,7 +735,10 @@ int main(void)
         cmocka_unit_test(rings_and_spinners), cmocka_unit_test(pair_alone), cmocka_unit_test(lender_goes_on),
         cmocka_unit_test(one_at_a_time), cmocka_unit_test(slice_ends_at_the_call), cmocka_unit_test(random_sequences),
         cmocka_unit_test(missed_deadlines_are_told), cmocka_unit_test(random_promises),
-        cmocka_unit_test(server_in_the_callers_promise), cmocka_unit_test(server_with_a_promise), cmocka_unit_test(owner_takes_back),
+        cmocka_unit_test(server_in_the_callers_promise), cmocka_unit_test(server_with_a_promise),
+        cmocka_unit_test(server_in_the_next_promise),
+        cmocka_unit_test(last_promise_of_a_call), cmocka_unit_test(busy_server),
+        cmocka_unit_test(own_promise_at_once), cmocka_unit_test(owner_takes_back),
         cmocka_unit_test(answer_when_others_are_urgent),
         cmocka_unit_test(yields_his_own), cmocka_unit_test(stops_all_the_same), cmocka_unit_test(all_are_capped),
         cmocka_unit_test(house_keeping_is_spared),

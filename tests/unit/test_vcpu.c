@@ -149,6 +149,7 @@ void report_vcpu(struct vcpu *v, const struct vm_exit *e) { (void)v, (void)e; fa
 void report_registers(struct vcpu *v) { assert_ptr_equal(v->home->arch.loaded, &v->arch); shown++; }
 enum pith_status partition_stop(struct partition *p, enum partition_end end) { (void)p, (void)end; stopped++; return PITH_OK; }
 bool ipc_leave(struct vcpu *v) { (void)v; return false; }
+bool ipc_serves(const struct vcpu *server, const struct vcpu *caller) { (void)server, (void)caller; return false; }
 void partition_vcpu_left(struct partition *p) { (void)p; left++; }
 void partition_deliver(void *p, const struct vioapic_msg *msg) { (void)p; messages++, message = *msg; }
 void event_timer_due(struct timer *t) { (void)t; }
