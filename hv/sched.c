@@ -151,7 +151,10 @@ static __attribute__((noinline)) void end_loans(struct cpu *cpu, struct vcpu *ow
     if (v && keeps_loan(v, owner))
         return;
     cpu->handoff = NULL;
-    if (!v || v == owner)
+    if (!v)
+        return;
+    steal_begins(v); /* now it waits */
+    if (v == owner)
         return;
     policy_follow(&cpu->rq, &v->share, &owner->share);
     want(cpu, v, cpu->now);
@@ -282,6 +285,8 @@ struct vcpu *sched_next(struct cpu *cpu)
         v = runner_of(cpu, owner);
         if (v && cpu->now < cpu->rq.until)
             return enter_share(cpu, v, owner);
+        if (cpu->handoff)
+            steal_begins(cpu->handoff);
         if (cpu->handoff && cpu->handoff != owner)
             borrow(cpu, cpu->handoff, owner, cpu->now);
         cpu->handoff = NULL;

@@ -384,10 +384,31 @@ static void slice_ends_at_the_call(void **state)
     assert_ptr_equal(sched_next(&core), &vcpus[0]);
     core.current = &vcpus[0];
     sched_handoff(&core, &vcpus[1]);
+    vcpus[1].steal.msr = 1;
     now += SLICE;
     take_interrupts();
     leaves(0, true);
     runs(2);
+    assert_int_equal(vcpus[1].steal.since, 1000 + SLICE); /* from now on others have the core, which it was lent */
+    leaves(2, true);
+    runs(1);
+}
+
+/* The turn is not over, and somebody is more urgent than the one that it was lent to. */
+static void urgent_at_the_call(void **state)
+{
+    (void)state;
+    begin(3);
+    share_init(&vcpus[2].share, 100, true, 10 * SLICE, SLICE);
+    ready(&vcpus[0]);
+    runs(0);
+    now += 10;
+    sched_lend(&core, &vcpus[1]);
+    vcpus[1].steal.msr = 1;
+    ready(&vcpus[2]);
+    leaves(0, true);
+    runs(2);
+    assert_int_equal(vcpus[1].steal.since, 1010);
     leaves(2, true);
     runs(1);
 }
@@ -733,7 +754,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rings_and_spinners), cmocka_unit_test(pair_alone), cmocka_unit_test(lender_goes_on),
-        cmocka_unit_test(one_at_a_time), cmocka_unit_test(slice_ends_at_the_call), cmocka_unit_test(random_sequences),
+        cmocka_unit_test(one_at_a_time), cmocka_unit_test(slice_ends_at_the_call),
+        cmocka_unit_test(urgent_at_the_call), cmocka_unit_test(random_sequences),
         cmocka_unit_test(missed_deadlines_are_told), cmocka_unit_test(random_promises),
         cmocka_unit_test(server_in_the_callers_promise), cmocka_unit_test(server_with_a_promise),
         cmocka_unit_test(server_in_the_next_promise),
