@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ops=N requests at random for all that it may manage (shuffled.c, and seed=S): pause, resume, stop, start, restart, and for the one
- * called "late" create and destroy. Each does what it says, and nothing else changes; at the end all of them get on with what they do.
+ * called "late" create and destroy. Each does what it says, nothing else changes, and each core's accounts come to what has passed; at the
+ * end all of them get on with what they do.
  * Lives on core 0, where requests are served: when one is seen done, nothing of it is left to do.
  */
 #include "guests/lib/test.h"
@@ -103,6 +104,27 @@ static bool stood_still(const struct victim *v)
     return board->of[v->number].beats == v->beats;
 }
 
+/* Of a core, the difference between its accounts' sum and the clock: always the same, as near as can be seen from here. */
+#define CORES 2u
+static struct { int64_t low, high; } offset[CORES] = { { INT64_MIN, INT64_MAX }, { INT64_MIN, INT64_MAX } };
+
+static bool accounts_exact(void)
+{
+    for (uint64_t core = 0; core < CORES; core++) {
+        uint64_t from = pith_tsc();
+        struct pith_result r = pith_core_time(core);
+        int64_t sum = (int64_t)(r.rbx + r.rcx + r.rdx + r.rsi + r.rdi), low = sum - (int64_t)pith_tsc(), high = sum - (int64_t)from;
+
+        offset[core].low = low > offset[core].low ? low : offset[core].low;
+        offset[core].high = high < offset[core].high ? high : offset[core].high;
+        if (r.status != PITH_OK || offset[core].low > offset[core].high) {
+            pith_printf("core %lu: its accounts are off by %ld ticks\n", core, offset[core].low - offset[core].high);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool all_as_they_should(void)
 {
     for (const struct victim *v = victims; v < victims + nr; v++) {
@@ -185,7 +207,7 @@ static bool shuffle(uint64_t n)
 
         if (stands(v) && !stood_still(v))
             return wrong(v, "ran");
-        if (!(next_random(&seed) % 8 ? perform(v, any_op(v)) : burst(v)) || !all_as_they_should())
+        if (!(next_random(&seed) % 8 ? perform(v, any_op(v)) : burst(v)) || !all_as_they_should() || !accounts_exact())
             return false;
         (void)pith_wait(pith_now() + next_random(&seed) % (2 * MS));
     }
