@@ -15,6 +15,7 @@
 #include "hv/trace.h"
 #include "hv/vcpu_boot.h"
 #include "hv/vcpu_irq.h"
+#include "hv/vcpu_pause.h"
 
 static void lapic_timer_due(struct timer *t)
 {
@@ -116,38 +117,6 @@ void vcpu_start(struct vcpu *v)
     notify(v);
 }
 
-static void stop_timers(struct vcpu *v)
-{
-    timer_set(&v->home->timers, &v->lapic_timer, TIMER_NEVER);
-    timer_set(&v->home->timers, &v->wait_timer, TIMER_NEVER);
-    timer_set(&v->home->timers, &v->event_timer, TIMER_NEVER);
-    isa_stop(v);
-}
-
-/* Timers of one that stands still would wake it for nothing. What was due meanwhile is due at once, and once, afterwards. */
-static void set_paused(struct vcpu *v, bool paused)
-{
-    v->paused = paused;
-    v->arch.irq_dirty = true;
-    if (paused) {
-        stop_timers(v);
-        return;
-    }
-    vcpu_arm_timer(v);
-    timer_set(&v->home->timers, &v->event_timer, v->event_deadline);
-    isa_attend(v);
-    if (v->arch.wait == WAIT_CALL)
-        timer_set(&v->home->timers, &v->wait_timer, v->wait_deadline);
-}
-
-static void look_at_state(struct vcpu *v)
-{
-    u32 state = __atomic_load_n(&v->part->state, __ATOMIC_ACQUIRE);
-
-    if (state == PARTITION_PAUSED || state == PARTITION_RUNNING) /* else it is about to leave */
-        set_paused(v, state == PARTITION_PAUSED);
-}
-
 static __attribute__((noinline)) bool take_any(struct vcpu *v, u64 what)
 {
     if (what & VCPU_PEND_STOP)
@@ -167,7 +136,7 @@ static __attribute__((noinline)) bool take_any(struct vcpu *v, u64 what)
     if (VCPU_PEND_IRQS(what))
         vcpu_take_vectors(v, VCPU_PEND_IRQS(what));
     if (what & VCPU_PEND_STATE)
-        look_at_state(v);
+        vcpu_take_state(v);
     if (what & VCPU_PEND_REGS)
         report_registers(v);
     if (what & VCPU_PEND_ISA)
@@ -451,7 +420,7 @@ static void has_stopped(struct vcpu *v, struct cpu *cpu)
 {
     (void)ipc_leave(v);
     arch_vcpu_unload(&v->arch, &cpu->arch);
-    stop_timers(v);
+    vcpu_stop_timers(v);
     v->live = v->plain = false;
     v->steal = (struct steal){ 0 };
     v->state = VCPU_STOPPED;

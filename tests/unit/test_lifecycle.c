@@ -5,7 +5,7 @@
  * the monitor's commands, or has the neighbour's guest ask for the same. For each script, every schedule with one preemption is
  * tried, then random ones. What they must never do is in check_run() and settle(). LIFECYCLE_RUNS=N in the environment: random
  * schedules a script.
- * LINK: hv/policy.c
+ * LINK: hv/policy.c hv/vcpu_pause.c
  * LINK: hv/timer.c hv/time.c hv/trace_none.c hv/vdev/vlapic.c hv/vdev/vlapic_match.c hv/vdev/vioapic.c hv/vdev/vuart.c hv/vdev/vrtc.c
  * LINK: hv/steal.c hv/vdev/vpic.c hv/vdev/vpit.c
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Running a vCPU against a fake processor: interrupts, halting, waiting, stopping, turns on a core.
- * LINK: hv/vcpu.c hv/vcpu_boot.c hv/vcpu_irq.c
+ * LINK: hv/vcpu.c hv/vcpu_boot.c hv/vcpu_irq.c hv/vcpu_pause.c
  * LINK: hv/account.c hv/steal.c hv/isa.c hv/trace_none.c hv/sched.c hv/policy.c hv/timer.c hv/time.c hv/vdev/vlapic.c hv/vdev/vioapic.c
  * LINK: hv/vdev/vpic.c hv/vdev/vpit.c
  */
