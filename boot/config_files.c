@@ -98,7 +98,7 @@ static bool read_hash(struct slice word, u8 hash[SHA256_SIZE])
 
         if (v > 15)
             return false;
-        hash[i / 2] = (u8)(hash[i / 2] << 4 | v);
+        hash[i / 2] = (u8)((u32)hash[i / 2] << 4 | v);
     }
     return true;
 }

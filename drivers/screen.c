@@ -16,6 +16,8 @@ static const u32 inks[SCREEN_INKS] = {
 
 /* Frame buffers are written in whole words, wherever those lie. */
 typedef u64 __attribute__((aligned(2), may_alias)) pixels_word;
+typedef u32 __attribute__((aligned(2), may_alias)) pixels_large;
+typedef u16 __attribute__((may_alias)) pixels_small;
 
 static u32 part(u32 rgb, u32 from, struct screen_colour c)
 {
@@ -186,9 +188,9 @@ static void fill(volatile u8 *line, u32 pixels, u32 bytes, u32 value)
 {
     for (u32 x = 0; x < pixels; x++)
         if (bytes == 4)
-            *(volatile __attribute__((aligned(2), may_alias)) u32 *)(line + x * 4) = value;
+            *(volatile pixels_large *)(line + x * 4) = value;
         else
-            *(volatile __attribute__((may_alias)) u16 *)(line + x * 2) = (u16)value;
+            *(volatile pixels_small *)(line + x * 2) = (u16)value;
 }
 
 static void clear(struct screen *s)

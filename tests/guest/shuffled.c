@@ -72,12 +72,15 @@ static struct cpu {
 } cpus[MOST];
 static uint32_t nr, starting;
 
-static void wrmsr(uint32_t msr, uint64_t val)
+/* Interrupt handlers call these. */
+#define FROM_HANDLERS __attribute__((no_caller_saved_registers))
+
+FROM_HANDLERS static void wrmsr(uint32_t msr, uint64_t val)
 {
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)val), "d"((uint32_t)(val >> 32)) : "memory");
 }
 
-static uint64_t rdmsr(uint32_t msr)
+FROM_HANDLERS static uint64_t rdmsr(uint32_t msr)
 {
     uint32_t lo, hi;
 
