@@ -16,7 +16,7 @@ void power_init(const struct handoff *h)
     handoff = h;
     button = arch_power_button_init(); /* what switched the machine on is forgotten with that */
     if (!button)
-        log_info("no power button is known: the monitor's poweroff does what it would");
+        log_info("the power button is the firmware's, which may switch the machine off at once: the monitor has poweroff");
 }
 
 void power_look(void)

@@ -80,7 +80,7 @@ void arch_timer_set(u64 tsc);             /* one HOST_VEC_TIMER on this core at 
 void arch_udelay(u64 us);
 
 /* Both say what they do, try UEFI runtime services, then ACPI, then reset ports. Other cores were parked by the caller. */
-/* From here on the machine's power button is told, not acted upon. False: this machine has none that is known. */
+/* From here on the machine's power button is told, not acted upon. False: none is known, or the firmware acts on it. */
 bool arch_power_button_init(void);
 bool arch_power_button(void);             /* was it pressed since the last look? */
 NORETURN void arch_power_off(const struct handoff *h);

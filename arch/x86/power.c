@@ -65,9 +65,12 @@ static bool button_pressed(u16 evt, u32 len)
 bool arch_power_button_init(void)
 {
     const struct handoff_machine *m = platform_machine;
+    u16 control = m->pm1a_cnt ? m->pm1a_cnt : m->chipset_pm1;
     bool a, b;
 
-    acpi_mode_on(m);
+    /* In its legacy mode the firmware cares for the button, and perhaps for fans, which nobody would if it handed them over. */
+    if (!control || !(inw(control) & PM1_SCI_EN))
+        return false;
     a = button_on(m->pm1a_evt, m->pm1_evt_len);
     b = button_on(m->pm1b_evt, m->pm1_evt_len);
     return a || b;
