@@ -1,27 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The boot tests: one table of machines, configurations, and the lines that Pith and its guests must print on them."""
-import dataclasses
 import hashlib
 import pathlib
 import random
 
-QEMU, INTEL, AMD = 'qemu-amd', 'bochs-intel', 'bochs-amd'
+import firmware
+from case import AMD, CLOCK, HELLO, INTEL, QEMU, SAID_CLOCK, SAID_HELLO, STAY, Case, Command
+
 LINUX_CMDLINE = 'console=ttyS0,115200 quiet'
 
-HELLO = '''
-[pith]
-poweroff = when-done
-[partition hello]
-image = hello.elf
-memory = 8M
-'''
-STAY = HELLO.replace('when-done', 'never')
-CLOCK = HELLO + '''
-[partition clock]
-image = clock.elf
-memory = 8M
-cmdline = ticks=3
-'''
 DEMO = CLOCK.replace('poweroff', 'focus = linux\npoweroff') + f'''
 [partition linux]
 image = vmlinuz
@@ -411,8 +398,6 @@ KEPT_CONFIG = '[pith]\n' + ''.join(f'[partition p{i}]\nimage = hello.elf\nmemory
 
 SAID_NIC = r'^\[pith\] nic is NOT ISOLATED'
 SAID_BUILD = r'^\[pith\] Pith 0\.1, build [0-9a-f]{16}'
-SAID_HELLO = [r'^\[hello\] hello from Pith', r'^\[pith\] hello: exited with status 0$']
-SAID_CLOCK = [r'^\[clock\] tick 1 ', r'^\[clock\] tick 3 ', r'^\[pith\] clock: exited with status 0$']
 SAID_GUESTS = [
     *(line for name in ('abi', 'calls', 'probes', 'isolate', 'lib', 'mmio', 'modes', 'mmiofault', 'legacy', 'lapic', 'events', *POISON)
       for line in (rf'^\[{name}\] [1-9][0-9]* passed, 0 failed$', rf'^\[pith\] {name}: exited with status 0$')),
@@ -453,51 +438,6 @@ SAID_BROADCAST = [SAID_LINUX[0], r'^\[linux\] slept 12$', r'^\[linux\] +0: +[1-9
                   r'^\[linux\] LOC: +0( +[1-9][0-9]{2,}){3} ', *SAID_SMP[2:]]
 
 
-# Media, firmware and parts of a machine that a PC may have or lack: name, arguments of pith-run, and what must be said beside hello.
-STARTS = [
-    *((f'{disk}-{medium}', ['--disk', disk, *bare]) for disk in ('virtio', 'nvme', 'ahci', 'usb') for medium, bare in (('gpt', []), ('fat', ['--bare-fat']))
-      if (disk, medium) != ('virtio', 'gpt')),         # which all others are
-    *((f'shell-{disk}', ['--disk', disk, '--from-shell'], r'^FS0:.*PITH\.EFI') for disk in ('virtio', 'usb')),
-    ('2M', ['--firmware', '2M']), ('2M-usb', ['--firmware', '2M', '--disk', 'usb']), ('2M-shell', ['--firmware', '2M', '--from-shell']),
-    ('16-cores', ['--cpus', '16'], r'^\[pith\] 16 cores,'),
-    ('no-screen', ['--qemu-arg=-vga', '--qemu-arg=none']),
-    ('no-hpet', ['--qemu-arg=-machine', '--qemu-arg=hpet=off']),
-    ('no-hpet-no-acpi', ['--qemu-arg=-machine', '--qemu-arg=hpet=off', '--no-acpi']),
-    ('i440fx', ['--qemu-arg=-machine', '--qemu-arg=pc']),
-    ('6G', ['--memory', '6G']), ('128M', ['--memory', '128M']),
-]
-
-
-@dataclasses.dataclass
-class Case:
-    name: str
-    machine: str
-    config: str | None                        # None: guests/demo/pith.conf
-    expect: list = dataclasses.field(default_factory=list)      # each must match a line
-    forbid: list = dataclasses.field(default_factory=list)      # none may match a line
-    args: list = dataclasses.field(default_factory=list)        # of pith-run
-    until: str | None = None                  # None: Pith powers off by itself
-    typed: str | None = None
-    typed_after: str | None = None
-    files: dict = dataclasses.field(default_factory=dict)       # name on the volume: contents
-    status: int = 0
-    timeout: int = 240
-    daily: bool = True                        # in `make test`; else only in `make test-all`
-    may_stop: bool = False                    # the hypervisor may report a bug in itself
-    look: str | None = None                   # a further check in run.py
-    on_screen: list = dataclasses.field(default_factory=list)   # each must match a line of the screenshot
-
-
-@dataclasses.dataclass
-class Command:
-    """Something else than one boot: passes when it ends with status 0."""
-
-    name: str
-    shell: str
-    timeout: int = 1500
-    daily: bool = False
-
-
 def refused(name, config, line, words, **more):
     """A configuration with a mistake: it is told with file and line, and nothing starts."""
     said = rf'pith\.conf:{line}: .*{words}'
@@ -506,12 +446,6 @@ def refused(name, config, line, words, **more):
 
 ALMOST = b'one bit is wrong here'   # what the volume holds in place of MEANT
 MEANT = ALMOST[:-1] + bytes([ALMOST[-1] ^ 1])
-
-
-def started_by(name, manager, config_name, config):
-    """The firmware starts a boot manager, that one the loader."""
-    return Case(f'boots-{name}', QEMU, HELLO, SAID_HELLO, args=['--cpus', '1', '--efi', f'@ROOT@/build/linux/{manager}', '--file',
-                'EFI/pith/BOOTX64.EFI=@BUILD@/BOOTX64.EFI'], files={config_name: config.encode()}, daily=False)
 
 
 def linux_smp(name, machine, cores, stolen, daily):
@@ -583,6 +517,7 @@ def example(name, machine):
 
 
 CASES = [
+    *firmware.CASES,
     *(example(name, m) for name in EXAMPLES for m in (QEMU, INTEL, AMD)),
     *(Case(f'hello-{m}-{n}', m, HELLO, [*SAID_HELLO, *(rf'^\[pith\] {stage:2}/22 [a-z]' for stage in range(1, 23))], args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
     *(Case(f'clock-{m}', m, CLOCK + QUIET, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
@@ -684,13 +619,6 @@ CASES = [
     *(Case(f'crash-{m}', m, STAY, [r'^\[pith\] \*\*\* exception in the hypervisor on core 0: #UD', r'^\[pith\]   called from \+0x', SAID_BUILD],
            args=['--cpus', '2', *shot], typed='\x14crash\n', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=120, look='panic',
            on_screen=[r'^\[pith\] RIP ffff8700', SAID_BUILD] if shot else []) for m, shot in ((QEMU, ['--screenshot', '@TMP@/screen.png']), (INTEL, []))),
-    started_by('systemd-boot', 'systemd-bootx64.efi', 'loader/entries/pith.conf', 'title Pith\nefi /EFI/pith/BOOTX64.EFI\n'),
-    started_by('grub', 'grubx64.efi', 'EFI/debian/grub.cfg', 'chainloader /EFI/pith/BOOTX64.EFI\nboot\n'),
-    *(Case(f'boots-{name}', QEMU, HELLO, [*expect, *SAID_HELLO], args=['--cpus', '1', *args], daily=False) for name, args, *expect in STARTS),
-    Case('secure-boot', QEMU, HELLO, [r'^\[pith\] Pith .* boot loader, Secure Boot is on$', *SAID_HELLO],
-         args=['--secure-boot', '--cpus', '1', '--efi', '@BUILD@/snakeoil/BOOTX64.EFI'], daily=False),
-    Case('secure-boot-unsigned', QEMU, HELLO, forbid=[r'^\[pith\] '], args=['--secure-boot', '--cpus', '1'], until='Access Denied', daily=False),
-    Case('no-acpi', QEMU, HELLO, SAID_HELLO, args=['--no-acpi']),
 
     *(callfuzz_case(m, 40000, 20, 240, True) for m in (QEMU, INTEL)),
     callfuzz_case(AMD, 40000, 20, 240, False),
@@ -721,12 +649,6 @@ CASES = [
          args=['--cpus', '2'], typed='x', typed_after=r'^\[pith\] restarting at a key', status=1, timeout=60),
     refused('too-big', HELLO.replace('8M', '100G'), 5, 'lower memory'),
 
-    Case('no-svm', QEMU, HELLO, [r'(SVM|AMD-V)'], SAID_HELLO, ['--cpu', 'max,-svm'], until='(SVM|AMD-V)', timeout=60),
-    Case('no-npt', QEMU, HELLO, [r'nested paging'], SAID_HELLO, ['--cpu', 'max,+svm,-npt'], until='[Nn]ested paging', timeout=60),
-    Case('no-ept', INTEL, HELLO, [r'EPT'], SAID_HELLO, ['--cpu', 'core2_penryn_t9600', '--cpus', '1'], until='EPT', timeout=90),
-    Case('no-unrestricted-guest', INTEL, HELLO, [r'[Uu]nrestricted'], SAID_HELLO, ['--cpu', 'corei5_lynnfield_750', '--cpus', '1'],
-         until='[Uu]nrestricted', timeout=90),
-
     Case('demo-bochs-amd', AMD, DEMO, SAID_HELLO + SAID_CLOCK + SAID_LINUX, typed=TYPED, timeout=400, daily=False),
     *(Case(f'demo-{m}-2-cores', m, DEMO, SAID_LINUX, args=['--cpus', '2'], typed=TYPED, timeout=300, daily=False)
       for m in (QEMU, INTEL)),
@@ -734,9 +656,6 @@ CASES = [
     *(Case(f'clock-{m}-256M', m, CLOCK, SAID_HELLO + SAID_CLOCK, args=['--memory', '256M', '--cpus', '2'], daily=False)
       for m in (QEMU, INTEL, AMD)),
     Case('demo-4G', QEMU, DEMO.replace('192M', '3300M'), SAID_LINUX, args=['--memory', '4G'], typed=TYPED, daily=False),
-    *(Case(f'acpi-{m}', m, CLOCK, SAID_HELLO + SAID_CLOCK + [r'^acpishim: ACPI tables installed'], args=[
-        '--efi', '@BUILD@/acpishim.efi', '--file', 'EFI/BOOT/NEXT.EFI=@BUILD@/BOOTX64.EFI', '--cpus', '2'], daily=False)
-      for m in (INTEL, AMD)),
 
     # a kernel that sees neither KVM's leaf nor ACPI has 8259s and an 8254, and nothing else that interrupts
     *(Case(f'linux-bare-{m}', m, NEITHER, SAID_LINUX, args=['--cpus', '1'], typed=TYPED, until=SAID_LINUX[1], timeout=400,
