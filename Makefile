@@ -306,7 +306,8 @@ bench: all guests $(BUILD)/bench/initrd.img
 bench-sched: all guests
 	@tests/bench/sched.py
 
-test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/snakeoil/BOOTX64.EFI
+EARLY := $(BUILD)/early
+test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/snakeoil/BOOTX64.EFI $(EARLY)/BOOTX64.EFI
 	@tests/boot/run.py --with-check all
 
 # Everything once more, with gcc's counters, in a directory of its own; stream.c, which brings them out, is not counted.
@@ -323,6 +324,15 @@ wrong-length: guests
 		build/wrong/BOOTX64.EFI build/wrong/tools/pith-trace guests
 
 $(BUILD)/obj/wrong_length.o: tests/trace/wrong_length.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV) -c $< -o $@
+
+# Another, which does not come far
+$(EARLY)/BOOTX64.EFI: FORCE
+	+$(Q)$(MAKE) --no-print-directory BUILD=$(EARLY) HV_LIBS='--wrap=arch_host_init $(EARLY)/obj/early.o' $@
+
+$(BUILD)/obj/early.o: tests/boot/early/early.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HV) -c $< -o $@

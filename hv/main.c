@@ -62,6 +62,7 @@ static NORETURN void stop(const char *what)
     log_error("cannot go on at stage %u of %u: %s", reached, BOOT_STAGES_ALL, what);
     if (up)
         restart_when_read();
+    log_info("switch the machine off and on again");
     arch_halt();
 }
 
@@ -183,7 +184,9 @@ void hv_main(const struct handoff *h)
     const struct manifest *m;
 
     terminal_early();                                       /* first: everything below may want to speak */
+    panic_set_screen(panic_screen);
     hello(h);
+    terminal_screen_early(h);
     stage(STAGE_RAM);
     ram_init(h);                                            /* who owns which RAM */
     host_pool_init(h);
@@ -192,7 +195,6 @@ void hv_main(const struct handoff *h)
     must(arch_host_init(h, &host_pool, cpu_get(0)), "host page tables and traps");
     stage(STAGE_CONSOLE);
     terminal_screen(h);
-    panic_set_screen(panic_screen);
     stage(STAGE_TIMERS);
     clock_init(h);
     stage(STAGE_VIRTUALIZATION);

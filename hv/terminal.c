@@ -241,7 +241,12 @@ static struct screen_colour colour(struct handoff_colour c)
     return (struct screen_colour){ c.shift, c.bits };
 }
 
-void terminal_screen(const struct handoff *h)
+static u64 screen_size(const struct handoff *h)
+{
+    return h->fb.bytes ? (u64)h->fb.pitch * h->fb.height : 0;
+}
+
+static void screen_on(const struct handoff *h, void *pixels)
 {
     struct screen_desc desc = {
         .width = h->fb.width,
@@ -254,11 +259,7 @@ void terminal_screen(const struct handoff *h)
         .font = phys_to_virt(h->font),
     };
     static char text[2048];
-    void *pixels;
 
-    if (!h->fb.bytes)
-        return;
-    pixels = host_map(h->fb.base, (u64)desc.pitch * desc.height, HOST_WC);
     if (!pixels || !screen_init(&screen, &desc, pixels)) {
         log_warn("the screen (%ux%u) cannot be used", desc.width, desc.height);
         return;
@@ -266,6 +267,20 @@ void terminal_screen(const struct handoff *h)
     have_screen = true;
     screen_write(&screen, text, log_tail(text, sizeof(text))); /* what was said before there was a screen */
     show_all();
+}
+
+void terminal_screen_early(const struct handoff *h)
+{
+    u64 size = screen_size(h);
+
+    if (size && h->fb.base < HOST_EARLY_END && size <= HOST_EARLY_END - h->fb.base)
+        screen_on(h, phys_to_virt(h->fb.base)); /* arch_host_init() maps it there, too */
+}
+
+void terminal_screen(const struct handoff *h)
+{
+    if (!have_screen && screen_size(h))
+        screen_on(h, host_map(h->fb.base, screen_size(h), HOST_WC));
 }
 
 struct screen *terminal_get_screen(void)

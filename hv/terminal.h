@@ -16,8 +16,9 @@ struct screen;
 /* What one source has in the ring since that was last empty. */
 struct terminal_account { u32 epoch, bytes, from, rest; bool refused; };
 
-void terminal_early(void);                       /* serial only: before memory is mapped */
-void terminal_screen(const struct handoff *h);   /* adds the screen, if there is one */
+void terminal_early(void);                       /* the serial line: before memory is mapped */
+void terminal_screen_early(const struct handoff *h); /* adds the screen, where entry.S's tables show it */
+void terminal_screen(const struct handoff *h);   /* adds it wherever it is, if there is one */
 struct screen *terminal_get_screen(void);       /* NULL: none */
 void terminal_start(void);                       /* from here on core 0 drains */
 void terminal_stop(void);                        /* core 0, before the end: as before terminal_start() again */

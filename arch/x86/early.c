@@ -11,7 +11,7 @@
 #include "arch/x86/paging.h"
 #include "arch/x86/slots.h"
 
-#define EARLY_GIB 4u
+#define EARLY_GIB (HOST_EARLY_END >> 30)
 #define INDEX(va, level) ((va) >> (12 + 9 * ((level) - 1)) & 511)
 
 typedef u64 page_table[512] __attribute__((aligned(4096)));

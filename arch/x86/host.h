@@ -23,6 +23,7 @@
 #define HOST_CORES_BASE  0xffff868000000000ull
 #define HOST_IMAGE_BASE  0xffff870000000000ull
 #define HOST_MAX_CORES   256u
+#define HOST_EARLY_END   0x100000000ull /* what entry.S's tables map */
 
 /* Host interrupt vectors. Exceptions are 0-31; everything else comes to the handler set by arch_set_irq_handler(). */
 enum host_vector {
@@ -37,8 +38,8 @@ hpa_t virt_to_phys(const void *va);                               /* of the dire
 
 /*
  * Boot core, once, on entry.S's tables (which identity-map the first 4 GiB and put them at HOST_DIRECT_BASE too): builds
- * the final tables out of @pool, maps the pool's own frames and every HANDOFF_HV_IMAGE range, drops the identity map,
- * and does arch_cpu_init(0, self). @pool lies below 4 GiB; its frames stay mapped read-write for good.
+ * the final tables out of @pool, maps the pool's own frames, every HANDOFF_HV_IMAGE range and the frame buffer below 4 GiB,
+ * drops the identity map, and does arch_cpu_init(0, self). @pool lies below 4 GiB; its frames stay mapped read-write for good.
  */
 enum pith_status arch_host_init(const struct handoff *h, struct frame_pool *pool, void *self) MUST_CHECK;
 /* Maps [hpa, hpa + size), any alignment, at phys_to_virt(hpa), on all cores; NULL when no frame is left for tables. Device

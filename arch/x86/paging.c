@@ -194,6 +194,11 @@ static bool map_image(const char *start, const char *end, u64 flags)
 static bool map_handoff(const struct handoff *h)
 {
     const u8 *at = phys_to_virt(h->ranges.base);
+    u64 screen = (u64)h->fb.pitch * h->fb.height;
+
+    /* Where entry.S's tables reach, it is drawn on already. */
+    if (screen && h->fb.base < HOST_EARLY_END && screen <= HOST_EARLY_END - h->fb.base && !host_map(h->fb.base, screen, HOST_WC))
+        return false;
 
     for (u32 i = 0; i < h->ranges.count; i++, at += h->ranges.stride) {
         const struct handoff_range *r = (const void *)at;
