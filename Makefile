@@ -105,7 +105,7 @@ $(BUILD)/obj/loader/boot/payload.S.o: $(BUILD)/payload.elf
 
 define link_efi
 	$(call say,LD,$@)
-	$(Q)ld -nostdlib -znocombreloc -z noexecstack -T /usr/lib/elf_x86_64_efi.lds -shared -Bsymbolic --no-undefined --build-id=none \
+	$(Q)ld -nostdlib -znocombreloc -z noexecstack -T /usr/lib/elf_x86_64_efi.lds -shared -Bsymbolic --no-undefined --build-id=none $(WRAP:%=--wrap=%) \
 		/usr/lib/crt0-efi-x86_64.o $(filter %.o,$^) -o $@.so -L/usr/lib -lefi -lgnuefi
 	$(Q)objcopy $(patsubst %,-j %,.text .sdata .rodata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc) \
 		--target efi-app-x86_64 $@.so $@
@@ -115,6 +115,10 @@ $(BUILD)/BOOTX64.EFI: $(LOADER_OBJ)
 
 # Only for tests: ACPI tables where the firmware has none.
 $(BUILD)/acpishim.efi: $(BUILD)/obj/loader/tests/boot/acpishim/acpishim.c.o
+	$(link_efi)
+
+$(BUILD)/stopped.efi: WRAP := clock_measure
+$(BUILD)/stopped.efi: $(LOADER_OBJ) $(BUILD)/obj/loader/tests/boot/early/stopped.c.o
 	$(link_efi)
 
 # --- guests: guests/NAME.c, guests/NAME/*.c and tests/guest/NAME.c become ELF files, each with guests/lib linked in
@@ -307,7 +311,7 @@ bench-sched: all guests
 	@tests/bench/sched.py
 
 EARLY := $(BUILD)/early
-test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/snakeoil/BOOTX64.EFI $(EARLY)/BOOTX64.EFI
+test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/snakeoil/BOOTX64.EFI $(BUILD)/stopped.efi $(EARLY)/BOOTX64.EFI
 	@tests/boot/run.py --with-check all
 
 # Everything once more, with gcc's counters, in a directory of its own; stream.c, which brings them out, is not counted.

@@ -132,6 +132,13 @@ static void hello(const struct handoff *h)
         stop("the loader and the hypervisor do not belong together - copy the whole BOOTX64.EFI again");
 }
 
+static void clocks_known(const struct handoff *h)
+{
+    reached = STAGE_CLOCKS;
+    if (!h->machine.tsc_khz)
+        stop("HPET or PM timer, TSC or local APIC timer stands still - load the firmware's default settings, with the HPET on");
+}
+
 static void virtualization_init(void)
 {
     if (arch_vm_probe(&caps) != PITH_OK)
@@ -187,6 +194,7 @@ void hv_main(const struct handoff *h)
     panic_set_screen(panic_screen);
     hello(h);
     terminal_screen_early(h);
+    clocks_known(h);
     stage(STAGE_RAM);
     ram_init(h);                                            /* who owns which RAM */
     host_pool_init(h);

@@ -55,7 +55,7 @@ struct handoff_machine {
     uint8_t thread_bits;                         /* APIC IDs that differ in so many low bits only are threads of one core */
     uint8_t pm1_evt_len, pad[7];
     uint64_t reset;                              /* address */
-    uint64_t tsc_khz, lapic_khz;                 /* measured */
+    uint64_t tsc_khz, lapic_khz;                 /* measured; tsc_khz 0: a clock stands still */
 };
 
 struct handoff {

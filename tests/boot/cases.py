@@ -397,6 +397,7 @@ KEPT = [ # ranges that nobody may have on that machine, and what is said
 KEPT_CONFIG = '[pith]\n' + ''.join(f'[partition p{i}]\nimage = hello.elf\nmemory = 8M\n{line}\n' for i, (line, _) in enumerate(KEPT))
 
 SAID_NIC = r'^\[pith\] nic is NOT ISOLATED'
+SAID_STOPPED = r'^\[pith\] cannot go on at stage 12 of 22: HPET or PM timer, TSC or local APIC timer stands still - '
 SAID_EARLY = r'^\[pith\] \*\*\* panic on core 0: host page tables and traps'
 SAID_BUILD = r'^\[pith\] Pith 0\.1, build [0-9a-f]{16}'
 SAID_GUESTS = [
@@ -621,6 +622,8 @@ CASES = [
            args=['--cpus', '2', *shot], typed='\x14crash\n', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=120, look='panic',
            on_screen=[r'^\[pith\] RIP ffff8700', SAID_BUILD] if shot else []) for m, shot in ((QEMU, ['--screenshot', '@TMP@/screen.png']), (INTEL, []))),
     # Between the firmware's screen and its own: tests/boot/early/early.c
+    Case('stopped-clock', QEMU, STAY, [SAID_STOPPED], args=['--efi', '@BUILD@/stopped.efi', '--screenshot', '@TMP@/screen.png'],
+         until='switch the machine off', look='screen', on_screen=[SAID_STOPPED], daily=False),
     Case('crash-early', QEMU, STAY, [SAID_EARLY, SAID_BUILD], args=['--efi', '@BUILD@/early/BOOTX64.EFI', '--screenshot', '@TMP@/screen.png'], status=1,
          may_stop=True, look='screen', on_screen=[SAID_EARLY, SAID_BUILD, r'^\[pith\] 14/22 own page tables'], daily=False),
 
