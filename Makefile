@@ -83,7 +83,7 @@ $(BUILD)/pith.elf: linker.ld $(HV_OBJ) $(filter %.o,$(HV_LIBS)) $(BUILD)/sources
 
 # --- the loader: a UEFI application that carries the hypervisor, without its debug information, inside itself
 # What a configuration needs beside boot/config*.c: the check of the result, and text formatting.
-CONFIG_LIB := boot/sha256.c boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
+CONFIG_LIB := boot/sha256.c boot/measure.c boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
 IMAGE_SRC := boot/plans.c $(wildcard boot/image/*.c boot/image/*.S)
 LOADER_SRC := $(sort $(wildcard boot/*.c boot/*.S) $(IMAGE_SRC) $(CONFIG_LIB) hv/lib/string.c drivers/lapic.c drivers/pci.c)
 LOADER_OBJ := $(LOADER_SRC:%=$(BUILD)/obj/loader/%.o)
@@ -119,6 +119,10 @@ $(BUILD)/acpishim.efi: $(BUILD)/obj/loader/tests/boot/acpishim/acpishim.c.o
 
 $(BUILD)/stopped.efi: WRAP := clock_measure
 $(BUILD)/stopped.efi: $(LOADER_OBJ) $(BUILD)/obj/loader/tests/boot/early/stopped.c.o
+	$(link_efi)
+
+# Only for tests: shows what a TPM has of the loader.
+$(BUILD)/tpmshim.efi: $(BUILD)/obj/loader/tests/boot/tpmshim/tpmshim.c.o
 	$(link_efi)
 
 # --- guests: guests/NAME.c, guests/NAME/*.c and tests/guest/NAME.c become ELF files, each with guests/lib linked in
@@ -291,7 +295,7 @@ fuzz: all guests
 	@tools/check --fuzz $(FUZZ)
 	@$(if $(FUZZ),,tests/boot/run.py callfuzz-qemu-amd-5000000 callfuzz-bochs-intel-5000000)
 
-test: all guests $(KERNELS)
+test: all guests $(KERNELS) $(BUILD)/tpmshim.efi
 	@tests/boot/run.py --with-check test
 
 # The Linux that is measured: one static program is all of its user space. Without sanitizers, which would be measured too.
@@ -311,7 +315,7 @@ bench-sched: all guests
 	@tests/bench/sched.py
 
 EARLY := $(BUILD)/early
-test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/snakeoil/BOOTX64.EFI $(BUILD)/stopped.efi $(EARLY)/BOOTX64.EFI
+test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/tpmshim.efi $(BUILD)/snakeoil/BOOTX64.EFI $(BUILD)/stopped.efi $(EARLY)/BOOTX64.EFI
 	@tests/boot/run.py --with-check all
 
 # Everything once more, with gcc's counters, in a directory of its own; stream.c, which brings them out, is not counted.

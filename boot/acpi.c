@@ -192,6 +192,15 @@ static void on_iommus(hpa_t at, const struct acpi_header *head, struct acpi_info
     }
 }
 
+/* TCG ACPI Specification, "TPM2": where the TPM is driven; five localities, a page each, from the control area's page on. */
+static void on_tpm(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
+{
+    struct { struct acpi_header head; u32 platform; u64 control; } __attribute__((packed)) t;
+
+    if (acpi_body(at, head->length, &t, sizeof(t)))
+        acpi_keep(out, ALIGN_DOWN(t.control, PAGE_SIZE), 5 * PAGE_SIZE, false, "the TPM");
+}
+
 static void on_madt_entry(const struct madt_entry *e, struct acpi_info *out)
 {
     if (e->type == MADT_IOAPIC && e->length >= 12 && out->machine.nr_ioapics < HANDOFF_IOAPICS)
@@ -338,6 +347,7 @@ static void acpi_table(hpa_t at, struct acpi_info *out)
         { "MCFG", on_mcfg },
         { "DMAR", on_iommus },
         { "IVRS", on_iommus },
+        { "TPM2", on_tpm },
     };
     char signature[4];
     struct acpi_header head;

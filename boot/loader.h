@@ -50,6 +50,10 @@ void cpu_check(void); /* fails the boot when this processor cannot do it */
 /* How many cores there are; the first @max of them are written. */
 u32 cpus_list(struct handoff_cpu *out, u32 max);
 
+/* tpm.c: from tpm_find() on, boot/measure.h measures into the TPM, if there is one; tpm_say() says which. */
+void tpm_find(void);
+void tpm_say(void);
+
 /* machine.c: ACPI's tables and the chipset; then, what of pith.conf this machine cannot give. */
 void machine_find(struct handoff_machine *machine);
 void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32 nr_ranges, const struct handoff_fb *fb,

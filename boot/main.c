@@ -7,6 +7,7 @@
 #include "boot/clock.h"
 #include "boot/font.h"
 #include "boot/loader.h"
+#include "boot/measure.h"
 #include "boot/pci.h"
 #include "boot/plans.h"
 #include "hv/abi/version.h"
@@ -24,6 +25,7 @@ static void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
     fw.bs = st->BootServices;
     fw.bs->SetWatchdogTimer(0, 0, 0, NULL); /* first: else it resets the machine after 5 minutes */
     say_init();
+    tpm_find();
 }
 
 /* Lies where the hypervisor can reach it: it finds the manifest in there. */
@@ -35,6 +37,7 @@ static struct config *config_load(void)
 
     if (wrong)
         boot_fail("%s", wrong);
+    measure_config(file.data, file.size);
     if (!config_parse(cfg, file.data, file.size)) {
         for (u32 i = 0; i < MIN(cfg->nr_errors, CONFIG_ERRORS); i++)
             say(CONFIG_NAME ":%u: %s", cfg->errors[i].line, cfg->errors[i].text);
@@ -42,6 +45,7 @@ static struct config *config_load(void)
                   cfg->nr_errors == 1 ? "" : "s");
     }
     say_set_level(cfg->manifest.log_level);
+    tpm_say();
     return cfg;
 }
 
@@ -64,6 +68,8 @@ static void files_load(const struct config *cfg, struct image_file *files)
         const char *wrong = file_read(f->name, HANDOFF_MODULE, &file);
         char why[CONFIG_ERROR_TEXT];
 
+        if (!wrong && file.size)
+            measure_file(f->name, file.data, file.size);
         if (wrong) {
             say(CONFIG_NAME ":%u: file %s", f->line, wrong);
         } else if (file.size == 0) {
@@ -278,6 +284,7 @@ static NORETURN void leave(struct boot *p)
 
     boot_stage(STAGE_LEAVE);
     say_info("starting the hypervisor at 0x%lx, %lu KiB", p->payload.base, p->payload.size >> 10);
+    measure_start(&p->cfg->manifest);
     memmap_exit(&p->map);
     cpu_cli();
     p->handoff->ranges.count = memmap_ranges(&p->map, p->scratch, p->ranges);

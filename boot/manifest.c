@@ -23,7 +23,7 @@ static const struct kept kept_ports[] = {
 static const struct kept kept_mmio[] = {
     { PITH_PAGE_RO_AT, PITH_CHANNELS_AT - 1, "pages that Pith shares with every guest" },
     { 0xfec00000, 0xfecfffff, "the I/O APICs" },
-    { 0xfed00000, 0xfedfffff, "clocks, IOMMUs and other parts of the chipset" },
+    { 0xfed00000, 0xfedfffff, "clocks, the TPM, IOMMUs and other parts of the chipset" },
     { 0xfee00000, 0xfeefffff, "the local APICs and interrupt messages" },
     { 0xff000000, 0xffffffff, "the firmware's flash memory" },
 };

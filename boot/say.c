@@ -3,6 +3,7 @@
 #include "boot/loader.h"
 
 #include "arch/x86/cpu/insn.h"
+#include "boot/measure.h"
 #include "boot/serial.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
@@ -156,6 +157,7 @@ void boot_fail(const char *fmt, ...)
     va_end(ap);
     say("cannot start: %s", why);
     say("this was stage %u of %u, %s", stage, BOOT_STAGES_ALL, stages[stage]);
+    measure_refusal(stage, why);
     if (fw.leaving) { /* no timers, no keyboard, no way back */
         for (u64 end = rdtsc() + FAIL_SECONDS * USUAL_HZ; rdtsc() < end;)
             cpu_relax();

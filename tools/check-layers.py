@@ -18,7 +18,7 @@ MAY = {                                   # longest matching prefix decides
     "boot/image/":   ["boot/image/", "hv/abi/", CPU, LIB],      # pure: no firmware
     "boot/":         ["boot/", "hv/abi/", "drivers/", CPU, LIB],
     "guests/":       ["guests/", "hv/abi/"],
-    "tools/":        ["tools/", "hv/abi/", "boot/config.h", "boot/plans.h", "boot/cpu_verdict.h", "arch/x86/cpu/regs.h"],
+    "tools/":        ["tools/", "hv/abi/", "boot/config.h", "boot/measure.h", "boot/plans.h", "boot/cpu_verdict.h", "arch/x86/cpu/regs.h"],
     "tests/":        [""],
 }
 MAY_NOT = {"arch/x86/": ["arch/x86/vmx/", "arch/x86/svm/"]}   # vm.c knows the vendors by vm_ops.h alone

@@ -50,6 +50,7 @@ class Machine:
     def __init__(self, opt, image, tmp):
         self.opt, self.image, self.tmp, self.serial, self.process = opt, image, pathlib.Path(tmp), None, None
         self.com2 = None                                    # the same for the second serial port
+        self.tpm = None                                     # the process that is one
         self.log, self.next_look = self.tmp / 'log', 0.0
         self.heard = time.monotonic()                       # when the serial line said something last
 
@@ -98,6 +99,15 @@ class Qemu(Machine):
     DISKS = {'virtio': ['virtio-blk-pci,drive=disk'], 'nvme': ['nvme,drive=disk,serial=pith'], 'ahci': ['ide-hd,drive=disk,bus=ide.0'],
              'usb': ['qemu-xhci', 'usb-storage,drive=disk,removable=on']}
 
+    def start_tpm(self):
+        """A TPM 2.0 of its own, not provisioned; QEMU talks to it through a socket."""
+        listener = self.listen('tpm')
+        with open(self.tmp / 'tpm.log', 'wb') as log:
+            self.tpm = spawn(['swtpm', 'socket', '--tpm2', '--tpmstate', f'dir={self.tmp}', '--ctrl', f'type=unixio,fd={listener.fileno()}', '--terminate'],
+                             pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        listener.close()
+        return ['-chardev', f'socket,id=tpm,path={self.tmp}/tpm', '-tpmdev', 'emulator,id=tpm0,chardev=tpm', '-device', f'tpm-{self.opt.tpm},tpmdev=tpm0']
+
     def start(self):
         o = self.opt
         kind = '_4M.snakeoil' if o.secure_boot else {'4M': '_4M', '2M': ''}[o.firmware] # snakeoil: the key in its variables comes with it
@@ -118,6 +128,7 @@ class Qemu(Machine):
         for name in 'serial', 'com2':                       # the first -serial is COM1
             argv += ['-chardev', f'socket,id={name},path={self.tmp}/{name}', '-serial', f'chardev:{name}'] if name in listeners else ['-serial', 'none']
         argv += (['-device', 'e1000,addr=0x10,romfile='] if o.nic else []) + o.qemu_arg
+        argv += self.start_tpm() if o.tpm else []
         if o.debugcon:
             argv += ['-chardev', f'file,id=debugcon,path={o.debugcon}', '-device', 'isa-debugcon,iobase=0xe9,chardev=debugcon']
         with open(self.log, 'wb') as log:
@@ -202,6 +213,7 @@ class Qemu(Machine):
             except (OSError, subprocess.TimeoutExpired):
                 pass
         stop(self.process)
+        stop(self.tpm)
 
 
 def own_triple_fault(shown):

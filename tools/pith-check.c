@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "boot/config.h"
+#include "boot/measure.h"
 #include "boot/plans.h"
 #include "tools/this_machine.h"
 
@@ -18,10 +19,11 @@ enum { EXIT_GOOD = 0,
        EXIT_USAGE = 2 };
 
 static const char usage[] =
-    "usage: pith-check [--no-files | --hashes] FILE\n"
+    "usage: pith-check [--no-files | --hashes | --pcrs] FILE\n"
     "       pith-check --this-machine[=ROOT] [FILE]\n"
     "Checks a pith.conf, and that the files it names stand beside it, are those that were meant, and can be loaded (not with --no-files).\n"
     "--hashes: prints the lines to put into FILE, so that only the files that stand beside it now are started.\n"
+    "--pcrs: prints what the loader measures into a TPM 2.0 when FILE and these files are started, and the PCRs that come of it.\n"
     "--this-machine: tells whether this machine can run Pith, and the partitions of FILE, and what to do if not. Where\n"
     "/dev/cpu/0/msr can be read (as root, after `modprobe msr`) it sees what the loader sees. ROOT: where /proc, /sys and /dev are.\n"
     "Exit status: 0 no mistakes, 1 mistakes, 2 FILE cannot be read or wrong arguments.\n";
@@ -175,6 +177,44 @@ static void print_lines(const struct manifest_partition *part)
     printf("\n");
 }
 
+static u8 pcrs[MEASURE_START + 1][SHA256_SIZE];
+
+static void print_hash(const u8 hash[SHA256_SIZE])
+{
+    printf("sha256:");
+    for (unsigned i = 0; i < SHA256_SIZE; i++)
+        printf("%02x", hash[i]);
+}
+
+/* What a TPM does: the new value is the hash of the old one and of the measurement's hash, one behind the other. */
+void measure_event(u32 pcr, const void *data, size_t size, const char *name)
+{
+    u8 both[2 * SHA256_SIZE];
+
+    memcpy(both, pcrs[pcr], SHA256_SIZE);
+    sha256(data, size, both + SHA256_SIZE);
+    sha256(both, sizeof(both), pcrs[pcr]);
+    printf("%u ", pcr);
+    print_hash(both + SHA256_SIZE);
+    printf(" %s\n", name);
+}
+
+/* As boot/main.c does it */
+static void measure_all(const char *text, size_t size)
+{
+    measure_config(text, size);
+    for (unsigned i = 0; i < cfg.nr_files; i++)
+        measure_file(files[i].name, files[i].data, files[i].size);
+    measure_start(&cfg.manifest);
+    for (unsigned pcr = MEASURE_FILES; pcr <= MEASURE_START; pcr++) {
+        printf("PCR %u ", pcr);
+        print_hash(pcrs[pcr]);
+        printf("\n");
+    }
+}
+
+static int print_pcrs;
+
 /* How many mistakes there are. */
 static unsigned check(const char *path, const char *text, size_t size, int with_files)
 {
@@ -190,7 +230,9 @@ static unsigned check(const char *path, const char *text, size_t size, int with_
         return bad;
     for (unsigned i = 0; print_hashes && i < cfg.manifest.nr_partitions; i++)
         print_lines(&cfg.manifest.partitions[i]);
-    if (!print_hashes)
+    if (print_pcrs)
+        measure_all(text, size);
+    else if (!print_hashes)
         printf("%s: %u partitions, no mistakes\n", path, cfg.manifest.nr_partitions);
     return 0;
 }
@@ -228,7 +270,8 @@ int main(int argc, char **argv)
         return EXIT_GOOD;
     }
     print_hashes = strcmp(option, "--hashes") == 0;
-    if (!(root ? argc <= 3 : path && (!option[0] || print_hashes || !with_files)) || (path && path[0] == '-')) {
+    print_pcrs = strcmp(option, "--pcrs") == 0;
+    if (!(root ? argc <= 3 : path && (!option[0] || print_hashes || print_pcrs || !with_files)) || (path && path[0] == '-')) {
         fputs(usage, stderr);
         return EXIT_USAGE;
     }

@@ -33,7 +33,7 @@ class Case:
     until: str | None = None                  # None: Pith powers off by itself
     typed: str | None = None
     typed_after: str | None = None
-    files: dict = dataclasses.field(default_factory=dict)       # name on the volume: contents
+    files: dict = dataclasses.field(default_factory=dict)       # name on the volume: contents, or what makes them
     status: int = 0
     timeout: int = 240
     daily: bool = True                        # in `make test`; else only in `make test-all`

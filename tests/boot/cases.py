@@ -5,6 +5,7 @@ import pathlib
 import random
 
 import firmware
+import measured
 from case import AMD, CLOCK, HELLO, INTEL, QEMU, SAID_CLOCK, SAID_HELLO, STAY, Case, Command
 
 LINUX_CMDLINE = 'console=ttyS0,115200 quiet'
@@ -520,8 +521,9 @@ def example(name, machine):
 
 CASES = [
     *firmware.CASES,
+    *measured.CASES,
     *(example(name, m) for name in EXAMPLES for m in (QEMU, INTEL, AMD)),
-    *(Case(f'hello-{m}-{n}', m, HELLO, [*SAID_HELLO, *(rf'^\[pith\] {stage:2}/22 [a-z]' for stage in range(1, 23))], args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
+    *(Case(f'hello-{m}-{n}', m, HELLO, [*SAID_HELLO, measured.NO_TPM, *(rf'^\[pith\] {stage:2}/22 [a-z]' for stage in range(1, 23))], args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
     *(Case(f'clock-{m}', m, CLOCK + QUIET, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),
     *(Case(f'guests-{m}', m, GUESTS.replace('@WITHOUT@', f'without={excepted(m)}'), SAID_GUESTS, [r'^\[[a-z0-9-]*\] not ok '], GUEST_FILES) for m in (QEMU, INTEL, AMD)),
     *(Case(f'peers-{m}', m, PEERS_CONFIG, SAID_PEERS, [r'^\[[a-z0-9-]*\] not ok ', r'audit:'], ['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),

@@ -14,6 +14,7 @@ import time
 
 import cases
 import ocr
+from measured import measured  # a case's look
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get('BUILD', 'build')
@@ -100,7 +101,7 @@ def command(case, tmp):
         (tmp / 'pith.conf').write_text(with_symbols(case.config).lstrip('\n'))
         argv += ['--config', str(tmp / 'pith.conf')]
     for name, contents in case.files.items():
-        (kept := tmp / name.replace('/', '-')).write_bytes(contents)
+        (kept := tmp / name.replace('/', '-')).write_bytes(contents(BUILD) if callable(contents) else contents)
         argv += ['--file', f'{name}={kept}']
     if case.typed:
         (tmp / 'typed').write_text(case.typed)

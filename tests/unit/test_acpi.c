@@ -15,7 +15,8 @@
 #include "boot/say.h"
 
 enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
-       FADT = BASE + 0x600, DSDT = BASE + 0x800, MCFG = BASE + 0x2000, DMAR = BASE + 0x2100, IVRS = BASE + 0x2200, SIZE = 0x2300 };
+       FADT = BASE + 0x600, DSDT = BASE + 0x800, MCFG = BASE + 0x2000, DMAR = BASE + 0x2100, IVRS = BASE + 0x2200,
+       TPM2 = BASE + 0x2300, SIZE = 0x2400 };
 
 static u8 memory[SIZE];
 static u32 warnings;
@@ -163,22 +164,25 @@ static void test_kept(void **state)
     static const u8 ivrs[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                                0x11, 0, 24, 0, 2, 0, 0x40, 0, 0, 0, 0xb8, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                                0x20, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0x10, 0xfe, 0, 0, 0, 0, 0x10, 0, 0, 0 /* no length */ };
+    static const u8 tpm2[] = { 0, 0, 0, 0, 0x40, 0, 0x50, 0xfe, 0, 0, 0, 0, 7, 0, 0, 0 };
     struct acpi_info i;
 
     (void)state;
     add_table(MCFG, "MCFG", mcfg, sizeof(mcfg), 0);
     add_table(DMAR, "DMAR", dmar, sizeof(dmar), 1);
     add_table(IVRS, "IVRS", ivrs, sizeof(ivrs), 2);
+    add_table(TPM2, "TPM2", tpm2, sizeof(tpm2), 3);
     i = parse(RSDP);
     assert_true(is_kept(&i, 0xe0100000, 0xe03fffff, false));
     assert_true(is_kept(&i, 0xfed90000, 0xfed91fff, false));
     assert_true(is_kept(&i, 0xfeb80000, 0xfebfffff, false));
+    assert_true(is_kept(&i, 0xfe500000, 0xfe504fff, false));
     assert_true(is_kept(&i, 0xfec01000, 0xfec01fff, false));
     assert_true(is_kept(&i, 0xfed00000, 0xfed003ff, false));
     assert_true(is_kept(&i, 0x600, 0x67f, true)); /* once, although two registers lie in it */
     assert_true(is_kept(&i, 0xb2, 0xb3, true));
     assert_true(is_kept(&i, 0xcf9, 0xcfc, true));
-    assert_int_equal(i.nr_kept, 9);
+    assert_int_equal(i.nr_kept, 10);
 }
 
 /* More than there is room for: then it is everything. */

@@ -158,6 +158,7 @@ static void mmio(void **state)
         { 0xfe001000, 0xfe000fff },
         { 0xfec00000, 0xfec00fff },
         { 0xfed00000, 0xfed00fff },
+        { 0xfed40000, 0xfed40fff },
         { 0xfed90000, 0xfed90fff },
         { 0xfeeff000, 0xfeefffff },
         { 0xff000000, 0xff000fff },
