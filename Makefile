@@ -125,6 +125,10 @@ $(BUILD)/stopped.efi: $(LOADER_OBJ) $(BUILD)/obj/loader/tests/boot/early/stopped
 $(BUILD)/tpmshim.efi: $(BUILD)/obj/loader/tests/boot/tpmshim/tpmshim.c.o
 	$(link_efi)
 
+# Only for tests: firmware that is strange in ways which nobody can order
+$(BUILD)/shim.efi: $(patsubst %,$(BUILD)/obj/loader/%.o,$(wildcard tests/boot/shim/*.c))
+	$(link_efi)
+
 # --- guests: guests/NAME.c, guests/NAME/*.c and tests/guest/NAME.c become ELF files, each with guests/lib linked in
 GUEST_DIRS := $(filter-out guests/lib guests/demo guests/linux guests/lab,$(patsubst %/,%,$(wildcard guests/*/)))
 GUEST_DIRS := $(foreach d,$(GUEST_DIRS),$(if $(wildcard $(d)/*.c),$(d)))
@@ -315,7 +319,7 @@ bench-sched: all guests
 	@tests/bench/sched.py
 
 EARLY := $(BUILD)/early
-test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/tpmshim.efi $(BUILD)/snakeoil/BOOTX64.EFI $(BUILD)/stopped.efi $(EARLY)/BOOTX64.EFI
+test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/tpmshim.efi $(BUILD)/shim.efi $(BUILD)/snakeoil/BOOTX64.EFI $(BUILD)/stopped.efi $(EARLY)/BOOTX64.EFI
 	@tests/boot/run.py --with-check all
 
 # Everything once more, with gcc's counters, in a directory of its own; stream.c, which brings them out, is not counted.

@@ -5,18 +5,20 @@
 #include "boot/ranges.h"
 #include "hv/lib/string.h"
 
-#define SLACK_DESCRIPTORS \
-    64 /* each allocation may split a region, and firmware allocates on its own */
+/* Allocations split regions, and firmware makes its own, also while it ends its services, when no larger buffer can be had. */
+#define SLACK_DESCRIPTORS 512
 #define EXIT_ATTEMPTS 8
 #define MEMORY_SP     0x40000ull /* EFI_MEMORY_SP: meant for a special purpose, not for everyone */
 
 static EFI_STATUS read_map(struct memmap *map)
 {
+    EFI_STATUS status;
     UINT32 version;
 
     map->size = map->capacity;
-    return fw.bs->GetMemoryMap(&map->size, (void *)map->descriptors, &map->key, &map->stride,
-                               &version);
+    status = fw.bs->GetMemoryMap(&map->size, (void *)map->descriptors, &map->key, &map->stride,
+                                 &version);
+    return EFI_ERROR(status) || map->stride >= sizeof(EFI_MEMORY_DESCRIPTOR) ? status : EFI_INCOMPATIBLE_VERSION;
 }
 
 EFI_STATUS memmap_read(struct memmap *map)
@@ -38,7 +40,7 @@ void memmap_init(struct memmap *map)
             return;
         if (EFI_ERROR(status) && status != EFI_BUFFER_TOO_SMALL)
             break;
-        map->capacity = map->size + SLACK_DESCRIPTORS * map->stride;
+        map->capacity = map->size + SLACK_DESCRIPTORS * MAX(map->stride, sizeof(EFI_MEMORY_DESCRIPTOR));
         map->descriptors = block_take("the memory map", map->capacity, ANYWHERE, HANDOFF_FREE);
     }
     boot_fail("the firmware gives no memory map - update the firmware");

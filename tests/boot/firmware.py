@@ -6,6 +6,7 @@ firmware.py prints the rows as the table in boot/README.md, firmware.py --check 
 import dataclasses
 import difflib
 import pathlib
+import re
 import sys
 
 from case import AMD, CLOCK, HELLO, INTEL, QEMU, SAID_CLOCK, SAID_HELLO, Case
@@ -40,6 +41,24 @@ def started_by(name, what, manager, config_name, config):
                  files={config_name: config.encode()})
 
 
+def strange(name, what, words, said=(), args=(), **more):
+    """Firmware that shim/ has made strange by these words."""
+    return boots(name, what, [*SHIM, *args], [rf'^shim: {re.escape(words)}', *said], files={'shim.txt': words.encode()}, **more)
+
+
+def strange_refused(name, what, words, line, args=(), **more):
+    return refused('boots-' + name, what, [*SHIM, *args], line, files={'shim.txt': words.encode()}, daily=False, **more)
+
+
+def piece(name, what, mib, kind, attribute=0):
+    """RAM that is something else lies amid RAM: as much is gone, and what was in it still there after a guest that takes nearly all."""
+    first, last = 0x10000000, 0x10000000 + (mib << 20) - 8
+    return strange(name, what, f'piece={mib},{kind:#x},{attribute:#x}', [
+        rf'^\[pith\] 1 core, {(1013 - mib) // 10}[0-9] MiB free, ', *(rf'^0*{at:x}: 0x5a5ac3c3f00d0bad$' for at in (first, last))],
+        [*(arg for at in (first, last) for arg in ('--monitor-command', f'xp /1gx {at:#x}'))], config=HELLO.replace('8M', f'{960 - mib}M'))
+
+
+SHIM = ['--efi', '@BUILD@/shim.efi', '--file', 'EFI/BOOT/NEXT.EFI=@BUILD@/BOOTX64.EFI']
 SHELL = [r'^FS0:.*PITH\.EFI']
 NO_HPET = qemu('-machine', 'hpet=off')
 THIS_VM = r'^\[pith\] cannot start: this virtual machine \(TCGTCGTCGTCG\) offers '
@@ -75,6 +94,35 @@ GROUPS = {
         boots('no-acpi', 'no MADT, FADT, HPET: all that is left with acpi=off', ['--no-acpi'], prefix='', daily=True, cpus=4),
         *(boots(f'acpi-{m}', f'tables for {m}, which has none', ['--efi', '@BUILD@/acpishim.efi', '--file', 'EFI/BOOT/NEXT.EFI=@BUILD@/BOOTX64.EFI'],
                 [r'^acpishim: ACPI tables installed'], prefix='', machine=m, config=CLOCK, guests=SAID_HELLO + SAID_CLOCK, cpus=2) for m in (INTEL, AMD)),
+    ],
+    'memory map': [
+        strange('map-pieces', 'thousands of entries of one page each', 'pieces=64'),
+        strange('map-holes', 'a page that is reserved in every 2 MiB', 'pieces=512,1', [r'^\[pith\] 1 core, 10[01][0-9] MiB free, ']),
+        strange('map-sieve', 'more than 1024 pieces', 'pieces=128,1', [r'^\[pith\] memory map has more than 1024 free pieces: [0-9]+ KiB stay unused$']),
+        strange('map-runtime', 'runtime services amid RAM', 'pieces=512,2,200'),
+        strange('map-reversed', 'from the highest address down', 'reversed'),
+        strange('map-overlaps', 'regions that overlap', 'overlaps'),
+        strange('map-empty', 'regions without pages, and one that leaves the address space', 'empty'),
+        *(strange(f'map-stride-{n}', f'descriptors of {n} bytes', f'stride={n}') for n in (40, 56, 64, 256)),
+        strange_refused('map-stride-0', 'descriptors of 0 bytes', 'stride=0', r'^\[pith\] cannot start: the firmware gives no memory map'),
+        strange_refused('map-stride-32', 'descriptors that are too short', 'stride=32', r'^\[pith\] cannot start: the firmware gives no memory map'),
+        strange_refused('map-none', 'no map', 'no-map', r'^\[pith\] cannot start: the firmware gives no memory map - update the firmware$'),
+        *(piece(f'map-{name}', what, 256, kind, attribute) for name, what, kind, attribute in (
+            ('oem', "types of the vendor's", 0x70000001, 0), ('os', 'types of a loader before', 0x80000001, 0), ('unknown', 'types that nobody knows', 0xfffffff0, 0),
+            ('persistent', 'persistent memory', 14, 0), ('unaccepted', 'unaccepted memory', 15, 0), ('unusable', 'faulty memory', 8, 0),
+            ('special', 'memory for a special purpose', 7, 0x40000), ('acpi', 'much for ACPI', 10, 0))),
+        strange('map-low', 'nothing free below 1 MiB, so one core only', 'low', [
+            r'^\[pith\] core with APIC ID 1 is left out: no page below 1 MiB to start it on, or none for its stack, is free', r'^\[pith\] 1 core, '], cpus=2),
+        *(strange(f'hole-{gib}G', f'RAM above a hole up to {gib} GiB', f'range={gib << 30:#x},0x40000000,7', [r'^\[pith\] 1 core, 203[0-9] MiB free, '],
+                  qemu('-m', '1G,slots=1,maxmem=768G', '-object', 'memory-backend-ram,id=far,size=1G', '-device', f'pc-dimm,memdev=far,addr={gib << 30:#x}'),
+                  config=HELLO.replace('8M', '1900M')) for gib in (64, 128, 512)),
+    ],
+    'end of the boot services': [
+        *(strange(f'exit-{n}', f'the map changes {n} times at the end', f'changes={n}') for n in (1, 3, 7)),
+        strange('exit-grows', 'the map grows by 400 entries at the end', 'changes=2,200'),
+        strange('map-grows', 'the map grows by 20 entries whenever it is read', 'grows=20 changes=7'),
+        strange_refused('exit-never', 'the map changes for ever', 'changes=1000000',
+                        r'^\[pith\] cannot start: the firmware does not end its boot services \(status 0x8000000000000002\) - update the firmware$'),
     ],
     'processor': [
         refused('no-svm', 'no AMD-V', ['--cpu', 'max,-svm'], THIS_VM + 'neither VT-x nor AMD-V - turn on nested virtualization in its hypervisor$'),
