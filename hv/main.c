@@ -9,6 +9,7 @@
 #include "hv/audit.h"
 #include "hv/console.h"
 #include "hv/irq.h"
+#include "hv/lib/fmt.h"
 #include "hv/lib/frames.h"
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
@@ -139,6 +140,35 @@ static void clocks_known(const struct handoff *h)
         stop("HPET or PM timer, TSC or local APIC timer stands still - load the firmware's default settings, with the HPET on");
 }
 
+/* Which of enum vm_leftover; "" for none. */
+static const char *leftovers(u8 set, char text[80])
+{
+    static const char *const names[] = { "branch predictors", "first-level cache", "buffers" };
+    size_t n = 0;
+
+    text[0] = '\0';
+    for (u32 i = 0; i < ARRAY_SIZE(names); i++)
+        if (set >> i & 1)
+            n += fmt_str(text + n, 80 - n, "%s%s", n ? ", " : "", names[i]);
+    return text;
+}
+
+/* Only where partitions share a core somebody can look for what is left. */
+static void leftovers_told(void)
+{
+    bool shared = false;
+    char text[80];
+
+    for (u32 i = 0; i < nr_cpus; i++)
+        shared |= cpu_get(i)->nr_vcpus && !cpu_get(i)->tenant;
+    if (shared && caps.cleared)
+        log_info("a core that changes its partition clears %s", leftovers(caps.cleared, text));
+    if (shared && caps.leaks)
+        log_warn("this processor's microcode cannot clear %s where partitions share a core: their programs may learn what others' did"
+                 " - update the firmware, or give each partition cores of its own",
+                 leftovers(caps.leaks, text));
+}
+
 static void virtualization_init(void)
 {
     if (arch_vm_probe(&caps) != PITH_OK)
@@ -223,6 +253,7 @@ void hv_main(const struct handoff *h)
     partitions_set_clock(h->boot_seconds);
     if (partitions_create(m, &host_pool) != PITH_OK)        /* manifest -> partitions, all stopped */
         stop("a partition of pith.conf cannot be built");
+    leftovers_told();
     trace_init(m, &host_pool);                              /* a ring a core, if pith.conf wants any */
     log_debug("%lu KiB kept, %lu KiB of them unused", kept_bytes(h, m) >> 10, host_pool.nr_free << 2);
     stage(STAGE_GUESTS);

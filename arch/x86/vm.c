@@ -5,6 +5,7 @@
  */
 #include "arch/x86/vm.h"
 
+#include "arch/x86/barrier.h"
 #include "arch/x86/breakpoints.h"
 #include "arch/x86/cpu/insn.h"
 #include "arch/x86/cpu/regs.h"
@@ -20,7 +21,7 @@
 
 #define ASSERT_RESIDENT(v) ASSERT((v)->cpu && (v)->cpu->loaded == (v))
 
-static const struct vm_ops *ops;
+static const struct vm_ops *ops, *vendor;
 static struct vm_caps found;
 
 const struct vm_ops *vm_ops_get(void)
@@ -33,6 +34,29 @@ const struct vm_caps *arch_vm_caps(void)
     return &found;
 }
 
+/* Who is new may have the place of one that was destroyed. */
+static struct arch_vcpu *load_behind_barrier(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
+{
+    if (cpu->last != v->vm || v->fresh)
+        barrier();
+    cpu->last = v->vm;
+    return vendor->vcpu_load(v, cpu, before);
+}
+
+/* In a table of its own, so that processors without a barrier do not look for one at each switch. */
+static void use(const struct vm_ops *its)
+{
+    static struct vm_ops behind_barrier;
+
+    ops = vendor = its;
+    barrier_probe(&found, its == &vmx_ops);
+    if (!found.cleared)
+        return;
+    behind_barrier = *its;
+    behind_barrier.vcpu_load = load_behind_barrier;
+    ops = &behind_barrier;
+}
+
 enum pith_status arch_vm_probe(struct vm_caps *caps)
 {
     static const struct vm_ops *const candidates[] = { &vmx_ops, &svm_ops };
@@ -42,9 +66,10 @@ enum pith_status arch_vm_probe(struct vm_caps *caps)
         struct vm_caps c = { 0 };
 
         if (candidates[i]->probe(&c) == PITH_OK) {
-            ops = candidates[i];
-            c.hypercall_vmcall = ops == &vmx_ops;
-            *caps = found = c;
+            c.hypercall_vmcall = candidates[i] == &vmx_ops;
+            found = c;
+            use(candidates[i]);
+            *caps = found;
             return PITH_OK;
         }
         if (c.name)
@@ -56,6 +81,7 @@ enum pith_status arch_vm_probe(struct vm_caps *caps)
 enum pith_status arch_cpu_enable(struct arch_cpu *cpu, struct frame_pool *frames)
 {
     *cpu = (struct arch_cpu){ .frames = frames, .tag_epoch = 1, .next_tag = 1, .msrs = true };
+    barrier_cpu_enable();
     return ops->cpu_enable(cpu);
 }
 

@@ -45,11 +45,15 @@ struct x86_event {
 };
 struct x86_gprs { u64 rax, rcx, rdx, rbx, rsp_unused, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15; };
 
+/* What of one partition can be left behind in a core for the next one to find. */
+enum vm_leftover { VM_PREDICTORS = 1, VM_L1D = 2, VM_BUFFERS = 4 };
+
 struct vm_caps {
     const char *name; /* "VT-x" or "AMD-V" */
     bool page_2m, page_1g;
     bool hypercall_vmcall; /* VMCALL, else VMMCALL */
     bool itlb_safe;   /* executable large pages cannot raise a machine check (iTLB multihit) */
+    u8 cleared, leaks; /* sets of enum vm_leftover: where a core changes its partition; what should be and cannot */
     u32 nr_tags;      /* ASIDs or VPIDs, 0 included */
     const char *why;  /* after PITH_E_HW: what is missing, and the firmware setting to change */
 };
@@ -64,6 +68,7 @@ struct arch_cpu {              /* what one physical core needs to host guests */
     u64 tag_epoch;             /* starts at 1; +1 when the tags ran out and all were flushed */
     u32 next_tag;              /* tag 0 belongs to the host */
     bool msrs;                 /* those of arch_msr_kept() may hold something else than after reset */
+    const struct arch_vm *last; /* whose vCPU was loaded last, where that matters: barrier.h */
     /* Where processors do not tell lengths: pages that guests' RIPs were in, each in a window of its own (vmem_recall_code()). */
     struct code_page { const struct arch_vcpu *v; u64 rip, cr3, epoch; const u8 *at; } code[CODE_PAGES];
 };

@@ -682,6 +682,12 @@ CASES = [
                                      r'^\[pith\] 8 cores,', r'^\[monitor\] core 3: APIC ID 4,', r'^\[monitor\] core 7: APIC ID 9,'], [r'not ok'],
          ['--cpus', '8', *topology('8,maxcpus=12,sockets=4,cores=3')], typed='\x14' * 10 + 'cores\npoweroff\n',
          typed_after=r'^\[pith\] eight: exited', timeout=240),
+    Case('barrier-bochs-intel', INTEL, CLOCK.replace('memory = 8M', 'memory = 8M\ncores = 0'),
+         [r'^\[pith\] a core that changes its partition clears branch predictors, buffers$', *SAID_HELLO, *SAID_CLOCK], ['microcode cannot clear'],
+         ['--cpus', '1', '--cpu', 'tigerlake'], daily=False),
+    Case('barrier-is-missing', AMD, CLOCK.replace('memory = 8M', 'memory = 8M\ncores = 0'),
+         [r"^\[pith\] this processor's microcode cannot clear branch predictors where partitions share a core", *SAID_HELLO, *SAID_CLOCK],
+         args=['--cpus', '1'], daily=False),
     Case('smt', QEMU, SMT, [rf'^\[pith\] {name}: Pith PV, 4 MiB, {n} on core {core}$' for name, n, core in (
         ('friend-1', '1 vCPU', 2), ('friend-2', '1 vCPU', 3), ('wide', '2 vCPUs', 1), ('late', '1 vCPU', 2))] + [
         r'^\[pith\] some cores are threads of one'], args=['--cpus', '4', *topology('4,sockets=1,cores=2,threads=2')], until=r'^\[pith\] late: exited with status 0$'),

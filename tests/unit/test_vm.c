@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "arch/x86/barrier.h"
 #include "arch/x86/cpu/regs.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
@@ -84,6 +85,12 @@ const struct vm_ops svm_ops = {
     .vcpu_load = load, .vcpu_save = save, .vcpu_release = release,
     .probe = svm_probe, .reg = get_reg, .set_reg = set_reg, .ready = ready, .window = window, .tpr_window = tpr_window, .vcpu_run = run,
 };
+
+static u8 clears;
+static int barriers, loads_then;
+void barrier_probe(struct vm_caps *caps, bool intel) { caps->cleared = clears; assert_true(intel == !strcmp(caps->name, "VT-x")); }
+void barrier_cpu_enable(void) { }
+void barrier(void) { barriers++, loads_then = loads; }
 
 hpa_t virt_to_phys(const void *va) { return (hpa_t)va; }
 hpa_t frames_alloc(struct frame_pool *p, u64 n, u64 a) { (void)p, (void)n, (void)a; return 0; }
@@ -192,6 +199,44 @@ static void test_first_load(void **state)
     assert_null(v.cpu);
     assert_false(other.fresh);
     assert_int_equal(loads + saves * 10 + releases * 100, 111);
+}
+
+static int barriers_of(struct arch_vcpu *c)
+{
+    int before = barriers, loaded = loads;
+
+    assert_ptr_equal(arch_vcpu_load(c, &cpu), c);
+    assert_true(barriers == before || loads_then == loaded); /* before anything of the new one's is there */
+    return barriers - before;
+}
+
+/* Between partitions, not between vCPUs of one; a new one may lie where one lay that is gone. */
+static void test_barrier(void **state)
+{
+    struct arch_vm one = { 0 }, other = { 0 };
+    struct arch_vcpu a = { .vm = &one }, b = { .vm = &one }, c = { .vm = &other };
+    struct vm_caps caps;
+
+    (void)state;
+    clears = VM_PREDICTORS;
+    assert_int_equal(arch_vm_probe(&caps), PITH_OK);
+    assert_int_equal(caps.cleared, VM_PREDICTORS);
+    cpu = (struct arch_cpu){ 0 };
+    assert_int_equal(barriers_of(&a), 1);
+    assert_int_equal(barriers_of(&b), 0);
+    assert_int_equal(barriers_of(&b), 0);
+    assert_int_equal(barriers_of(&c), 1);
+    arch_vcpu_unload(&c, &cpu);
+    assert_int_equal(barriers_of(&c), 0);
+    arch_vcpu_unload(&c, &cpu);
+    assert_int_equal(barriers_of(&b), 1);
+    a = (struct arch_vcpu){ .vm = &one, .fresh = true };
+    assert_int_equal(barriers_of(&a), 1);
+
+    clears = 0; /* such processors do not even look */
+    assert_int_equal(arch_vm_probe(&caps), PITH_OK);
+    assert_int_equal(barriers_of(&c), 0);
+    arch_vcpu_unload(&c, &cpu);
 }
 
 static void test_interrupt(void **state)
@@ -318,6 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_probe, setup),
         cmocka_unit_test_setup(test_giving_way, setup), cmocka_unit_test_setup(test_first_load, setup),
+        cmocka_unit_test_setup(test_barrier, setup),
         cmocka_unit_test_setup(test_interrupt, setup),
         cmocka_unit_test_setup(test_resume_flag, setup),
         cmocka_unit_test_setup(test_exceptions_compose, setup),

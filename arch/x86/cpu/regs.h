@@ -70,7 +70,10 @@
 #define MSR_APIC_BASE       0x1bu
 #define MSR_FEATURE_CONTROL 0x3au
 #define MSR_TSC_ADJUST      0x3bu
+#define MSR_SPEC_CTRL       0x48u
+#define MSR_PRED_CMD        0x49u
 #define MSR_ARCH_CAPS       0x10au
+#define MSR_FLUSH_CMD       0x10bu
 #define MSR_SYSENTER_CS     0x174u
 #define MSR_SYSENTER_ESP    0x175u
 #define MSR_SYSENTER_EIP    0x176u
