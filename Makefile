@@ -191,10 +191,15 @@ $(LINUX)/initrd.img: guests/linux/init $(LINUX)/busybox tools/make-initrd
 # --- other kernels of Debian's, for tests
 KERNELS := $(addprefix $(LINUX)/,gnumach.elf memtest.bin ipxe.lkrn)
 AMD64 := $(LINUX)/amd64.vmlinuz
+I386 := $(addprefix $(LINUX)/,i386-pae.vmlinuz i386.vmlinuz)
 MANAGERS := $(addprefix $(LINUX)/,systemd-bootx64.efi grubx64.efi)
-$(KERNELS) $(AMD64) $(MANAGERS): tools/get-linux
+$(KERNELS) $(AMD64) $(I386) $(LINUX)/i386-busybox $(MANAGERS): tools/get-linux
 	$(call say,GET,$@)
 	$(Q)tools/get-linux $(basename $(@F)) $@
+
+$(LINUX)/i386-initrd.img: guests/linux/init $(LINUX)/i386-busybox tools/make-initrd
+	$(call say,CPIO,$@)
+	$(Q)tools/make-initrd $@ guests/linux/init $(LINUX)/i386-busybox
 
 # Linux as it would be without its 64-bit entry: xloadflags are at 0x236
 REAL_MODE := $(LINUX)/vmlinuz.real
@@ -319,7 +324,9 @@ bench-sched: all guests
 	@tests/bench/sched.py
 
 EARLY := $(BUILD)/early
-test-all: all guests $(KERNELS) $(REAL_MODE) $(AMD64) $(MANAGERS) $(BUILD)/acpishim.efi $(BUILD)/tpmshim.efi $(BUILD)/shim.efi $(BUILD)/snakeoil/BOOTX64.EFI $(BUILD)/stopped.efi $(EARLY)/BOOTX64.EFI
+MORE_KERNELS := $(REAL_MODE) $(AMD64) $(I386) $(LINUX)/i386-initrd.img $(MANAGERS)
+TEST_LOADERS := $(addprefix $(BUILD)/,acpishim.efi tpmshim.efi shim.efi snakeoil/BOOTX64.EFI stopped.efi) $(EARLY)/BOOTX64.EFI
+test-all: all guests $(KERNELS) $(MORE_KERNELS) $(TEST_LOADERS)
 	@tests/boot/run.py --with-check all
 
 # Everything once more, with gcc's counters, in a directory of its own; stream.c, which brings them out, is not counted.

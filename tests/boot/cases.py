@@ -671,6 +671,11 @@ CASES = [
            daily=m != AMD) for m in (QEMU, INTEL, AMD)),
     *(Case(f'linux-amd64-{m}', m, LINUX.replace('vmlinuz', 'amd64.vmlinuz'), SAID_LINUX, args=kernel_file('amd64.vmlinuz'), typed=TYPED, timeout=600,
            daily=False) for m in (QEMU, INTEL)),
+    # 32 bits: PAE paging on one vCPU, two-level paging on two
+    *(Case(f'linux-i386{pae}-{m}', m, LINUX.replace('vmlinuz', 'i386.vmlinuz').replace('initrd.img', 'i386.img') + f'vcpus = {n}\n',
+           [r'^\[pith\] linux: bzImage, real mode,', SAID_LINUX[0], rf'^\[linux\] i686 {n}$'],
+           args=['--file', f'i386.vmlinuz=@ROOT@/build/linux/i386{pae}.vmlinuz', '--file', 'i386.img=@ROOT@/build/linux/i386-initrd.img', '--cpus', '1'],
+           typed='echo $(uname -m) $(nproc); poweroff\n', timeout=900, daily=False) for m in (QEMU, INTEL) for pae, n in (('-pae', 1), ('', 2))),
     *(Case(f'linux-amd64-bare-{m}', m, NEITHER.replace('vmlinuz', 'amd64.vmlinuz'), SAID_LINUX, args=kernel_file('amd64.vmlinuz'), typed=TYPED,
            until=SAID_LINUX[1], timeout=600, daily=False) for m in (QEMU, INTEL)),
     *(Case(f'linux-no-acpi-{m}', m, NO_ACPI, SAID_LINUX, args=['--cpus', '1'], typed=TYPED, until=SAID_LINUX[1], timeout=400, daily=False) for m in (QEMU, INTEL)),
