@@ -1,88 +1,112 @@
 /* SPDX-License-Identifier: MIT */
-/* Files from the volume that the loader was started from. */
-#include "boot/loader.h"
+/* The loader's files: from where it came from itself. */
+#include "boot/source.h"
 
+#include "boot/place.h"
 #include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
 
-#define READ_CHUNK MIB(4) /* some firmware fails on very large reads */
-#define INFO_SIZE  1024   /* EFI_FILE_INFO with the longest name that FAT has */
+static const struct source *const kinds[] = { &volume, &pxe };
+static const struct source *sources[ARRAY_SIZE(kinds)]; /* those that may be it; the first is asked first */
+static u32 nr_sources;
+static char own_config[CONFIG_FILE_NAME]; /* the name of this machine's own pith.conf; empty: it has no address */
 
-static EFI_FILE_HANDLE root;
-
-void volume_open(void)
+static EFI_DEVICE_PATH *path_of(EFI_HANDLE handle, EFI_GUID *guid)
 {
-    EFI_FILE_IO_INTERFACE *fs;
-    EFI_LOADED_IMAGE *image;
+    void *path;
 
-    if (EFI_ERROR(fw.bs->HandleProtocol(fw.image, &LoadedImageProtocol, (void **)&image)) ||
-        EFI_ERROR(fw.bs->HandleProtocol(image->DeviceHandle, &FileSystemProtocol, (void **)&fs)) ||
-        EFI_ERROR(fs->OpenVolume(fs, &root)))
-        boot_fail(
-            "the loader was not started from a volume with files - start it from a FAT volume");
+    return EFI_ERROR(fw.bs->HandleProtocol(handle, guid, &path)) ? NULL : path;
 }
 
-/* Names are ASCII, at most CONFIG_FILE_NAME - 1 bytes. */
-static EFI_STATUS open_file(const char *name, EFI_FILE_HANDLE *file)
+void *origin_protocol(const struct origin *from, EFI_GUID *guid, EFI_HANDLE *handle)
 {
-    CHAR16 path[CONFIG_FILE_NAME];
-    u32 n = 0;
+    EFI_DEVICE_PATH *path = from->path;
+    EFI_HANDLE found;
+    void *protocol;
 
-    for (; name[n]; n++)
-        path[n] = name[n] == '/' ? '\\' : (CHAR16)name[n];
-    path[n] = 0;
-    return root->Open(root, file, path, EFI_FILE_MODE_READ, 0);
+    if (!path || EFI_ERROR(fw.bs->LocateDevicePath(guid, &path, &found)) || EFI_ERROR(fw.bs->HandleProtocol(found, guid, &protocol)))
+        return NULL;
+    if (handle)
+        *handle = found;
+    return protocol;
 }
 
-/* NULL, or what is wrong. */
-static const char *file_size(EFI_FILE_HANDLE f, u64 *size)
+/* By the address of the network card that is on the way to the loader. */
+static void name_own_config(const struct origin *from)
 {
-    static u64 buffer[INFO_SIZE / sizeof(u64)];
-    const EFI_FILE_INFO *info = (const void *)buffer;
-    UINTN n = sizeof(buffer);
+    for (EFI_DEVICE_PATH *p = from->path; p && !IsDevicePathEnd(p); p = NextDevicePathNode(p)) {
+        const MAC_ADDR_DEVICE_PATH *card = (const void *)p;
 
-    if (EFI_ERROR(f->GetInfo(f, &GenericFileInfo, &n, buffer)))
-        return "has no readable size - check the volume for errors";
-    if (info->Attribute & EFI_FILE_DIRECTORY)
-        return "is a directory - correct the name";
-    *size = info->FileSize;
-    return NULL;
-}
-
-static const char *read_all(EFI_FILE_HANDLE f, u8 *to, u64 size)
-{
-    for (u64 done = 0; done < size;) {
-        UINTN n = MIN(READ_CHUNK, size - done);
-
-        if (EFI_ERROR(f->Read(f, &n, to + done)) || n == 0)
-            return "cannot be read to its end - copy it to the boot volume again";
-        done += n;
+        if (DevicePathType(p) == MESSAGING_DEVICE_PATH && DevicePathSubType(p) == MSG_MAC_ADDR_DP)
+            place_own_name(CONFIG_NAME, card->IfType, card->MacAddress.Addr, own_config, sizeof(own_config));
     }
-    return NULL;
 }
 
-static const char *read_opened(EFI_FILE_HANDLE f, const char *name, enum handoff_kind kind,
-                               struct file *file)
+void files_open(void)
 {
-    const char *wrong = file_size(f, &file->size);
+    static EFI_GUID image_path = { 0xbc62157e, 0x3e33, 0x4fec, { 0x99, 0x20, 0x2d, 0x3b, 0x36, 0xd7, 0x50, 0xdf } };
+    EFI_LOADED_IMAGE *image;
+    struct origin from = { 0 };
 
-    if (wrong || file->size == 0)
-        return wrong;
-    file->data = block_take(name, file->size, kind == HANDOFF_MODULE ? ANYWHERE : BELOW_4G, kind);
-    return read_all(f, file->data, file->size);
+    if (!EFI_ERROR(fw.bs->HandleProtocol(fw.image, &LoadedImageProtocol, (void **)&image)))
+        from.device = image->DeviceHandle;
+    from.path = path_of(fw.image, &image_path);
+    if (!from.path && from.device)
+        from.path = path_of(from.device, &DevicePathProtocol);
+    name_own_config(&from);
+    for (u32 i = 0; from.device && i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i]->open(&from))
+            sources[nr_sources++] = kinds[i];
+    if (!nr_sources)
+        boot_fail("the loader was not started from a volume with files, nor by PXE over IPv4 - start it from a FAT volume or by PXE");
+}
+
+void request_room(struct request *r)
+{
+    r->file->data = block_take(r->name, r->file->size, r->kind == HANDOFF_MODULE ? ANYWHERE : BELOW_4G, r->kind);
+}
+
+static const char *wrong_text(const struct request *r)
+{
+    static char text[sizeof(r->why) + CONFIG_FILE_NAME + 4];
+
+    fmt_str(text, sizeof(text), "'%s' %s", r->name, r->why);
+    return text;
 }
 
 const char *file_read(const char *name, enum handoff_kind kind, struct file *file)
 {
-    static char text[160];
-    const char *wrong = "was not found on the boot volume - copy it there or correct the name";
-    EFI_FILE_HANDLE f;
+    struct request r = { .name = name, .kind = kind, .file = file };
 
-    if (!EFI_ERROR(open_file(name, &f))) {
-        wrong = read_opened(f, name, kind, file);
-        f->Close(f);
+    return sources[0]->read(&r) == FILE_READ ? NULL : wrong_text(&r);
+}
+
+/* This machine's own one, else everybody's. */
+static enum answer read_config(const struct source *s, struct request *r)
+{
+    enum answer answer = FILE_ABSENT;
+
+    r->name = own_config;
+    if (s->network && own_config[0])
+        answer = s->read(r);
+    if (answer != FILE_ABSENT)
+        return answer;
+    r->name = CONFIG_NAME;
+    return s->read(r);
+}
+
+const char *config_read(const char **name, struct file *file)
+{
+    struct request r = { .kind = HANDOFF_FREE, .file = file };
+    enum answer answer;
+
+    for (;;) {
+        answer = read_config(sources[0], &r);
+        if (answer != FILE_ABSENT || nr_sources == 1)
+            break;
+        say("%s", wrong_text(&r));
+        memmove(sources, sources + 1, --nr_sources * sizeof(sources[0]));
     }
-    if (!wrong)
-        return NULL;
-    fmt_str(text, sizeof(text), "'%s' %s", name, wrong);
-    return text;
+    *name = r.name;
+    return answer == FILE_READ ? NULL : wrong_text(&r);
 }

@@ -33,17 +33,20 @@ void *block_take_image(u64 size);
 u32 blocks_ranges(struct handoff_range *out); /* all but scratch; room for BLOCKS_MAX */
 void blocks_release(void);
 
-/* files.c: the volume this application was started from. */
+/* files.c: from where this application was started itself, a volume or a server; nothing else knows which. */
+#define CONFIG_NAME "pith.conf"
 struct file {
     void *data;
     u64 size;
 };
-void volume_open(void);
+void files_open(void); /* or fails the boot */
 /*
  * NULL when it was read, else "'NAME' what is wrong - what to do" in static memory. An empty file
  * has no data.
  */
 const char *file_read(const char *name, enum handoff_kind kind, struct file *file) MUST_CHECK;
+/* The same for pith.conf, to be read before other files; @name says which one it was: a server may have one for this machine alone. */
+const char *config_read(const char **name, struct file *file) MUST_CHECK;
 
 /* cpus.c */
 void cpu_check(void); /* fails the boot when this processor cannot do it */

@@ -14,9 +14,9 @@
 #include "hv/lib/string.h"
 #include "boot/manifest.h"
 
-#define CONFIG_NAME "pith.conf"
-
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st);
+
+static const char *config_name = CONFIG_NAME; /* or that of this machine's own one */
 
 static void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
 {
@@ -33,15 +33,15 @@ static struct config *config_load(void)
 {
     struct config *cfg = block_take("the configuration", sizeof(*cfg), BELOW_4G, HANDOFF_HV_IMAGE);
     struct file file;
-    const char *wrong = file_read(CONFIG_NAME, HANDOFF_FREE, &file);
+    const char *wrong = config_read(&config_name, &file);
 
     if (wrong)
         boot_fail("%s", wrong);
     measure_config(file.data, file.size);
     if (!config_parse(cfg, file.data, file.size)) {
         for (u32 i = 0; i < MIN(cfg->nr_errors, CONFIG_ERRORS); i++)
-            say(CONFIG_NAME ":%u: %s", cfg->errors[i].line, cfg->errors[i].text);
-        boot_fail(CONFIG_NAME " has %u mistake%s - correct what is listed above", cfg->nr_errors,
+            say("%s:%u: %s", config_name, cfg->errors[i].line, cfg->errors[i].text);
+        boot_fail("%s has %u mistake%s - correct what is listed above", config_name, cfg->nr_errors,
                   cfg->nr_errors == 1 ? "" : "s");
     }
     say_set_level(cfg->manifest.log_level);
@@ -71,12 +71,12 @@ static void files_load(const struct config *cfg, struct image_file *files)
         if (!wrong && file.size)
             measure_file(f->name, file.data, file.size);
         if (wrong) {
-            say(CONFIG_NAME ":%u: file %s", f->line, wrong);
+            say("%s:%u: file %s", config_name, f->line, wrong);
         } else if (file.size == 0) {
-            say(CONFIG_NAME ":%u: file '%s' is empty - copy it to the boot volume again", f->line,
+            say("%s:%u: file '%s' is empty - copy it to the boot volume again", config_name, f->line,
                 f->name);
         } else if (!config_file_right(f, file.data, file.size, why, sizeof(why))) {
-            say(CONFIG_NAME ":%u: %s", f->hash_line, why);
+            say("%s:%u: %s", config_name, f->hash_line, why);
         } else {
             say_info("read %s, %lu KiB%s", f->name, (file.size + 1023) >> 10, f->hash_line ? ", its SHA-256 is right" : "");
             files[i] = (struct image_file){ file.data, file.size, f->name };
@@ -90,25 +90,25 @@ static void files_load(const struct config *cfg, struct image_file *files)
 
 static void say_unloadable(const struct manifest_partition *part, const char *why)
 {
-    say(CONFIG_NAME ":%u: partition %s: %s", part->line, part->name, why);
+    say("%s:%u: partition %s: %s", config_name, part->line, part->name, why);
 }
 
 static NORETURN void fail_machine(void)
 {
-    boot_fail(CONFIG_NAME " does not fit this machine - correct what is listed above");
+    boot_fail("%s does not fit this machine - correct what is listed above", config_name);
 }
 
 static void say_mistake(void *ctx, const struct manifest_place *at, const char *text)
 {
     struct config *cfg = ctx;
 
-    say(CONFIG_NAME ":%u: %s", config_line(cfg, at), text);
+    say("%s:%u: %s", config_name, config_line(cfg, at), text);
     cfg->nr_errors++;
 }
 
 static void say_warning(void *ctx, const struct manifest_place *at, const char *text)
 {
-    say(CONFIG_NAME ":%u: warning: %s", config_line(ctx, at), text);
+    say("%s:%u: warning: %s", config_name, config_line(ctx, at), text);
 }
 
 /* The rules that need this machine: checked here too, where the user can still read the answer. */
@@ -150,8 +150,7 @@ static void memory_fits(struct boot *p)
 
         if (wanted <= free)
             continue;
-        say(CONFIG_NAME ":%u: with the memory of '%s' the partitions want %lu MiB, and %lu MiB are "
-                        "free - lower memory",
+        say("%s:%u: with the memory of '%s' the partitions want %lu MiB, and %lu MiB are free - lower memory", config_name,
             config_line(p->cfg, &(struct manifest_place){ .part = part, .key = "memory" }), part->name, wanted >> 20, free >> 20);
         fail_machine();
     }
@@ -308,8 +307,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
     say("Pith " PITH_VERSION " boot loader, Secure Boot is %s", secure_boot_state());
     boot_stage(STAGE_PROCESSOR);
     cpu_check();
-    boot_stage(STAGE_VOLUME);
-    volume_open();
+    boot_stage(STAGE_SOURCE);
+    files_open();
     boot_stage(STAGE_CONFIG);
     boot.cfg = config_load();
     prepare(&boot);

@@ -13,6 +13,8 @@ import subprocess
 import time
 import zlib
 
+import netboot
+
 LOG_LIMIT = 2 << 20         # bytes of emulator log: a healthy run writes a few KB, a machine gone wild megabytes a second
 SILENCE = 30                # seconds
 SCREEN = '1280x1024x24'     # of the X server that Bochs draws on
@@ -45,7 +47,10 @@ def write_png(path, width, height, rgb):
 
 
 class Machine:
-    """A started machine: .serial is a connected socket (None without a port), .ended() tells how it ended, if it has."""
+    """A started machine: .serial is a connected socket (None without a port), .ended() tells how it ended, if it has.
+
+    @image: of its disk; with opt.net_boot, a directory that servers offer.
+    """
 
     def __init__(self, opt, image, tmp):
         self.opt, self.image, self.tmp, self.serial, self.process = opt, image, pathlib.Path(tmp), None, None
@@ -113,15 +118,17 @@ class Qemu(Machine):
         kind = '_4M.snakeoil' if o.secure_boot else {'4M': '_4M', '2M': ''}[o.firmware] # snakeoil: the key in its variables comes with it
         shutil.copyfile(self.FIRMWARE.format('VARS' + kind), self.tmp / 'vars.fd')
         *others, disk = self.DISKS[o.disk]
-        disk = [arg for device in (*others, disk + ',bootindex=0') for arg in ('-device', device)]
+        disk = ['-drive', f'if=none,id=disk,format=raw,file={self.image}',
+                *(arg for device in (*others, disk + ',bootindex=0') for arg in ('-device', device))]
+        if o.net_boot:
+            disk = netboot.start(o.net_boot, self.image, self.tmp / 'vars.fd')
         listeners = {n: self.listen(n) for n, wanted in (('qmp', True), ('serial', not o.no_serial), ('com2', o.com2)) if wanted}
         argv = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std', '-no-reboot', '-no-shutdown',
                 '-machine', 'q35' + ',acpi=off' * o.no_acpi + ',smm=on' * o.secure_boot, '-cpu', o.cpu or 'max,+svm', '-smp', str(o.cpus),
                 '-m', f'{o.memory or 1024}M',
                 '-drive', f'if=pflash,format=raw,unit=0,readonly=on,file=' + self.FIRMWARE.format('CODE' + kind),
                 '-drive', f'if=pflash,format=raw,unit=1,file={self.tmp}/vars.fd',
-                '-drive', f'if=none,id=disk,format=raw,file={self.image}', *disk,
-                '-chardev', f'socket,id=qmp,path={self.tmp}/qmp', '-mon', 'chardev=qmp,mode=control']
+                *disk, '-chardev', f'socket,id=qmp,path={self.tmp}/qmp', '-mon', 'chardev=qmp,mode=control']
         argv += ['-accel', 'tcg,thread=single', '-icount', f'shift={o.icount},sleep=off'] if o.icount is not None else ['-accel', 'tcg']
         if o.secure_boot:                                   # only the firmware's system management mode can write the variables
             argv += ['-global', 'driver=cfi.pflash01,property=secure,value=on', '-global', 'ICH9-LPC.disable_s3=1']

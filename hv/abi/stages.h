@@ -4,7 +4,7 @@
 
 #define BOOT_STAGES(STAGE)                                       \
     STAGE(PROCESSOR, "checking the processor")                   \
-    STAGE(VOLUME, "opening the volume it was started from")      \
+    STAGE(SOURCE, "finding where it was started from")           \
     STAGE(CONFIG, "reading pith.conf")                           \
     STAGE(CORES, "counting cores")                               \
     STAGE(FILES, "reading the files that pith.conf names")       \

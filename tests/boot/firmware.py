@@ -26,9 +26,9 @@ def boots(name, what, args=(), said=(), *, prefix='boots-', machine=QEMU, config
     return Row(what, Case(prefix + name, machine, config, [*said, *guests], args=['--cpus', str(cpus), *args], daily=daily, **more))
 
 
-def refused(name, what, args, line, *, machine=QEMU, timeout=60, **more):
+def refused(name, what, args, line, *, machine=QEMU, config=HELLO, timeout=60, **more):
     """Cannot start, and says why and what to do."""
-    return Row(what + ': refused', Case(name, machine, HELLO, [line], SAID_HELLO, ['--cpus', '1', *args], until=line, timeout=timeout, **more))
+    return Row(what + ': refused', Case(name, machine, config, [line], SAID_HELLO, ['--cpus', '1', *args], until=line, timeout=timeout, **more))
 
 
 def qemu(*args):
@@ -61,6 +61,10 @@ def piece(name, what, mib, kind, attribute=0):
 SHIM = ['--efi', '@BUILD@/shim.efi', '--file', 'EFI/BOOT/NEXT.EFI=@BUILD@/BOOTX64.EFI']
 SHELL = [r'^FS0:.*PITH\.EFI']
 NO_HPET = qemu('-machine', 'hpet=off')
+OWN_CONFIG = 'pith.conf-01-52-54-00-12-34-56'    # by the address of QEMU's network card
+MEANT = HELLO.replace('hello.elf', 'hello.elf sha256:@sha256 hello.elf@')
+ANOTHER = HELLO.replace('hello.elf', 'hello.elf sha256:' + '0' * 64)
+NOT_SENT = r"'absent\.elf' is refused by TFTP server 10\.0\.2\.2 as 'absent\.elf' \(File not found\) - "
 THIS_VM = r'^\[pith\] cannot start: this virtual machine \(TCGTCGTCGTCG\) offers '
 GROUPS = {
     'started from': [
@@ -71,6 +75,15 @@ GROUPS = {
         boots('shell-usb', 'the shell on a stick', ['--disk', 'usb', '--from-shell'], SHELL),
         started_by('systemd-boot', 'systemd-boot', 'systemd-bootx64.efi', 'loader/entries/pith.conf', 'title Pith\nefi /EFI/pith/BOOTX64.EFI\n'),
         started_by('grub', "GRUB's chainloader", 'grubx64.efi', 'EFI/debian/grub.cfg', 'chainloader /EFI/pith/BOOTX64.EFI\nboot\n'),
+    ],
+    'network': [
+        boots('pxe', "PXE (TFTP), with this machine's own pith.conf", ['--net-boot', 'tftp'], config='not this one', files={OWN_CONFIG: HELLO.encode()}, daily=True),
+        boots('pxe-hash', 'PXE, with SHA-256', ['--net-boot', 'tftp'], [r'^\[pith\] read hello\.elf, .* its SHA-256 is right$'], config=MEANT),
+        refused('pxe-other', 'PXE, another file than was meant', ['--net-boot', 'tftp'], r'^\[pith\] pith\.conf:4: .* is not the file that was meant', config=ANOTHER),
+        refused('pxe-absent', 'PXE, a file that is not there', ['--net-boot', 'tftp'], r'^\[pith\] pith\.conf:4: file ' + NOT_SENT,
+                config=HELLO.replace('hello.elf', 'absent.elf')),
+        boots('ipxe', 'iPXE, which fetches the files by TFTP', ['--net-boot', 'ipxe'], [r'^hello\.elf\.\.\. ok$']),
+        boots('ipxe-http', 'iPXE, which fetches them from a web server', ['--net-boot', 'ipxe-http'], [r'^hello\.elf\.\.\. ok$']),
     ],
     'UEFI': [
         boots('2M', "OVMF's build of 2 MiB (all others: of 4 MiB)", ['--firmware', '2M']),
