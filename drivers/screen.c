@@ -124,7 +124,7 @@ static void draw(const struct screen *s, volatile u8 *to, u16 cell)
 /* Returns how many letters more it would have drawn. */
 static u32 show_row(struct screen *s, u32 row, u32 letters)
 {
-    const u16 *wanted = row_of(s, row), *end = wanted + s->columns;
+    const u16 *wanted = row <= s->row ? row_of(s, row) : s->blank, *end = wanted + s->columns;
     u16 *shown = s->shown[row];
     u32 step = FONT_WIDTH * s->scale * s->desc.bytes;
     volatile u8 *to = s->pixels + (u64)row * FONT_HEIGHT * s->scale * s->desc.pitch;
@@ -197,7 +197,7 @@ static void clear(struct screen *s)
 {
     s->column = s->row = s->ink = 0;
     s->top = 0;
-    blank(s->text[0], SCREEN_ROWS);
+    blank(s->text[0], 1);
 }
 
 bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void *pixels)
@@ -216,6 +216,7 @@ bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void
     s->stale_end = 0;
     choose_pixels(s);
     clear(s);
+    blank(s->blank, 1);
     blank(s->shown[0], SCREEN_ROWS);
     for (u32 y = 0; y < desc->height; y++)
         fill(s->pixels + (u64)y * desc->pitch, desc->width, desc->bytes, s->paper);
@@ -228,8 +229,6 @@ static void scroll(struct screen *s)
 
     s->top = (s->top + by) % s->rows;
     s->row = s->rows - by;
-    for (u32 row = s->row; row < s->rows; row++)
-        blank(row_of(s, row), 1);
     s->stale = 0;
     s->stale_end = s->rows;
 }
@@ -239,6 +238,7 @@ static void new_line(struct screen *s)
     s->column = 0;
     if (++s->row == s->rows)
         scroll(s);
+    blank(row_of(s, s->row), 1);
 }
 
 static void put(struct screen *s, char c)

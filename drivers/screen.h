@@ -38,7 +38,8 @@ struct screen {
     u32 stale, stale_end; /* rows whose letters may differ from what is shown */
     u32 top;              /* where in the text the first row is, so that scrolling moves nothing */
     u8 ink;
-    u16 text[SCREEN_ROWS][SCREEN_COLUMNS]; /* letter, and its ink in the upper byte */
+    u16 text[SCREEN_ROWS][SCREEN_COLUMNS]; /* letter, and its ink in the upper byte; down to .row, below it is blank */
+    u16 blank[SCREEN_COLUMNS];
     u16 shown[SCREEN_ROWS][SCREEN_COLUMNS];
     struct screen_dots dots[SCREEN_INKS][256]; /* each row that a letter may have */
 };

@@ -61,6 +61,11 @@ static inline void sched_spare(struct cpu *cpu, u64 from)
     if (cpu->rq.cur)
         cpu->rq.since += arch_tsc() - from;
 }
+/* Has somebody here a use for what he is promised? */
+static inline bool sched_promised(const struct cpu *cpu)
+{
+    return cpu->rq.due.n;
+}
 /* The current vCPU gives way, and is READY. */
 void sched_give_way(struct cpu *cpu, struct vcpu *v);
 /* The current vCPU is BLOCKED, or READY when there was something for it meanwhile. */

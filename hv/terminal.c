@@ -15,9 +15,12 @@
 #define RING        (256u << 10)
 #define SHARE       (RING / 16) /* of one source: as many as there may be partitions */
 #define RESERVE     (8u << 10)  /* more than one write can put, prefixes included; also what the log lives on */
-#define DRAIN_BYTES   64u /* at a time, some 3,000 instructions ... */
-#define DRAIN_LETTERS 16u /* ... and as many */
+#define DRAIN_BYTES 64u   /* at a time, some 6,500 instructions ... */
+#define DRAIN_LETTERS 16u /* ... and 3,500 */
 #define DRAIN_US      500u
+#define PROMISED_PART 4u  /* of these bytes and letters while somebody waits for what he is promised, ... */
+#define PROMISED_REST 500u /* ... and then nothing for so many times as long as they took, ... */
+#define PROMISED_MS   11u /* ... or for this, where they took longer: so never twice in the 10 ms of an entitlement */
 #define DEAD_MS     3000u /* 100 were too few where an emulator's host was busy: text went into a line that would have taken it */
 #define UART_FIFO   16u
 #define CODES_AT_ONCE 32u /* a broken controller may say for ever that there is one */
@@ -29,6 +32,7 @@ static u32 head, tail; /* written by the writer, by the reader; never wrap into 
 static u32 lost;
 static u32 epoch;  /* +1 whenever the ring was empty */
 static struct timer again;
+static u64 rests[2]; /* the next step is then; [true]: while somebody waits for what he is promised */
 _Static_assert(TERMINAL_INK == SCREEN_INK && TERMINAL_INKS == SCREEN_INKS, "the screen takes them as they are");
 
 bool terminal_urgent(void)
@@ -105,23 +109,36 @@ static void drain_due(struct timer *t)
     (void)t; /* cpu_attend() drains after the timers */
 }
 
-/* No oftener than that, however much there is: it is core 0's guests that wait. */
-void terminal_drain(void)
+/* One step, at @from. */
+static void drain(struct cpu *cpu, u64 from, bool promised)
 {
-    u64 from = arch_tsc();
-    u32 room = 0, n = 0;
+    u32 part = promised ? PROMISED_PART : 1, room = 0, n = 0;
+    u64 khz = arch_tsc_khz(), now;
     bool all;
 
-    if (again.deadline != TIMER_NEVER)
-        return;
-    while (n < DRAIN_BYTES && !empty() && next_out(&room))
+    while (n < DRAIN_BYTES / part && !empty() && next_out(&room))
         n++;
-    all = !have_screen || screen_show(&screen, DRAIN_LETTERS);
+    all = (!have_screen || screen_show(&screen, DRAIN_LETTERS / part)) && empty();
     if (empty())
         __atomic_fetch_add(&epoch, 1, __ATOMIC_RELAXED);
-    if (!all || !empty())
-        timer_set(&this_cpu()->timers, &again, arch_tsc() + DRAIN_US * arch_tsc_khz() / 1000);
-    sched_spare(this_cpu(), from);
+    now = arch_tsc();
+    rests[false] = all ? now : now + DRAIN_US * khz / 1000;
+    rests[true] = MAX(rests[false], now + MIN((now - from) * PROMISED_REST, PROMISED_MS * khz));
+    timer_set(&cpu->timers, &again, all ? TIMER_NEVER : rests[promised]);
+    sched_spare(cpu, from);
+}
+
+/* It is core 0's guests that wait: no oftener than that, however much there is, and they have what they are promised. */
+void terminal_drain(void)
+{
+    struct cpu *cpu = this_cpu();
+    bool promised = sched_promised(cpu);
+    u64 from = arch_tsc();
+
+    if (from >= rests[promised])
+        drain(cpu, from, promised);
+    else if (!empty() || again.deadline != TIMER_NEVER)
+        timer_set(&cpu->timers, &again, rests[promised]);
 }
 
 static void flush(void)
@@ -135,13 +152,14 @@ static void flush(void)
     show_all();
 }
 
-static bool ring_put(char c)
+static void ring_put(const char *text, size_t len)
 {
-    if (head - __atomic_load_n(&tail, __ATOMIC_ACQUIRE) >= RING)
-        return false;
-    ring[head % RING] = c;
-    __atomic_store_n(&head, head + 1, __ATOMIC_RELEASE);
-    return true;
+    u32 at = head, room = RING - (at - __atomic_load_n(&tail, __ATOMIC_ACQUIRE)), n = (u32)MIN(len, room);
+
+    for (u32 i = 0; i < n; i++)
+        ring[(at + i) % RING] = text[i];
+    __atomic_store_n(&head, at + n, __ATOMIC_RELEASE);
+    lost += (u32)len - n;
 }
 
 u32 terminal_take_lost(void)
@@ -161,9 +179,7 @@ void terminal_put(const char *text, size_t len)
         show_all();
         return;
     }
-    for (size_t i = 0; i < len; i++)
-        if (!ring_put(text[i]))
-            lost++;
+    ring_put(text, len);
 }
 
 static bool admit(struct terminal_account *a, size_t len)

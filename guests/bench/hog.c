@@ -210,6 +210,7 @@ void hog_part(const struct pith_start *start)
     interrupts_on();
     (void)pith_event_bind(EVENT, 0, 0);
     (void)pith_event_bind(EVENT_BOUND, 0, VECTOR_X2APIC);
+    __atomic_store_n(&board->of[options.me].ready, 1, __ATOMIC_RELEASE); /* to spinners, where it is one of them */
     while (!stopped()) {
         uint64_t phase = only < nr_hogs ? only : __atomic_load_n(&board->phase, __ATOMIC_ACQUIRE);
 

@@ -1,31 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Spinners on a core, each of which notes how long it ran in each window of 10 ms. Their clocks differ by numbers that are found out by
- * looking at member 0's, which writes it down without end: what was seen soonest after it was written is off by one switch.
- * half=1: sleeps through the first half of the windows.
+ * looking at member 0's, which whoever runs writes down without end, as he knows it: what was seen soonest after it was written is off by
+ * one switch. half=1: sleeps through the first half of the windows.
  */
 #include "guests/bench/sched.h"
 
 #define WINDOW_MS 10u
 #define MEETING_MS 200u
+#define AFTER 2u  /* windows that nobody looks at: who ends, and what it prints, is in nobody's way */
 #define AWAY 256u /* instructions between two looks at the clock: longer, and somebody else ran */
 
-static uint64_t offset = ~0ull >> 1;
+#define UNKNOWN (~0ull >> 1)
+static uint64_t offset = UNKNOWN;
 
 static uint64_t look(void)
 {
-    uint64_t theirs, now;
+    uint64_t theirs = __atomic_load_n(&board->clock, __ATOMIC_RELAXED), now = pith_tsc();
 
-    if (options.me == 0) {
-        now = pith_tsc();
+    if (options.me == 0)
         offset = 0;
-        __atomic_store_n(&board->clock, now, __ATOMIC_RELAXED);
-        return now;
-    }
-    theirs = __atomic_load_n(&board->clock, __ATOMIC_RELAXED);
-    now = pith_tsc();
-    if (theirs && (int64_t)(now - theirs) < (int64_t)offset)
+    else if (theirs && (int64_t)(now - theirs) < (int64_t)offset)
         offset = now - theirs;
+    if (offset != UNKNOWN)
+        __atomic_store_n(&board->clock, now - offset, __ATOMIC_RELAXED);
     return now - offset;
 }
 
@@ -54,7 +52,7 @@ static void spin(uint64_t end)
     uint64_t length = WINDOW_MS * options.khz, last = look(), now, window;
 
     while ((now = look()), window = (now - board->begin) / length, (int64_t)(now - board->begin) < 0 || window < end) {
-        if (now - last < AWAY << options.shift && (int64_t)(now - board->begin) >= 0)
+        if (now - last < AWAY << options.shift && (int64_t)(now - board->begin) >= 0 && window < WINDOWS)
             board->of[options.me].ran[window] += now - last;
         last = now;
     }
@@ -83,9 +81,10 @@ void shares_part(const struct pith_start *start)
             ;
         (void)pith_wait(pith_now() + WINDOWS / 2 * WINDOW_MS * NS_PER_MS);
     }
-    spin(WINDOWS);
+    spin(WINDOWS + AFTER);
     if (options.me)
         return;
+    __atomic_store_n(&board->stop, 1, __ATOMIC_RELEASE); /* who prints beside it leaves room for this */
     print();
     pith_printf("bench done\n");
 }

@@ -53,9 +53,11 @@ static void ring_unlock(bool locked)
 static void ring_put(const char *line, size_t len)
 {
     bool locked = ring_lock();
+    u64 at = head;
 
     for (size_t i = 0; i < len; i++)
-        ring[head++ % RING_SIZE] = line[i];
+        ring[(at + i) % RING_SIZE] = line[i];
+    head = at + len;
     ring_unlock(locked);
 }
 

@@ -63,10 +63,11 @@ def keep(name, machine, rows):
 
 
 # --- shares
-def spinners(machine, name, members):
+def spinners(machine, name, members, beside=()):
     """Of each window, what each member had of it, 0 to 1."""
-    n = len(members)
+    n = len(members) + len(beside)
     sections = [(who, lines, f'spin shift={machine.shift} me={i} of={n} {words}') for i, (who, lines, words) in enumerate(members)]
+    sections += [(who, lines, f'{words} me={i} of={n}') for i, (who, lines, words) in enumerate(beside, len(members))]
     text = machine.run(name, conf(sections))
     length = said(text, 'window')
     return [[int(ran) / int(length[0][0]) for ran in row[1:]] for row in said(text, 'ran')] if length else []
@@ -82,11 +83,18 @@ def even(machine):
     return {'even_off_percent': max(abs(100 * s / sum(so_far) - 50) for s in so_far)} if windows else {}
 
 
+def short(machine, name, wanted, beside=()):
+    """The worst of all windows: missing from what somebody is promised, in % of the core."""
+    windows = spinners(machine, name, [(f'e{100 * e:.0f}', f'entitlement = {e}', '') for e in wanted], beside)
+    keep(name, machine, [(WINDOW_MS * i, *(f'{100 * s:.3f}' for s in window)) for i, window in enumerate(windows)])
+    return max(100 * (e - s) for window in windows for e, s in zip(wanted, window)) if windows else None
+
+
 def entitled(machine):
-    wanted = (0.2, 0.3, 0.5)
-    windows = spinners(machine, 'entitled', [(f'e{100 * e:.0f}', f'entitlement = {e}', '') for e in wanted])
-    keep('entitled', machine, [(WINDOW_MS * i, *(f'{100 * s:.3f}' for s in window)) for i, window in enumerate(windows)])
-    return {'entitled_short_percent': max(100 * (e - s) for window in windows for e, s in zip(wanted, window))} if windows else {}
+    """All of the core is promised; then with one who prints without end in his part of it."""
+    found = {'entitled_short_percent': short(machine, 'entitled', (0.2, 0.3, 0.5)),
+             'entitled_printing_short_percent': short(machine, 'entitled-printing', (0.2, 0.3, 0.4), [('printer', 'entitlement = 0.1\ncap = yes', 'hog only=18')])}
+    return {} if None in found.values() else found
 
 
 def slack(machine):

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What printing takes of core 0, by a simulated clock: as much as the line and the screen take where nobody is promised anything,
+ * little in any 10 ms where somebody is, and all of it comes out.
+ * LINK: hv/timer.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "hv/cpu.h"
+static struct cpu core;
+#define this_cpu() (&core)
+#include "hv/terminal.c"
+
+#define KHZ    1000ull         /* a tick is a microsecond */
+#define WINDOW (10 * KHZ)
+#define BYTES  20000u
+
+static u64 now, byte_takes, letters;
+static char text[BYTES], out[BYTES + 1];
+static size_t out_len;
+
+u64 arch_tsc(void) { return now; }
+u64 arch_tsc_khz(void) { return KHZ; }
+void arch_timer_set(u64 tsc) { (void)tsc; }
+void *host_map(hpa_t hpa, u64 size, enum host_map_type type) { (void)hpa, (void)size, (void)type; return NULL; }
+void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; }
+size_t log_tail(char *buf, size_t size) { (void)buf, (void)size; return 0; }
+bool log_panicking(void) { return false; }
+bool keyboard_init(void) { return false; }
+int keyboard_get(void) { return -1; }
+void keys_take(struct keys *k, u8 code, char to[KEYS_BYTES]) { (void)k, (void)code, (void)to; }
+struct cpu *cpu_get(u32 index) { (void)index; return &core; }
+void cpu_ask(struct cpu *cpu, enum cpu_ask what) { (void)cpu, (void)what; }
+bool uart_init(u16 base) { (void)base; return true; }
+u32 uart_room(u16 base) { (void)base; return UART_FIFO; }
+void uart_put(u16 base, u8 c) { uart_send(base, c); }
+int uart_get(u16 base) { (void)base; return -1; }
+void uart_flush(u16 base) { (void)base; }
+void uart_send(u16 base, u8 c)
+{
+    (void)base;
+    out[out_len++] = (char)c;
+    now += byte_takes;
+}
+bool screen_init(struct screen *s, const struct screen_desc *desc, volatile void *pixels)
+{
+    (void)s, (void)desc, (void)pixels;
+    return true;
+}
+void screen_write(struct screen *s, const char *what, size_t len) { (void)s, (void)what; letters += len; }
+bool screen_show(struct screen *s, u32 most)
+{
+    u32 n = (u32)MIN(letters, most);
+
+    (void)s;
+    letters -= n;
+    now += n * byte_takes;
+    return !letters;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&core, 0, sizeof(core));
+    out_len = letters = 0;
+    head = tail = 0;
+    rests[false] = rests[true] = 0;
+    now = 1000 * KHZ;
+    have_uart = have_screen = true;
+    for (u32 i = 0; i < BYTES; i++)
+        text[i] = (char)('a' + i % 26);
+    terminal_start();
+    return 0;
+}
+
+/* All who look after the terminal: its alarm, and something else each @look ticks. Returns the most that it took in any window. */
+static u64 print_all(u64 look, u64 most_windows)
+{
+    u64 from = now, worst = 0, took[64] = { 0 }, at[64] = { 0 };
+    u32 n = 0;
+
+    terminal_put(text, BYTES);
+    while (out_len < BYTES || letters) {
+        u64 began, sum = 0;
+
+        assert_true(now - from < most_windows * WINDOW);
+        began = now;
+        timers_run(&core.timers, now);
+        terminal_drain();
+        if (now > began) {
+            took[n % 64] = now - began;
+            at[n++ % 64] = began;
+            for (u32 i = 0; i < MIN(n, 64u); i++)
+                sum += began - at[i] < WINDOW ? took[i] : 0;
+            worst = MAX(worst, sum);
+        }
+        now = MAX(now + 1, MIN(core.timers.first ? core.timers.first->deadline : TIMER_NEVER, now + look));
+    }
+    out[out_len] = 0;
+    assert_memory_equal(out, text, BYTES);
+    return worst;
+}
+
+static void promise(bool made)
+{
+    core.rq.due.n = made;
+}
+
+static void test_without_promises_it_is_quick(void **state)
+{
+    (void)state;
+    byte_takes = 1;
+    assert_in_range(print_all(100000, 80), 1000, WINDOW);
+}
+
+static void test_a_promise_loses_little(void **state)
+{
+    (void)state;
+    byte_takes = 1;
+    promise(true);
+    assert_in_range(print_all(100000, 6000), 1, WINDOW / PROMISED_REST);
+    /* Whoever looks meanwhile does not make it more. */
+    set_up(state);
+    promise(true);
+    assert_in_range(print_all(7, 6000), 1, WINDOW / PROMISED_REST);
+}
+
+/* Where an emulator was interrupted, a byte seems to take a millisecond: that does not silence the line. */
+static void test_what_seems_to_take_long_goes_on(void **state)
+{
+    (void)state;
+    byte_takes = 1000;
+    promise(true);
+    assert_in_range(print_all(100000, 10 * BYTES), 1, 10 * WINDOW);
+}
+
+static void test_a_promise_that_is_kept_makes_way(void **state)
+{
+    (void)state;
+    byte_takes = 1;
+    promise(true);
+    terminal_put(text, 1000);
+    terminal_drain();
+    assert_int_equal(out_len, DRAIN_BYTES / PROMISED_PART);
+    now += DRAIN_US;
+    terminal_drain();
+    assert_int_equal(out_len, DRAIN_BYTES / PROMISED_PART);
+    promise(false);
+    terminal_drain();
+    assert_int_equal(out_len, DRAIN_BYTES / PROMISED_PART + DRAIN_BYTES);
+}
+
+/* Nothing is left over, and an alarm is set for it. */
+static void test_what_comes_in_a_rest_has_an_alarm(void **state)
+{
+    (void)state;
+    byte_takes = 1;
+    promise(true);
+    terminal_put(text, 4);
+    terminal_drain();
+    assert_int_equal(out_len, 4);
+    now += 1;
+    terminal_put(text + 4, 4);
+    terminal_drain();
+    assert_int_equal(out_len, 4);
+    assert_int_equal(again.deadline, rests[true]);
+    now = again.deadline;
+    timers_run(&core.timers, now);
+    terminal_drain();
+    assert_int_equal(out_len, 8);
+}
+
+/* A full ring: what does not fit is counted. */
+static void test_what_does_not_fit_is_lost(void **state)
+{
+    (void)state;
+    for (u32 i = 0; i < RING / BYTES; i++)
+        terminal_put(text, BYTES);
+    assert_int_equal(terminal_take_lost(), 0);
+    terminal_put(text, BYTES);
+    assert_int_equal(terminal_take_lost(), BYTES - RING % BYTES);
+    assert_int_equal(head, RING);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_without_promises_it_is_quick, set_up),
+        cmocka_unit_test_setup(test_a_promise_loses_little, set_up),
+        cmocka_unit_test_setup(test_what_seems_to_take_long_goes_on, set_up),
+        cmocka_unit_test_setup(test_a_promise_that_is_kept_makes_way, set_up),
+        cmocka_unit_test_setup(test_what_comes_in_a_rest_has_an_alarm, set_up),
+        cmocka_unit_test_setup(test_what_does_not_fit_is_lost, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
