@@ -184,9 +184,9 @@ $(LINUX)/busybox: tools/get-linux
 	$(call say,GET,$@)
 	$(Q)tools/get-linux busybox $@
 
-$(LINUX)/initrd.img: guests/linux/init $(LINUX)/busybox tools/make-initrd
+$(LINUX)/initrd.img: guests/linux/init $(LINUX)/busybox tools/make-initrd $(LINUX)/vmlinuz
 	$(call say,CPIO,$@)
-	$(Q)tools/make-initrd $@ guests/linux/init $(LINUX)/busybox
+	$(Q)tools/make-initrd $@ guests/linux/init $(LINUX)/busybox $(LINUX)/vmlinuz.modules
 
 # --- other kernels of Debian's, for tests
 KERNELS := $(addprefix $(LINUX)/,gnumach.elf memtest.bin ipxe.lkrn)

@@ -115,7 +115,8 @@ void isa_init(struct partition *p)
 
 void isa_reset(struct partition *p)
 {
-    p->isa.lines = p->isa.intr = p->isa.pm1_enable = 0;
+    p->isa.lines = p->isa.intr = 0;
+    p->isa.pm1_status = p->isa.pm1_enable = 0;
     p->isa.hold = 0;
     vpic_reset(&p->isa.pic);
     vpit_reset(&p->isa.pit);
@@ -182,14 +183,44 @@ void isa_ports(struct vcpu *v, struct bus_access *a)
     spin_unlock(&p->lock);
 }
 
-/* Soft off ends the partition, reset starts it afresh. Nothing ever happens that the status register would tell. */
-static void write_acpi(struct vcpu *v, u64 addr, u64 val)
+/* After every change of these registers. */
+static void sci_changed(struct partition *p)
+{
+    isa_set_irq(p, VACPI_SCI, p->isa.pm1_status & p->isa.pm1_enable);
+}
+
+bool isa_power_button(struct partition *p)
+{
+    bool heard;
+
+    spin_lock(&p->lock);
+    p->isa.pm1_status = VACPI_BUTTON;
+    heard = p->isa.pm1_enable & VACPI_BUTTON;
+    sci_changed(p);
+    spin_unlock(&p->lock);
+    return heard;
+}
+
+/* A one that is written to the status clears it. */
+static void write_events(struct partition *p, u64 addr, u64 val, u32 size)
+{
+    u32 at = 8 * (u32)(addr - VACPI_PM1), bits = (u32)(val << at), mask = (u32)((BIT(8 * size) - 1) << at);
+
+    spin_lock(&p->lock);
+    p->isa.pm1_status = (u16)(p->isa.pm1_status & ~bits);
+    p->isa.pm1_enable = (u16)((p->isa.pm1_enable & ~(mask >> 16)) | bits >> 16);
+    sci_changed(p);
+    spin_unlock(&p->lock);
+}
+
+/* Soft off ends the partition, reset starts it afresh. */
+static void write_acpi(struct vcpu *v, u64 addr, u64 val, u32 size)
 {
     u64 control = addr < VACPI_TIMER ? val << 8 * (addr - VACPI_PM1) >> 32 : 0;
     bool running = true;
 
-    if (addr == VACPI_PM1_ENABLE)
-        v->part->isa.pm1_enable = (u16)val;
+    if (addr < VACPI_PM1_CONTROL)
+        write_events(v->part, addr, val, size);
     if (addr == VACPI_RESET_PORT && (u8)val == VACPI_RESET)
         running = partition_stop(v->part, END_RESET) == PITH_OK;
     else if ((control & VACPI_SLEEP_ENABLE) && VACPI_SLEEP_TYPE(control) == VACPI_S5)
@@ -200,10 +231,11 @@ static void write_acpi(struct vcpu *v, u64 addr, u64 val)
 
 void isa_acpi(struct vcpu *v, struct bus_access *a)
 {
-    u64 pm1 = (u64)v->part->isa.pm1_enable << 16 | (u64)VACPI_SCI_ENABLED << 32;
+    const struct isa *isa = &v->part->isa;
+    u64 pm1 = isa->pm1_status | (u64)isa->pm1_enable << 16 | (u64)VACPI_SCI_ENABLED << 32;
 
     if (a->write)
-        write_acpi(v, a->addr, a->val);
+        write_acpi(v, a->addr, a->val, a->size);
     else if (a->addr < VACPI_TIMER)
         a->val = pm1 >> 8 * (a->addr - VACPI_PM1);
     else if (a->addr < VACPI_RESET_PORT)

@@ -11,7 +11,7 @@ struct isa {
     struct vpit pit;
     u32 lines;          /* as driven */
     u32 intr;           /* the 8259s want vCPU 0; also read without the lock */
-    u16 pm1_enable;
+    u16 pm1_status, pm1_enable;
     struct timer tick;  /* counter 0; on vCPU 0's home core only */
     u64 hold;           /* host TSC: no further rise of a periodic one is seen before */
 };
@@ -33,3 +33,5 @@ static inline bool isa_wants(const struct vcpu *v, const struct isa *isa)
 }
 void isa_ports(struct vcpu *v, struct bus_access *a);   /* 8259s, 8254, 61h */
 void isa_acpi(struct vcpu *v, struct bus_access *a);
+/* Any core, without the lock. False: the guest does not listen to its power button. */
+bool isa_power_button(struct partition *p);

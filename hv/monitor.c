@@ -209,7 +209,13 @@ static void cmd_log(struct partition *p)
 static void cmd_poweroff(struct partition *p)
 {
     (void)p;
-    power_off_request();
+    power_request("poweroff", false);
+}
+
+static void cmd_reboot(struct partition *p)
+{
+    (void)p;
+    power_request("reboot", true);
 }
 
 static void cmd_crash(struct partition *p)
@@ -309,7 +315,8 @@ static const struct { const char *name; void (*run)(struct partition *p); u8 arg
     { "cores", cmd_cores, NAME_OR_NOTHING, "cores, who lives and who runs there, where their time went; or what a partition is promised" },
     { "log", cmd_log, NOTHING, "the hypervisor's last lines" },
     { "trace", cmd_trace, NOTHING, "what guests did: trace dump, on, off [NAME], or clear, show" },
-    { "poweroff", cmd_poweroff, NOTHING, "stop everything and power the machine off" },
+    { "poweroff", cmd_poweroff, NOTHING, "ask guests to shut down, stop the others, power the machine off; once more: at once" },
+    { "reboot", cmd_reboot, NOTHING, "the same, then restart the machine" },
     { "crash", cmd_crash, NOTHING, "make the hypervisor fail, to see its report" },
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Power off once every partition has left. */
+/* The end of all: guests that can be asked shut down first, the others are stopped behind them. */
 #include "hv/power.h"
 
 #include "arch/x86/host.h"
@@ -8,8 +8,11 @@
 #include "hv/partition.h"
 #include "hv/terminal.h"
 
+#define SHUTDOWN_S 30u
+
 static const struct handoff *handoff;
-static bool wanted, button;
+static bool wanted, restarts, button;
+static u64 asked, deadline; /* partitions that were asked and still run, a bit each; until this host TSC */
 
 void power_init(const struct handoff *h)
 {
@@ -19,33 +22,64 @@ void power_init(const struct handoff *h)
         log_info("the power button is the firmware's, which may switch the machine off at once: the monitor has poweroff");
 }
 
-void power_look(void)
-{
-    if (!button || !arch_power_button() || wanted)
-        return;
-    log_info("power button: all partitions are stopped, then the machine is switched off");
-    power_off_request();
-}
-
 bool power_off_wanted(void)
 {
     return wanted;
 }
 
-void power_off_request(void)
+static void stop_all(void)
 {
-    wanted = true;
+    log_info("all partitions are stopped, then the machine %s", restarts ? "restarts" : "is switched off");
+    asked = 0;
     for (u32 i = 0; i < nr_partitions; i++)
         if (partition_stop(partition_get(i), END_STOPPED) != PITH_OK)
             continue; /* it does not run: that is what is wanted */
     house_call(partitions_house);
 }
 
+void power_request(const char *who, bool restart)
+{
+    bool again = wanted;
+
+    wanted = true;
+    restarts = restart;
+    for (u32 i = 0; i < nr_partitions && !again; i++)
+        if (partition_runs(partition_get(i)) && isa_power_button(partition_get(i)))
+            asked |= BIT(i);
+    if (again || !asked) {
+        stop_all();
+        return;
+    }
+    deadline = arch_tsc() + SHUTDOWN_S * 1000 * arch_tsc_khz();
+    log_info("%s: guests are asked to shut down, and stopped in %u s; once more, and they are stopped at once", who, SHUTDOWN_S);
+}
+
+void power_look(void)
+{
+    bool late;
+
+    if (button && arch_power_button())
+        power_request("power button", false);
+    if (!asked)
+        return;
+    late = arch_tsc() > deadline;
+    for (u32 i = 0; i < nr_partitions; i++) {
+        if (!partition_runs(partition_get(i)))
+            asked &= ~BIT(i);
+        else if (late && (asked & BIT(i)))
+            log_warn("%s did not shut down in %u s", partition_get(i)->name, SHUTDOWN_S);
+    }
+    if (late || !asked)
+        stop_all();
+}
+
 void power_off(void)
 {
-    log_info("power off");
+    log_info(restarts ? "restart" : "power off");
     if (!cpus_park())
-        log_warn("a core did not stop; powering off all the same");
+        log_warn("a core did not stop; going on all the same");
     terminal_stop();
+    if (restarts)
+        arch_reboot(handoff);
     arch_power_off(handoff);
 }

@@ -77,7 +77,6 @@ _Static_assert(offsetof(struct fadt, hypervisor) == 268, "FADT");
 
 #define FADT_WBINVD        BIT(0)
 #define FADT_PROC_C1       BIT(2)
-#define FADT_NO_PWR_BUTTON BIT(4)
 #define FADT_NO_SLP_BUTTON BIT(5)
 #define FADT_NO_FIX_RTC    BIT(6)
 #define FADT_TIMER_32      BIT(8)
@@ -232,8 +231,7 @@ static void build_fadt(void *buf, gpa_t dsdt, gpa_t facs)
     f->c3_latency = FADT_C3_NONE;
     f->century = CMOS_CENTURY;
     f->boot_arch = FADT_BOOT_LEGACY | FADT_BOOT_VGA_ABSENT;
-    f->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_PWR_BUTTON | FADT_NO_SLP_BUTTON |
-               FADT_NO_FIX_RTC | FADT_TIMER_32 | FADT_RESET_REG;
+    f->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLP_BUTTON | FADT_NO_FIX_RTC | FADT_TIMER_32 | FADT_RESET_REG;
     f->reset_reg = port(VACPI_RESET_PORT, 8, 1);
     f->reset_value = VACPI_RESET;
     memcpy(f->hypervisor, "Pith\0\0\0", sizeof(f->hypervisor));

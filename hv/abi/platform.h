@@ -12,6 +12,7 @@
 /* Fixed hardware, as far as it is there: ACPI, PM1 Event Grouping; PM1 Control Grouping; PM Timer; Reset Register. */
 #define VACPI_PM1          0x600u /* status */
 #define VACPI_PM1_ENABLE   0x602u
+#define VACPI_BUTTON       0x100u /* in both: the power button, the only event there is */
 #define VACPI_PM1_CONTROL  0x604u
 #define VACPI_TIMER        0x608u /* 3.579545 MHz, 32 bits */
 #define VACPI_RESET_PORT   0x60cu

@@ -274,7 +274,7 @@ def said_attacks(which, line):
 
 
 GUEST_FILES = [arg for name in [*GUEST_TESTS, *PEER_TESTS, 'smp', 'spin', 'attack', 'flood', 'storm', 'fresh', 'race', 'poison', 'events', 'com2', 'nic',
-                                        'quiet', 'callfuzz', 'turns', 'lend', 'shuffle', 'shuffled']
+                                        'quiet', 'callfuzz', 'turns', 'lend', 'shuffle', 'shuffled', 'button']
                for arg in ('--file', f'{name}.elf=@BUILD@/tests/{name}.elf')]
 # Kernels of Debian's that are not Linux: make fetches them, tools/get-linux
 def kernel(name, file, memory, cmdline=''):
@@ -325,6 +325,14 @@ def said_clocks(ticks):
 MONITOR = CLOCK.replace('when-done', 'never').replace('ticks=3', 'ticks=0\ncores = 1\nperiod = 20ms\nbudget = 5ms\ncap = yes')
 TYPED_MONITOR = ('\x14\x14help\nlist\ncores\ncores hello\ncores clock\nexits clock\nmem clock\npause clock\nregs clock\nlist\nregs clock 1\nresume clock\nrestart clock\n'
                  'mem\nstop clock\nstart hello\nlog\nnonsense\n')
+# A guest that is asked to shut down when the machine is, by its power button
+BUTTON = """
+[partition button]
+image = button.elf
+memory = 8M
+"""
+DEAF = BUTTON.replace('button', 'deaf').replace('deaf.elf', 'button.elf') + 'cmdline = deaf=1\n'
+SAID_BUTTON = [r'^\[button\] [1-9][0-9]* passed, 0 failed$', r'^\[pith\] button: exited with status 0$']
 BY_HAND = ['--keyboard', '--power-button', r'^\[monitor\] nonsense: ']
 # What only the hypervisor finds: memory that is there for the loader, but not for the hypervisor's structures too.
 CROWD = ''.join(f'[partition p{n}]\nimage = hello.elf\nmemory = 62M\nvcpus = 16\n' for n in range(16))
@@ -576,7 +584,7 @@ CASES = [
         ['NOT ISOLATED.*clock'], ['--cpus', '1', '--nic', *GUEST_FILES, *(NIC_COMMAND if m == QEMU else [])],
         typed='\x14' * 3 + 'list\nmem nic\nstop nic\n', typed_after=SAID_CLOCK[1], until=r'^\[pith\] nic: stopped$') for m in (QEMU, INTEL)),
     Case('demo-one-core', QEMU, DEMO, SAID_LINUX + SAID_CLOCK, args=['--cpus', '1'], typed=TYPED),
-    *(Case(f'monitor-{m}', m, MONITOR, [
+    *(Case(f'monitor-{m}', m, MONITOR + BUTTON, [*SAID_BUTTON,
         r'^\[monitor\] poweroff  ', r'^\[monitor\] hello +exited', r'^\[monitor\] clock +running', r'^\[monitor\] core 1: APIC ID [0-9]+, [0-9]+ % idle',
         r'^\[monitor\]   of 1000: guests [0-9]+, .*; in ticks all that have passed$', r'^\[monitor\] HYPERCALL +[1-9][0-9]* +[1-9][0-9]* us +[0-9]+ of 1000$',
         r'^\[monitor\] hello/0: core [01], weight 100 in the slack$',
@@ -584,8 +592,8 @@ CASES = [
         r'^\[monitor\] clock +paused', r'^\[pith\] clock: vCPU 0: rip [0-9a-f]+ ', r'^\[pith\] clock:   waits for WAIT,.* paused$',
         r'^\[monitor\] clock has vCPUs 0 to 0', r'^\[pith\] clock: restart 1 in 0 ms$', r'^\[monitor\] audit: every frame has its owner$',
         r'^\[monitor\] guest-physical 0: 8192 KiB at ', r'^\[monitor\] \[pith\] Pith ', r'^\[monitor\] nonsense: no such command', r'^\[pith\] clock: stopped$',
-        *([r'^\[pith\] power button: '] if m == QEMU else [])], args=['--cpus', '2', *(BY_HAND if m == QEMU else [])],
-        typed=TYPED_MONITOR + ('' if m == QEMU else 'poweroff\n'), typed_after=SAID_CLOCK[0]) for m in (QEMU, INTEL)),
+        rf'^\[pith\] {"power button" if m == QEMU else "poweroff"}: guests are asked to shut down'], [r'^\[button\] not ok '],
+        ['--cpus', '2', *GUEST_FILES, *(BY_HAND if m == QEMU else [])], typed='\x14' + TYPED_MONITOR + ('' if m == QEMU else 'poweroff\n'), typed_after=SAID_CLOCK[0]) for m in (QEMU, INTEL)),
     Case('trace', QEMU, TRACED, [r'^\[monitor\] core 1: [1-9][0-9]* records, 0 dropped', r'^\[monitor\] clock: off$', r'^\[monitor\] trace: no partition',
                            r'^\[monitor\] trace dump, on, off'],
          args=['--cpus', '2'], typed=TYPED_TRACE, typed_after=SAID_CLOCK[0], until=r'^\[monitor\] trace end ', look='trace'),
@@ -600,7 +608,17 @@ CASES = [
     *(Case(f'events-end-{m}', m, *events_end(m), [r'^\[end-[0-9]*\] not ok'], ['--cpus', '2', *GUEST_FILES], daily=m != AMD) for m in (QEMU, INTEL, AMD)),
     Case('strict', QEMU, STRICT, [*SAID_STRICT, r'^\[pith\] strict-6: exited with status 0$'], args=GUEST_FILES),
     Case('linux-reboots', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: reboots$'], typed='reboot\n', until=r'^\[pith\] linux: restart 1 '),
-    Case('linux-powers-off', QEMU, LINUX, [SAID_LINUX[0], r'^\[pith\] linux: '], typed='poweroff\n'),
+    Case('linux-powers-off', QEMU, LINUX, [*SAID_LINUX, r'^\[pith\] power button: guests are asked', r'^\[pith\] linux: exited with status 0$'],
+         ['did not shut down'], ['--power-button', SAID_LINUX[1]], typed='echo pi$((1+1))th\n'),
+    Case('linux-is-asked', INTEL, CLOCK.replace('ticks=3', 'ticks=0') + LINUX.replace(' quiet', ' quiet noapic').partition('when-done\n')[2], # IRQ 9 of the 8259s
+         [SAID_LINUX[0], r'^\[pith\] poweroff: guests are asked', r'^\[pith\] linux: exited with status 0$', r'^\[pith\] clock: stopped$'],
+         ['did not shut down'], ['--cpus', '1'], typed='\x14' * 3 + 'poweroff\n', daily=False),
+    Case('deaf', QEMU, CLOCK + DEAF + BUTTON, [
+        r'^\[pith\] poweroff: guests are asked', *SAID_BUTTON, r'^\[pith\] deaf did not shut down in 30 s$', r'^\[pith\] deaf: stopped$'],
+        ['button did not'], ['--cpus', '2', *GUEST_FILES], typed='\x14' * 4 + 'poweroff\n', typed_after=SAID_CLOCK[2], daily=False),
+    *(Case(f'reboot-{m}', m, CLOCK + DEAF, [r'^\[pith\] reboot: guests are asked', r'^\[pith\] deaf: stopped$', r'^\[pith\] restart$'],
+           ['did not shut down'], ['--cpus', '2', *GUEST_FILES], typed='\x14' * 3 + 'reboot\nreboot\n', typed_after=SAID_CLOCK[2],
+           until=r'^\[pith\] reboot: UEFI$', daily=False) for m in (QEMU, INTEL, AMD)),
 
     *(Case(f'gnumach-{m}', m, kernel('gnumach', 'gnumach.elf', '32M', 'console=com0'), args=kernel_file('gnumach.elf'), until=SAID_MACH, timeout=120)
       for m in (QEMU, INTEL)),

@@ -98,7 +98,7 @@ static void test_fadt(void **state)
     assert_int_equal(get(f + 76, 4), 0x608);
     assert_int_equal(get(f + 80, 8), 0);
     assert_memory_equal(f + 88, "\x04\x02\0\x04\0\0\0\0", 8);
-    assert_int_equal(get(f + 112, 4), 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
+    assert_int_equal(get(f + 112, 4), 1 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10);
     assert_int_equal(get(f + 109, 2), 1 | 1 << 2); /* a serial port, no VGA, no 8042, but a CMOS clock */
     assert_int_equal(f[108], 0x32);
     assert_int_equal(get(f + 96, 2), 101);
