@@ -58,6 +58,7 @@ void tpm_find(void);
 void tpm_say(void);
 
 /* machine.c: ACPI's tables and the chipset; then, what of pith.conf this machine cannot give. */
+u64 physical_end(void); /* of what this processor addresses */
 void machine_find(struct handoff_machine *machine);
 void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32 nr_ranges, const struct handoff_fb *fb,
                      manifest_mistake_fn *mistake, void *ctx);

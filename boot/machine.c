@@ -18,7 +18,7 @@
 
 static struct acpi_info acpi;
 
-static u64 physical_end(void)
+u64 physical_end(void)
 {
     u32 a, b, c, d;
 
@@ -26,11 +26,13 @@ static u64 physical_end(void)
     return BIT(a & 0xff);
 }
 
-/* By the firmware's page tables, which need not lead to all that a damaged table may name. */
+/* By the firmware's page tables, which need not lead to all that a damaged table may name; in the lower half, all is mapped as it lies. */
 static bool mapped(u64 at)
 {
     const u64 *table = (const u64 *)(read_cr3() & ENTRY_ADDR);
 
+    if (at >= MIN(physical_end(), BIT(47)))
+        return false;
     for (u32 level = read_cr4() & CR4_LA57 ? TABLE_LEVELS + 1 : TABLE_LEVELS;; level--) {
         u64 entry = table[at >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
 
@@ -44,7 +46,7 @@ static bool read_physical(hpa_t hpa, void *buf, size_t len)
 {
     u64 end = hpa + len;
 
-    if (end < hpa || end > MIN(physical_end(), BIT(47))) /* the lower half, where all is mapped as it lies */
+    if (end < hpa)
         return false;
     for (u64 page = ALIGN_DOWN(hpa, PAGE_SIZE); page < end; page += PAGE_SIZE)
         if (!mapped(page))

@@ -2,6 +2,10 @@
 /* UEFI Specification, "EFI_GRAPHICS_OUTPUT_PROTOCOL": the highest bit of any mask tells how large a pixel is. */
 #include "boot/pixels.h"
 
+#define LETTER_WIDTH  8u
+#define LETTER_HEIGHT 16u
+#define PIXELS_MAX    32768u /* of a line or column: twice the largest screens */
+
 static bool colour(u32 mask, struct handoff_colour *c)
 {
     if (!mask)
@@ -25,8 +29,10 @@ const char *pixels_layout(struct handoff_fb *fb, const struct pixel_masks *m, u6
         return "its pixels are 24 bits wide";
     if (bits <= 8)
         return "its pixels are 8 bits wide";
-    if (fb->pitch > ~0u / 4)
-        return "its lines are too long";
+    if (fb->width < LETTER_WIDTH || fb->height < LETTER_HEIGHT || fb->pitch < fb->width || MAX(fb->pitch, fb->height) > PIXELS_MAX)
+        return "its width, height and length of a line make no picture";
+    if (size && size < pixels * (bits <= 16 ? 2 : 4))
+        return "its picture is larger than its memory";
     fb->bytes = bits <= 16 ? 2 : 4;
     fb->pitch *= fb->bytes;
     return NULL;

@@ -13,6 +13,8 @@
 struct memory_attributes {
     u32 version, count, stride, flags;
 };
+#define ATTRIBUTES_MAX    16384u
+#define ATTRIBUTES_STRIDE 4096u
 #define MEMORY_XP BIT(14) /* EFI_MEMORY_XP, EFI_MEMORY_RO */
 #define MEMORY_RO BIT(17)
 static EFI_GUID memory_attributes_guid = {
@@ -95,6 +97,7 @@ static const char *screen_of(EFI_HANDLE handle, struct handoff_fb *fb)
     const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info;
     EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
     struct pixel_masks masks;
+    const char *wrong;
 
     if (EFI_ERROR(fw.bs->HandleProtocol(handle, &GraphicsOutputProtocol, (void **)&gop)) || !gop->Mode || !gop->Mode->Info)
         return "the firmware offers none (GOP)";
@@ -106,7 +109,12 @@ static const char *screen_of(EFI_HANDLE handle, struct handoff_fb *fb)
     fb->width = info->HorizontalResolution;
     fb->height = info->VerticalResolution;
     fb->pitch = info->PixelsPerScanLine;
-    return pixels_layout(fb, &masks, gop->Mode->FrameBufferSize);
+    wrong = pixels_layout(fb, &masks, gop->Mode->FrameBufferSize);
+    if (!wrong && (fb->base >= physical_end() || (u64)fb->pitch * fb->height > physical_end() - fb->base)) {
+        fb->bytes = 0;
+        wrong = "it lies beyond what this processor addresses";
+    }
+    return wrong;
 }
 
 /* The console's own, or, where that one spans several graphics cards and has no memory, the first that has. */
@@ -129,7 +137,13 @@ struct handoff_fb screen_find(void)
 
 static u32 attributes_of(const struct memory_attributes *table)
 {
-    return table && table->stride >= sizeof(EFI_MEMORY_DESCRIPTOR) ? table->count : 0;
+    if (!table)
+        return 0;
+    if (table->stride < sizeof(EFI_MEMORY_DESCRIPTOR) || table->stride > ATTRIBUTES_STRIDE || table->count > ATTRIBUTES_MAX) {
+        say_info("UEFI's memory attributes table is damaged (%u entries of %u bytes), ignored", table->count, table->stride);
+        return 0;
+    }
+    return table->count;
 }
 
 u32 attributes_max(void)

@@ -8,6 +8,7 @@
 #define CR4_LA57         0x1000     /* cannot change in long mode: kept */
 #define MSR_EFER         0xc0000080
 #define EFER_NXE         11
+#define DR7_RESET        0x400
 #define STACK_BYTES      (SLOT_STACK_PAGES * 4096)
 
     .section .text.entry, "ax"
@@ -17,6 +18,10 @@ hv_entry: /* RDI: physical address of struct handoff; no stack */
     cld
     mov %rdi, %rbx
     lea boot_slot + 4096 + STACK_BYTES(%rip), %rsp
+    pushq $2
+    popfq                       /* AC would undo SMAP */
+    mov $DR7_RESET, %eax        /* a breakpoint that the firmware left armed may be at one of our addresses */
+    mov %rax, %dr7
     call early_root
     mov %rax, %r12
 

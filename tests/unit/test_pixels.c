@@ -62,9 +62,35 @@ static void bad(void **state)
     assert_non_null(layout(0xff0000, 0x1ff00, 0xff, 0xff000000, 832 * 600 * 4));
 }
 
+static const char *shape(u32 width, u32 height, u32 pitch, u64 size)
+{
+    const struct pixel_masks m = { 0xff0000, 0xff00, 0xff, 0xff000000 };
+
+    fb = (struct handoff_fb){ .width = width, .height = height, .pitch = pitch };
+    return pixels_layout(&fb, &m, size);
+}
+
+static void shapes(void **state)
+{
+    static const u32 no_picture[][3] = { { 0, 600, 800 }, { 7, 600, 800 }, { 800, 0, 800 }, { 800, 15, 800 }, { 800, 600, 799 },
+                                         { 800, 600, 0 },
+                                         { 800, 600, 32769 }, { 800, 32769, 800 }, { ~0u, ~0u, ~0u }, { 800, 600, ~0u } };
+
+    (void)state;
+    assert_null(shape(8, 16, 8, 8 * 16 * 4));
+    assert_null(shape(32768, 32768, 32768, 1ull << 32));
+    assert_null(shape(800, 600, 832, 0)); /* the firmware does not know */
+    assert_string_equal(shape(800, 600, 832, 832 * 600 * 4 - 1), "its picture is larger than its memory");
+    assert_int_equal(fb.bytes, 0);
+    for (u32 i = 0; i < ARRAY_SIZE(no_picture); i++)
+        assert_string_equal(shape(no_picture[i][0], no_picture[i][1], no_picture[i][2], 0),
+                            "its width, height and length of a line make no picture");
+    assert_int_equal(fb.bytes, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(good), cmocka_unit_test(bad) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(good), cmocka_unit_test(bad), cmocka_unit_test(shapes) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,11 +25,17 @@ void *take(UINTN bytes, EFI_MEMORY_TYPE type)
     return (void *)at;
 }
 
+/* Decimal, hexadecimal, or the four letters of a table's name. */
 static u64 number(const char **text)
 {
     const char *p = *text;
     u64 val = 0, base = 10;
 
+    if (*p >= 'A' && *p <= 'Z') {
+        CopyMem(&val, (void *)p, 4);
+        *text = p + 4;
+        return val;
+    }
     if (p[0] == '0' && p[1] == 'x') {
         base = 16;
         p += 2;
@@ -123,5 +129,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
         return EFI_LOAD_ERROR;
     acpi_finish();
     status = real.LoadImage(FALSE, image, FileDevicePath(self->DeviceHandle, L"\\EFI\\BOOT\\NEXT.EFI"), NULL, 0, &next);
-    return EFI_ERROR(status) ? status : real.StartImage(next, NULL, NULL);
+    if (!EFI_ERROR(status))
+        status = real.StartImage(next, NULL, NULL);
+    *bs = real; /* what the hooks lead to goes away */
+    return status;
 }
