@@ -152,7 +152,7 @@ static exit_fn *const handler[VM_EXIT_KINDS] = {
     [VM_EXIT_PAUSE] = on_resume,        [VM_EXIT_CPUID] = on_cpuid,         [VM_EXIT_MSR] = on_msr,
     [VM_EXIT_CR] = on_cr,               [VM_EXIT_DR] = on_dr,               [VM_EXIT_XSETBV] = on_xsetbv,
     [VM_EXIT_PIO] = on_pio,             [VM_EXIT_S2_FAULT] = on_s2_fault,   [VM_EXIT_HYPERCALL] = on_hypercall,
-    [VM_EXIT_INSN] = on_insn,           [VM_EXIT_TASK_SWITCH] = on_fail,    [VM_EXIT_SHUTDOWN] = on_fail,
+    [VM_EXIT_INSN] = on_insn,           [VM_EXIT_TASK_SWITCH] = on_task_switch, [VM_EXIT_SHUTDOWN] = on_fail,
     [VM_EXIT_ENTRY_FAILED] = on_fail,   [VM_EXIT_OTHER] = on_fail,
 };
 

@@ -14,6 +14,7 @@ enum exit_action on_pio(struct vcpu *v, struct vm_exit *exit);
 enum exit_action on_s2_fault(struct vcpu *v, struct vm_exit *exit);
 enum exit_action on_cr(struct vcpu *v, struct vm_exit *exit);
 enum exit_action on_dr(struct vcpu *v, struct vm_exit *exit);
+enum exit_action on_task_switch(struct vcpu *v, struct vm_exit *exit);
 enum exit_action on_hypercall(struct vcpu *v, struct vm_exit *exit);
 /* Raise an exception in the guest instead of completing the instruction. */
 enum exit_action exit_fault(struct vcpu *v, u8 vector);          /* #UD, ... */

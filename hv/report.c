@@ -38,8 +38,6 @@ static const char *reason(const struct vcpu *v, const struct vm_exit *exit)
         return "triple fault";
     case VM_EXIT_ENTRY_FAILED:
         return exit->failed.what ? exit->failed.what : "the processor refused the guest's state";
-    case VM_EXIT_TASK_SWITCH:
-        return "hardware task switches are not emulated";
     default:
         return "nothing handles this exit";
     }

@@ -95,7 +95,8 @@ enum vm_exit_kind {
     VM_EXIT_XSETBV, VM_EXIT_PIO, VM_EXIT_S2_FAULT,
     VM_EXIT_HYPERCALL,         /* from protected mode at CPL 0; elsewhere the instruction is as where there is no hypervisor: INSN */
     VM_EXIT_INSN,              /* insn.which; policy is one table above */
-    VM_EXIT_TASK_SWITCH, VM_EXIT_SHUTDOWN, VM_EXIT_ENTRY_FAILED, VM_EXIT_OTHER,
+    VM_EXIT_TASK_SWITCH,       /* not on AMD-V, whose processors do it */
+    VM_EXIT_SHUTDOWN, VM_EXIT_ENTRY_FAILED, VM_EXIT_OTHER,
     VM_EXIT_KINDS
 };
 
@@ -155,6 +156,8 @@ enum x86_insn {
     X86_INSN_VIRT /* any VMX, SVM or SMX instruction: #UD */, X86_INSN_KINDS
 };
 
+enum task_by { TASK_CALL, TASK_IRET, TASK_JMP, TASK_GATE };
+
 struct vm_exit {
     u8 kind;                   /* enum vm_exit_kind */
     u8 insn_len;               /* 0: unknown; arch_vcpu_skip() finds it. Only kinds that can end in SKIP set it */
@@ -168,6 +171,7 @@ struct vm_exit {
         struct { u16 port; u8 size; bool in, string, rep; u8 addr_size, seg; } pio;   /* 0, 0xff: must be decoded */
         struct { gpa_t gpa; bool write, fetch, mapped, walk; } s2;   /* walk: on the guest's own page tables, never MMIO */
         struct { u8 which; } insn;
+        struct { u16 selector; u8 by; } task;                    /* enum task_by; GATE: for v->interrupted */
         struct { const char *what; u64 detail; } failed;         /* ENTRY_FAILED: the manual's words */
     };
 };
@@ -255,6 +259,8 @@ bool           arch_xcr0_valid(u64 val);                                     /* 
 enum pith_status arch_vcpu_skip(struct arch_vcpu *v, const struct vm_exit *exit) MUST_CHECK;
 /* Guest-linear to guest-physical under the guest's paging (none, 32-bit, PAE, 4 and 5 levels), CPL, WP, SMAP; *fault is what to inject. */
 bool           arch_vcpu_translate(struct arch_vcpu *v, u64 linear, bool write, gpa_t *gpa, struct x86_event *fault);
+/* The same for what the processor itself looks at, its descriptor tables for one: as at CPL 0. */
+bool           arch_vcpu_translate_table(struct arch_vcpu *v, u64 linear, bool write, gpa_t *gpa, struct x86_event *fault);
 /* What RIP points to, all ones where nothing is. *len below 15: the rest cannot be fetched, for *fault. */
 bool           arch_vcpu_fetch(struct arch_vcpu *v, u8 insn[15], u8 *len, enum insn_mode *mode, struct x86_event *fault);
 enum insn_mode arch_vcpu_code_mode(const struct arch_vcpu *v);

@@ -245,6 +245,17 @@ bool arch_vcpu_translate(struct arch_vcpu *v, u64 linear, bool write, gpa_t *gpa
     return gwalk(&env, linear, write ? GWALK_WRITE : GWALK_READ, gpa, fault);
 }
 
+bool arch_vcpu_translate_table(struct arch_vcpu *v, u64 linear, bool write, gpa_t *gpa, struct x86_event *fault)
+{
+    struct gwalk_env env;
+
+    ASSERT(v->cpu && v->cpu->loaded == v);
+    walk_env(v, &env);
+    env.mode.cpl = 0;
+    env.mode.rflags &= ~RFLAGS_AC;
+    return gwalk(&env, linear, write ? GWALK_WRITE : GWALK_READ, gpa, fault);
+}
+
 static enum insn_mode code_mode(const struct vm_mode *m)
 {
     if ((m->cs_attr & SEG_ATTR_L) && (m->efer & EFER_LMA))

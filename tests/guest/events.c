@@ -12,7 +12,6 @@
 #define SEL_USER_CODE  0x23u
 #define SEL_TSS        0x28u
 #define SEL_CODE32     0x38u
-#define SEL_TASK       0x40u   /* a second, available TSS */
 #define GATE           0x8eu
 #define GATE_USER      0xeeu
 #define V_NMI          2
@@ -55,7 +54,7 @@ static uint64_t gdt[10] = {
     0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff, 0, 0, 0x00cf9b000000ffff, 0, 0,
 };
 static struct gate idt[256] __attribute__((aligned(4096)));
-static struct tss tss, task;
+static struct tss tss;
 static uint8_t stacks[4][8192] __attribute__((aligned(4096))); /* of CPL 0 from CPL 3, of #DF, of CPL 3, of NMI */
 
 /* What arrived, and what the handler shall do then. */
@@ -249,7 +248,6 @@ static void set_up(void)
     tss.ist[2] = (uintptr_t)stacks[3] + sizeof(stacks[3]);
     tss.io_map = sizeof(tss);
     set_tss(SEL_TSS / 8, &tss);
-    set_tss(SEL_TASK / 8, &task);
     for (unsigned i = 0; i < 256; i++)
         set_gate(i, i == TRAP_BP || i == V_OF || i == V_BACK || i == V_USER ? GATE_USER : GATE);
     idt[TRAP_DF].ist = 1;
@@ -845,19 +843,9 @@ static void end_fault_to_nowhere(void)
     RAISED_GP;
 }
 
-/* Out of long mode, then JMP to a TSS. */
-static void end_task_switch(void)
-{
-    __asm__ volatile("pushq $0x38\n lea 1f(%%rip), %%rax\n push %%rax\n lretq\n"
-                     ".code32\n1: mov %%cr0, %%eax\n and $0x7fffffff, %%eax\n mov %%eax, %%cr0\n"
-                     "mov $0xc0000080, %%ecx\n rdmsr\n and $~0x100, %%eax\n wrmsr\n"
-                     "ljmp $0x40, $0\n .code64" : : : "rax", "rcx", "rdx", "memory");
-}
-
 static void (*const ends[])(void) = {
     end_triple, end_raised_triple, end_double_fault_stack,                                          /* triple fault */
     end_int_in_device, end_nmi_in_device, end_interrupt_in_device, end_int_to_nowhere, end_fault_to_nowhere, /* not RAM */
-    end_task_switch,
 };
 
 int guest_main(const struct pith_start *start)

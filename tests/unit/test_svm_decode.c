@@ -52,7 +52,7 @@ static void test_kinds(void **state)
     static const struct { u64 code; u8 kind, which, len; } c[] = {
         { 0x60, VM_EXIT_HOST_IRQ, 0, 0 },   { 0x61, VM_EXIT_NMI, 0, 0 },       { 0x64, VM_EXIT_WINDOW, 0, 0 },
         { 0x72, VM_EXIT_CPUID, 0, 3 },      { 0x74, VM_EXIT_WINDOW, 0, 0 },    { 0x77, VM_EXIT_PAUSE, 0, 3 },
-        { 0x78, VM_EXIT_HLT, 0, 3 },        { 0x7d, VM_EXIT_TASK_SWITCH, 0, 0 }, { 0x7f, VM_EXIT_SHUTDOWN, 0, 0 },
+        { 0x78, VM_EXIT_HLT, 0, 3 },        { 0x7d, VM_EXIT_OTHER, 0, 0 },      { 0x7f, VM_EXIT_SHUTDOWN, 0, 0 },
         { 0x81, VM_EXIT_INSN, X86_INSN_VIRT, 3 }, { 0x8d, VM_EXIT_XSETBV, 0, 3 },
         { 0x89, VM_EXIT_INSN, X86_INSN_WBINVD, 3 }, { 0x76, VM_EXIT_INSN, X86_INSN_INVD, 3 },
         { 0x8a, VM_EXIT_INSN, X86_INSN_MONITOR, 3 }, { 0x8b, VM_EXIT_INSN, X86_INSN_MWAIT, 3 },

@@ -165,7 +165,7 @@ static void plain_kinds(void **state)
         { VMX_EXTINT, VM_EXIT_HOST_IRQ, 0, 0 },        { VMX_TRIPLE_FAULT, VM_EXIT_SHUTDOWN, 0, 0 },
         { VMX_INIT, VM_EXIT_NMI, 0, 0 },               { VMX_INTR_WINDOW, VM_EXIT_WINDOW, 0, 0 },
         { VMX_NMI_WINDOW, VM_EXIT_WINDOW, 0, 0 },      { VMX_TPR_BELOW, VM_EXIT_WINDOW, 0, 0 },
-        { VMX_TASK_SWITCH, VM_EXIT_TASK_SWITCH, 0, 0 }, { VMX_CPUID, VM_EXIT_CPUID, 5, 0 },
+        { VMX_TASK_SWITCH, VM_EXIT_TASK_SWITCH, 5, 0 }, { VMX_CPUID, VM_EXIT_CPUID, 5, 0 },
         { VMX_HLT, VM_EXIT_HLT, 5, 0 },                { VMX_PAUSE, VM_EXIT_PAUSE, 5, 0 },
         { VMX_PREEMPTION, VM_EXIT_PREEMPT, 0, 0 },     { VMX_XSETBV, VM_EXIT_XSETBV, 5, 0 },
     };
@@ -179,6 +179,12 @@ static void plain_kinds(void **state)
         assert_int_equal(x.hw_reason, cases[i].reason);
     }
     assert_int_equal(decode((struct vmx_raw){ .reason = VMX_VMCALL, .ss_rights = RING3 }).cpl, 3);
+    for (u32 by = TASK_CALL; by <= TASK_GATE; by++) { /* SDM 3, "Exit Qualification for Task Switches" */
+        struct vm_exit x = decode((struct vmx_raw){ .reason = VMX_TASK_SWITCH, .qual = (u64)by << 30 | 0x1238 });
+
+        assert_int_equal(x.task.selector, 0x1238);
+        assert_int_equal(x.task.by, by);
+    }
 }
 
 static void insns(void **state)

@@ -25,7 +25,7 @@
 static const u64 intercepts_misc1 =
     INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_RSM |
     INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA | INTERCEPT_IOIO_PROT | INTERCEPT_MSR_PROT |
-    INTERCEPT_TASK_SWITCH | INTERCEPT_SHUTDOWN;
+    INTERCEPT_SHUTDOWN;
 /*
  * WBINVD also because QEMU tests its bit for INVD. VMLOAD and VMSAVE take host-physical addresses
  * when left alone. RDPRU would show how the hypervisor and other guests use the core; CPUID hides it.

@@ -112,6 +112,12 @@ static void decode_hypercall(const struct vmx_raw *raw, struct vm_exit *exit)
     }
 }
 
+static void decode_task(const struct vmx_raw *raw, struct vm_exit *exit)
+{
+    exit->task.selector = (u16)raw->qual;
+    exit->task.by = raw->qual >> 30 & 3; /* numbered as enum task_by */
+}
+
 static void decode_insn(const struct vmx_raw *raw, struct vm_exit *exit)
 {
     exit->insn.which = vmx_reason_info(raw->reason)->which;
@@ -131,7 +137,7 @@ const struct vmx_reason_info vmx_reasons[VMX_REASONS + 1] = {
     [VMX_INIT] = { 0, VM_EXIT_NMI, 0, NULL }, /* not the guest's doing: as an NMI, it only ends the run */
     [VMX_INTR_WINDOW] = { CARE, VM_EXIT_WINDOW, 0, NULL },
     [VMX_NMI_WINDOW] = { CARE, VM_EXIT_WINDOW, 0, NULL },
-    [VMX_TASK_SWITCH] = { QUAL | IDTV, VM_EXIT_TASK_SWITCH, 0, NULL },
+    [VMX_TASK_SWITCH] = { LEN | QUAL | IDTV, VM_EXIT_TASK_SWITCH, 0, decode_task },
     [VMX_CPUID] = { LEN, VM_EXIT_CPUID, 0, NULL },
     [VMX_GETSEC] = VIRT,
     [VMX_HLT] = { LEN, VM_EXIT_HLT, 0, NULL },

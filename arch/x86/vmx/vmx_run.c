@@ -93,6 +93,11 @@ static __attribute__((noinline)) void settle(struct arch_vcpu *v, const struct v
     case VMX_ENTRY_MACHINE_CHECK:
         __asm__ volatile("int $18" : : : "memory");
         break;
+    case VMX_TASK_SWITCH:
+        vmx_end_shadow(v);
+        if (exit->task.by == TASK_IRET) /* it has not unblocked them, as one that returns itself does */
+            vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~BLOCKING_NMI);
+        break;
     case VMX_INTR_WINDOW:
         vmx_set_controls(v, s->pin, s->proc & ~(u32)PROC_INTR_WINDOW);
         break;
