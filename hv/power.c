@@ -5,18 +5,34 @@
 #include "arch/x86/host.h"
 #include "hv/cpu.h"
 #include "hv/lib/log.h"
+#include "hv/lib/panic.h"
 #include "hv/partition.h"
 #include "hv/terminal.h"
 
 #define SHUTDOWN_S 30u
+#define LOOK_US    20000u
 
 static const struct handoff *handoff;
 static bool wanted, restarts, button;
 static u64 asked, deadline; /* partitions that were asked and still run, a bit each; until this host TSC */
 
+/* The hypervisor is not to be trusted any more, and the firmware may wait for a core that stands still. */
+static void after_panic(void)
+{
+    for (;;) {
+        arch_udelay(LOOK_US);
+        terminal_keyboard_rang();
+        if (terminal_getc() == CONSOLE_ESCAPE)
+            arch_reboot(NULL);
+        if (button && arch_power_button())
+            arch_power_off(NULL);
+    }
+}
+
 void power_init(const struct handoff *h)
 {
     handoff = h;
+    panic_set_rest(after_panic);
     button = arch_power_button_init(); /* what switched the machine on is forgotten with that */
     if (!button)
         log_info("the power button is the firmware's, which may switch the machine off at once: the monitor has poweroff");

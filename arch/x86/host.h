@@ -84,6 +84,6 @@ void arch_udelay(u64 us);
 /* From here on the machine's power button is told, not acted upon. False: none is known, or the firmware acts on it. */
 bool arch_power_button_init(void);
 bool arch_power_button(void);             /* was it pressed since the last look? */
-NORETURN void arch_power_off(const struct handoff *h);
+NORETURN void arch_power_off(const struct handoff *h); /* both: NULL: without the firmware */
 NORETURN void arch_reboot(const struct handoff *h);
 NORETURN void arch_halt(void);            /* CLI; HLT for ever */

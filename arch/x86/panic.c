@@ -21,6 +21,7 @@
 #define PF_FETCH    BIT(4)
 
 static bool (*show)(void);
+static void (*rest)(void);
 static u32 panic_core = HOST_MAX_CORES; /* who panicked first */
 
 static const char *const names[32] = {
@@ -151,8 +152,16 @@ static NORETURN void panic_end(void)
     arch_nmi_others(); /* they would write on the screen, too */
     shown = show && show();
     /* Two rows of 48 letters at most: that is what is left on a screen with the code. */
-    log_error("*** stopped; please report the lines above%s", shown ? ", or the text that a phone finds in the code" : "");
+    log_error("*** stopped; %seport the lines above%s", rest ? "Ctrl-T restarts. R" : "please r",
+              shown ? ", or what a phone finds in the code" : "");
+    if (rest)
+        rest();
     arch_halt();
+}
+
+void panic_set_rest(void (*fn)(void))
+{
+    rest = fn;
 }
 
 void panic_set_screen(bool (*fn)(void))

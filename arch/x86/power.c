@@ -25,6 +25,14 @@ static void say(const char *what, const char *how)
     arch_udelay(SERIAL_US);
 }
 
+static void by_firmware(const char *what, const struct handoff *h, enum efi_reset type)
+{
+    if (!h)
+        return;
+    say(what, "UEFI");
+    firmware_reset(h, type);
+}
+
 /* ACPI, "PM1 Control Registers": the sleep type, then the bit that acts on it, other bits as they are. */
 static void pm1_sleep(u16 port, u8 type)
 {
@@ -107,8 +115,7 @@ static void chipset_power_off(const struct handoff_machine *machine)
 void arch_power_off(const struct handoff *h)
 {
     arch_timer_set(~0ull);
-    say("power off", "UEFI");
-    firmware_reset(h, EFI_RESET_SHUTDOWN);
+    by_firmware("power off", h, EFI_RESET_SHUTDOWN);
     acpi_power_off(platform_machine);
     chipset_power_off(platform_machine);
     log_error("power off: nothing worked; all is stopped, switch the machine off by hand");
@@ -163,8 +170,7 @@ static void triple_fault(void)
 void arch_reboot(const struct handoff *h)
 {
     arch_timer_set(~0ull);
-    say("reboot", "UEFI");
-    firmware_reset(h, EFI_RESET_COLD);
+    by_firmware("reboot", h, EFI_RESET_COLD);
     acpi_reset(platform_machine);
     chipset_reset();
     triple_fault();

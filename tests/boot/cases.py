@@ -645,6 +645,12 @@ CASES = [
     # Between the firmware's screen and its own: tests/boot/early/early.c
     Case('stopped-clock', QEMU, STAY, [SAID_STOPPED], args=['--efi', '@BUILD@/stopped.efi', '--screenshot', '@TMP@/screen.png'],
          until='switch the machine off', look='screen', on_screen=[SAID_STOPPED], daily=False),
+    Case('crash-restarts', QEMU, STAY, [r'^\[pith\] reboot: ACPI reset register$'], ['reboot: UEFI'], ['--cpus', '2', '--after-panic'],
+         typed='\x14crash\nno\x14', typed_after=SAID_HELLO[1], status=1, may_stop=True, timeout=60, daily=False),
+    Case('crash-restarts-bochs-intel', INTEL, STAY, args=['--cpus', '2', '--after-panic'], typed='\x14crash\nno\x14', typed_after=SAID_HELLO[1],
+         until=r'^\[pith\] reboot: port 0xcf9$', may_stop=True, timeout=120, daily=False),
+    Case('crash-powers-off', QEMU, STAY, [r'^\[pith\] power off: ACPI S5$'], args=['--cpus', '2', '--after-panic', '--power-button', r'\*\*\* stopped'],
+         typed='\x14crash\n', typed_after=SAID_HELLO[1], may_stop=True, timeout=60, daily=False),
     Case('crash-early', QEMU, STAY, [SAID_EARLY, SAID_BUILD], args=['--efi', '@BUILD@/early/BOOTX64.EFI', '--screenshot', '@TMP@/screen.png'], status=1,
          may_stop=True, look='screen', on_screen=[SAID_EARLY, SAID_BUILD, r'^\[pith\] 14/22 own page tables'], daily=False),
 

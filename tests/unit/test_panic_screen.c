@@ -142,7 +142,7 @@ static void test_sizes(void **state)
 /* What is said behind it, in two lines, leaves the code and the report as they are. */
 static void test_last_words(void **state)
 {
-    static const char words[] = "[pith] *** stopped; please report the lines above, or the text that a phone finds in the code\n";
+    static const char words[] = "[pith] *** stopped; Ctrl-T restarts. Report the lines above, or what a phone finds in the code\n";
 
     (void)state;
     start(640, 480);
