@@ -85,7 +85,7 @@ $(BUILD)/pith.elf: linker.ld $(HV_OBJ) $(filter %.o,$(HV_LIBS)) $(BUILD)/sources
 # What a configuration needs beside boot/config*.c: the check of the result, and text formatting.
 CONFIG_LIB := boot/sha256.c boot/measure.c boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
 IMAGE_SRC := boot/plans.c $(wildcard boot/image/*.c boot/image/*.S)
-LOADER_SRC := $(sort $(wildcard boot/*.c boot/*.S) $(IMAGE_SRC) $(CONFIG_LIB) hv/lib/string.c drivers/lapic.c drivers/pci.c)
+LOADER_SRC := $(sort $(wildcard boot/*.c boot/*.S) $(IMAGE_SRC) $(CONFIG_LIB) hv/lib/string.c drivers/lapic.c drivers/pci.c drivers/uart16550.c)
 LOADER_OBJ := $(LOADER_SRC:%=$(BUILD)/obj/loader/%.o)
 
 $(BUILD)/obj/loader/%.c.o: %.c $(SETTINGS)

@@ -76,6 +76,7 @@ enum madt_type { MADT_IOAPIC = 1, MADT_OVERRIDE = 2 };
 #define INTI_LOW_LEVEL 3
 
 static acpi_read_fn *read_phys;
+static bool quiet;
 
 /* The sum of all bytes; -1: unreadable. */
 static int acpi_sum(hpa_t at, u64 len)
@@ -102,12 +103,14 @@ static bool acpi_header(hpa_t at, struct acpi_header *head)
         return false;
     for (u32 i = 0; i < sizeof(head->signature); i++)
         if (head->signature[i] < ' ' || head->signature[i] > '~') {
-            say("ACPI: no table at 0x%lx, ignored", at);
+            if (!quiet)
+                say("ACPI: no table at 0x%lx, ignored", at);
             return false;
         }
     if (head->length < sizeof(*head) || head->length > ACPI_MAX_TABLE || acpi_sum(at, head->length) != 0) {
-        say("ACPI: table %.4s at 0x%lx is damaged (length %u or checksum), ignored", head->signature, at,
-            head->length);
+        if (!quiet)
+            say("ACPI: table %.4s at 0x%lx is damaged (length %u or checksum), ignored", head->signature, at,
+                head->length);
         return false;
     }
     return true;
@@ -335,7 +338,17 @@ static void on_fadt(hpa_t at, const struct acpi_header *head, struct acpi_info *
     on_dsdt(f.x_dsdt ? f.x_dsdt : f.dsdt, out);
 }
 
-static void acpi_table(hpa_t at, struct acpi_info *out)
+/* It was read before (spcr.c), when nothing could be said. */
+static void on_whole(hpa_t at, const struct acpi_header *head, struct acpi_info *out)
+{
+    (void)at;
+    (void)head;
+    (void)out;
+}
+
+typedef void acpi_table_fn(hpa_t at, void *ctx);
+
+static void acpi_table(hpa_t at, void *out)
 {
     static const struct {
         char signature[4];
@@ -348,6 +361,8 @@ static void acpi_table(hpa_t at, struct acpi_info *out)
         { "DMAR", on_iommus },
         { "IVRS", on_iommus },
         { "TPM2", on_tpm },
+        { "SPCR", on_whole },
+        { "DBG2", on_whole },
     };
     char signature[4];
     struct acpi_header head;
@@ -359,39 +374,75 @@ static void acpi_table(hpa_t at, struct acpi_info *out)
             tables[i].parse(at, &head, out);
 }
 
-static void acpi_root(hpa_t root, u32 width, struct acpi_info *out)
+static bool acpi_root(hpa_t root, u32 width, acpi_table_fn *fn, void *ctx)
 {
     struct acpi_header head;
     u32 n;
 
     if (!acpi_header(root, &head))
-        return;
-    out->found = true;
+        return false;
     n = (head.length - (u32)sizeof(head)) / width;
     for (u32 i = 0; i < MIN(n, ACPI_MAX_TABLES); i++) {
         u64 entry = 0;
 
         if (read_phys(root + sizeof(head) + (u64)i * width, &entry, width))
-            acpi_table(entry, out);
+            fn(entry, ctx);
     }
+    return true;
+}
+
+/* False: there are none. */
+static bool acpi_each(hpa_t rsdp, acpi_table_fn *fn, void *ctx)
+{
+    struct acpi_rsdp r;
+
+    if (!rsdp || !read_phys(rsdp, &r, sizeof(r)))
+        return false;
+    if (memcmp(r.signature, "RSD PTR ", 8) != 0 || acpi_sum(rsdp, 20) != 0) {
+        if (!quiet)
+            say("ACPI: the root pointer at 0x%lx is damaged, all tables are ignored", rsdp);
+        return false;
+    }
+    if (r.revision >= 2 && r.xsdt && acpi_sum(rsdp, sizeof(r)) == 0 && acpi_root(r.xsdt, 8, fn, ctx))
+        return true;
+    return acpi_root(r.rsdt, 4, fn, ctx);
 }
 
 void acpi_parse(hpa_t rsdp, acpi_read_fn *read, struct acpi_info *out)
 {
-    struct acpi_rsdp r;
-
     memset(out, 0, sizeof(*out));
     for (u32 irq = 0; irq < HANDOFF_ISA_IRQS; irq++)
         out->machine.isa[irq].gsi = irq;
     read_phys = read;
-    if (!rsdp || !read_phys(rsdp, &r, sizeof(r)))
+    out->found = acpi_each(rsdp, acpi_table, out);
+}
+
+struct acpi_search {
+    const char *signature;
+    hpa_t at;
+    u32 length;
+};
+
+static void acpi_match(hpa_t at, void *ctx)
+{
+    struct acpi_search *s = ctx;
+    char signature[4];
+    struct acpi_header head;
+
+    if (s->at || !at || !read_phys(at, signature, sizeof(signature)) || memcmp(signature, s->signature, 4) != 0 || !acpi_header(at, &head))
         return;
-    if (memcmp(r.signature, "RSD PTR ", 8) != 0 || acpi_sum(rsdp, 20) != 0) {
-        say("ACPI: the root pointer at 0x%lx is damaged, all tables are ignored", rsdp);
-        return;
-    }
-    if (r.revision >= 2 && r.xsdt && acpi_sum(rsdp, sizeof(r)) == 0)
-        acpi_root(r.xsdt, 8, out);
-    if (!out->found)
-        acpi_root(r.rsdt, 4, out);
+    s->at = at;
+    s->length = head.length;
+}
+
+hpa_t acpi_find(hpa_t rsdp, acpi_read_fn *read, const char *signature, u32 *length)
+{
+    struct acpi_search s = { .signature = signature };
+
+    read_phys = read;
+    quiet = true;
+    acpi_each(rsdp, acpi_match, &s);
+    quiet = false;
+    *length = s.length;
+    return s.at;
 }

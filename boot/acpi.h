@@ -28,5 +28,7 @@ typedef bool acpi_read_fn(hpa_t hpa, void *buf, size_t len);
 
 /* Damaged tables are reported and ignored. @rsdp 0: there are none. */
 void acpi_parse(hpa_t rsdp, acpi_read_fn *read, struct acpi_info *out);
+/* The first whole table of that signature, and its length; 0: there is none. Says nothing. */
+hpa_t acpi_find(hpa_t rsdp, acpi_read_fn *read, const char *signature, u32 *length);
 /* One more of what is kept; @base or @size 0: nothing. */
 void acpi_keep(struct acpi_info *info, u64 base, u64 size, bool ports, const char *what);

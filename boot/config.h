@@ -39,6 +39,7 @@ struct config {
     struct manifest manifest;
     u32 nr_files;
     struct config_file files[CONFIG_FILES];
+    u32 serial_line; /* of serial = in [pith]; 0: not given */
     u32 nr_errors; /* all that were found; the CONFIG_ERRORS with the lowest lines are kept */
     struct config_error errors[CONFIG_ERRORS];
     u32 key_lines[MANIFEST_PARTITIONS + 1][CONFIG_KEYS]; /* where each key was given; 0: nowhere */

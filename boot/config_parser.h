@@ -20,7 +20,7 @@ enum config_section {
     SECTIONS
 };
 
-#define CONFIG_PITH_KEYS 4
+#define CONFIG_PITH_KEYS 5
 #define CONFIG_QUOTE     40
 #define CONFIG_LISTS     (MANIFEST_PARTITIONS * 4 + MANIFEST_CHANNELS * 2)
 
@@ -96,6 +96,7 @@ const char *slice_nearest(struct slice s, const void *names, size_t stride, u32 
 void config_set_image(struct parser *p, struct slice v);
 void config_set_initrd(struct parser *p, struct slice v);
 void config_set_modules(struct parser *p, struct slice v);
+void config_set_serial(struct parser *p, struct slice v);
 bool config_partition_name(struct slice s);
 /* The value is a list of partitions that sets @bits when all lines are read. */
 void config_list_later(struct parser *p, struct slice v, u64 *bits);

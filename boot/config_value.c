@@ -388,6 +388,7 @@ const struct config_key config_pith_keys[CONFIG_PITH_KEYS] = {
     { "poweroff", false, set_poweroff },
     { "log", false, set_log },
     { "trace", false, set_trace },
+    { "serial", false, config_set_serial },
 };
 
 const struct config_key config_partition_keys[CONFIG_KEYS] = {

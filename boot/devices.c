@@ -59,9 +59,19 @@ static u64 screen_end(const struct handoff_fb *fb)
     return fb->base + (u64)fb->pitch * fb->height;
 }
 
+/* Whether there is one, and its registers. */
+static bool line_of(const struct devices_of *machine, struct window *w)
+{
+    const struct handoff_serial *s = &machine->serial;
+
+    *w = (struct window){ s->base, s->base + 8ull * s->stride - 1, s->space == HANDOFF_IO, MANIFEST_LINE_TEXT, 0 };
+    return s->bits;
+}
+
 static void keep_machine(const struct exam *e)
 {
     const struct devices_of *machine = e->machine;
+    struct window line;
 
     for (const struct handoff_range *r = machine->ranges; r < machine->ranges + machine->nr_ranges; r++)
         keep(e, r->base, r->base + r->size - 1, false, r->kind == HANDOFF_RESERVED ? "what the firmware keeps" : "RAM");
@@ -69,6 +79,8 @@ static void keep_machine(const struct exam *e)
         keep(e, k->first, k->last, k->ports, k->what);
     if (machine->fb.bytes)
         keep(e, machine->fb.base, screen_end(&machine->fb) - 1, false, "the screen");
+    if (line_of(machine, &line))
+        each_meeting(e, &line, refuse);
 }
 
 static void refuse_function(const struct exam *e, const struct window *w, struct manifest_partition *p,
@@ -125,14 +137,20 @@ static void examine_function(void *ctx, u32 function)
     const struct handoff_fb *fb = &e->machine->fb;
     struct pci_bar bars[PCI_BARS];
     u32 n = pci_bars(function, bars);
-    bool screen = false;
+    const char *own = NULL;
+    struct window line;
+    bool has_line = line_of(e->machine, &line);
 
-    for (u32 i = 0; i < n; i++)
-        screen |= fb->bytes && bars[i].first < screen_end(fb) && bars[i].last >= fb->base;
     for (u32 i = 0; i < n; i++) {
-        const struct window w = { bars[i].first, bars[i].last, bars[i].ports, "the screen's device", function };
+        if (fb->bytes && bars[i].first < screen_end(fb) && bars[i].last >= fb->base)
+            own = "the screen's device";
+        if (has_line && bars[i].ports == line.ports && bars[i].first <= line.last && bars[i].last >= line.first)
+            own = "the device of " MANIFEST_LINE_TEXT;
+    }
+    for (u32 i = 0; i < n; i++) {
+        const struct window w = { bars[i].first, bars[i].last, bars[i].ports, own, function };
 
-        each_meeting(e, &w, screen ? refuse : give_function);
+        each_meeting(e, &w, own ? refuse : give_function);
     }
 }
 

@@ -9,11 +9,12 @@ struct devices_of {
     const struct handoff_range *ranges;
     u32 nr_ranges;
     struct handoff_fb fb;
+    struct handoff_serial serial;
     const struct acpi_info *acpi;
 };
 
 /*
- * Reports what may not be given: RAM, the screen, what @machine's tables keep, and PCI devices that could write to memory of
- * others. The functions that may are written into @m.
+ * Reports what may not be given: RAM, the screen, Pith's serial line, what @machine's tables keep, and PCI devices that could write to
+ * memory of others. The functions that may are written into @m.
  */
 void devices_examine(struct manifest *m, const struct devices_of *machine, manifest_mistake_fn *mistake, void *ctx);

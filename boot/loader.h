@@ -7,6 +7,7 @@
 
 #include "boot/config.h"
 #include "boot/manifest.h"
+#include "boot/physical.h"
 #include "boot/say.h"
 #include "hv/abi/handoff.h"
 #include "hv/lib/types.h"
@@ -60,7 +61,7 @@ void tpm_say(void);
 /* machine.c: ACPI's tables and the chipset; then, what of pith.conf this machine cannot give. */
 u64 physical_end(void); /* of what this processor addresses */
 void machine_find(struct handoff_machine *machine);
-void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32 nr_ranges, const struct handoff_fb *fb,
+void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32 nr_ranges, const struct handoff *h,
                      manifest_mistake_fn *mistake, void *ctx);
 
 /* tables.c: what else the hypervisor cannot ask the firmware for later. */

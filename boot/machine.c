@@ -27,7 +27,7 @@ u64 physical_end(void)
 }
 
 /* By the firmware's page tables, which need not lead to all that a damaged table may name; in the lower half, all is mapped as it lies. */
-static bool mapped(u64 at)
+bool physical_mapped(u64 at)
 {
     const u64 *table = (const u64 *)(read_cr3() & ENTRY_ADDR);
 
@@ -42,14 +42,14 @@ static bool mapped(u64 at)
     }
 }
 
-static bool read_physical(hpa_t hpa, void *buf, size_t len)
+bool physical_read(hpa_t hpa, void *buf, size_t len)
 {
     u64 end = hpa + len;
 
     if (end < hpa)
         return false;
     for (u64 page = ALIGN_DOWN(hpa, PAGE_SIZE); page < end; page += PAGE_SIZE)
-        if (!mapped(page))
+        if (!physical_mapped(page))
             return false;
     memcpy(buf, (const void *)hpa, len);
     return true;
@@ -60,7 +60,7 @@ static void find_clock(u16 chipset_timer)
     const u16 pm_timers[] = { acpi.pm_timer, chipset_timer };
     u64 hpet = acpi.hpet ? acpi.hpet : HPET_DEFAULT;
 
-    clock_find(mapped(hpet) ? (void *)hpet : NULL, pm_timers, ARRAY_SIZE(pm_timers));
+    clock_find(physical_mapped(hpet) ? (void *)hpet : NULL, pm_timers, ARRAY_SIZE(pm_timers));
 }
 
 void machine_find(struct handoff_machine *machine)
@@ -68,7 +68,7 @@ void machine_find(struct handoff_machine *machine)
     struct chipset_pm pm;
     bool chipset = chipset_find(&pm);
 
-    acpi_parse(acpi_find_rsdp(), read_physical, &acpi);
+    acpi_parse(acpi_find_rsdp(), physical_read, &acpi);
     if (!acpi.found)
         say_info("no ACPI tables: devices are taken where PCs have them");
     if (!acpi.found && chipset)
@@ -87,10 +87,10 @@ void machine_find(struct handoff_machine *machine)
     }
 }
 
-void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32 nr_ranges, const struct handoff_fb *fb,
+void machine_devices(struct manifest *m, const struct handoff_range *ranges, u32 nr_ranges, const struct handoff *h,
                      manifest_mistake_fn *mistake, void *ctx)
 {
-    const struct devices_of machine = { ranges, nr_ranges, *fb, &acpi };
+    const struct devices_of machine = { ranges, nr_ranges, h->fb, h->serial, &acpi };
 
     devices_examine(m, &machine, mistake, ctx);
 }

@@ -10,6 +10,7 @@
 #include "boot/measure.h"
 #include "boot/pci.h"
 #include "boot/plans.h"
+#include "boot/serial.h"
 #include "hv/abi/version.h"
 #include "hv/lib/string.h"
 #include "boot/manifest.h"
@@ -26,6 +27,11 @@ static void firmware_init(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
     fw.bs->SetWatchdogTimer(0, 0, 0, NULL); /* first: else it resets the machine after 5 minutes */
     say_init();
     tpm_find();
+}
+
+static NORETURN void fail_machine(void)
+{
+    boot_fail("%s does not fit this machine - correct what is listed above", config_name);
 }
 
 /* Lies where the hypervisor can reach it: it finds the manifest in there. */
@@ -45,6 +51,11 @@ static struct config *config_load(void)
                   cfg->nr_errors == 1 ? "" : "s");
     }
     say_set_level(cfg->manifest.log_level);
+    wrong = say_at(&cfg->manifest.serial);
+    if (wrong)
+        say("%s:%u: serial: %s - correct it, or write auto or none", config_name, cfg->serial_line, wrong);
+    if (wrong)
+        fail_machine();
     tpm_say();
     return cfg;
 }
@@ -91,11 +102,6 @@ static void files_load(const struct config *cfg, struct image_file *files)
 static void say_unloadable(const struct manifest_partition *part, const char *why)
 {
     say("%s:%u: partition %s: %s", config_name, part->line, part->name, why);
-}
-
-static NORETURN void fail_machine(void)
-{
-    boot_fail("%s does not fit this machine - correct what is listed above", config_name);
 }
 
 static void say_mistake(void *ctx, const struct manifest_place *at, const char *text)
@@ -161,7 +167,7 @@ static void devices_fit(struct boot *p)
 {
     u32 n = memmap_ranges(&p->map, p->scratch, p->ranges);
 
-    machine_devices(&p->cfg->manifest, p->ranges, n, &p->handoff->fb, say_mistake, p->cfg);
+    machine_devices(&p->cfg->manifest, p->ranges, n, p->handoff, say_mistake, p->cfg);
     if (p->cfg->nr_errors)
         fail_machine();
 }
@@ -207,6 +213,7 @@ static void handoff_tables(struct handoff *h)
 {
     boot_stage(STAGE_TABLES);
     machine_find(&h->machine);
+    h->serial = serial_handoff(h->machine.isa);
     h->efi_reset = (u64)fw.st->RuntimeServices->ResetSystem;
     boot_stage(STAGE_SCREEN);
     h->fb = screen_find();

@@ -9,31 +9,59 @@
 struct kept {
     u64 first, last;
     const char *what;
+    bool guests; /* only there is it somebody's, not on the machine */
 };
 static const struct kept kept_ports[] = {
-    { 0x00, 0xff, "the PC's own devices (DMA, interrupt and keyboard controllers, timer, clock)" },
-    { 0x3b0, 0x3bb, "the screen" },
-    { 0x3c0, 0x3df, "the screen" },
-    { 0x3f8, 0x3ff, "Pith's console" },
-    { 0x480, 0x48f, "the DMA controller" },
-    { 0x4d0, 0x4d1, "the interrupt controller" },
-    { 0x600, 0x60f, "every guest's own power and reset registers" },
-    { 0xcf8, 0xcff, "PCI configuration and reset" },
+    { 0x00, 0xff, "the PC's own devices (DMA, interrupt and keyboard controllers, timer, clock)", false },
+    { 0x3b0, 0x3bb, "the screen", false },
+    { 0x3c0, 0x3df, "the screen", false },
+    { 0x480, 0x48f, "the DMA controller", false },
+    { 0x4d0, 0x4d1, "the interrupt controller", false },
+    { 0x600, 0x60f, "every guest's own power and reset registers", true },
+    { 0xcf8, 0xcff, "PCI configuration and reset", false },
 };
 static const struct kept kept_mmio[] = {
-    { PITH_PAGE_RO_AT, PITH_CHANNELS_AT - 1, "pages that Pith shares with every guest" },
-    { 0xfec00000, 0xfecfffff, "the I/O APICs" },
-    { 0xfed00000, 0xfedfffff, "clocks, the TPM, IOMMUs and other parts of the chipset" },
-    { 0xfee00000, 0xfeefffff, "the local APICs and interrupt messages" },
-    { 0xff000000, 0xffffffff, "the firmware's flash memory" },
+    { PITH_PAGE_RO_AT, PITH_CHANNELS_AT - 1, "pages that Pith shares with every guest", true },
+    { 0xfec00000, 0xfecfffff, "the I/O APICs", false },
+    { 0xfed00000, 0xfedfffff, "clocks, the TPM, IOMMUs and other parts of the chipset", false },
+    { 0xfee00000, 0xfeefffff, "the local APICs and interrupt messages", false },
+    { 0xff000000, 0xffffffff, "the firmware's flash memory", false },
 };
 static const struct kept kept_irqs[] = {
-    { 0, 0, "the timer" },
-    { 1, 1, "the keyboard" },
-    { 2, 2, "the timer" },
-    { 4, 4, "the console" },
-    { 9, 9, "every guest's own power button" },
+    { 0, 0, "the timer", false },
+    { 1, 1, "the keyboard", false },
+    { 2, 2, "the timer", false },
+    { 9, 9, "every guest's own power button", true },
 };
+
+static const char *kept_in(const struct kept *kept, u32 n, u64 first, u64 last)
+{
+    for (u32 i = 0; i < n; i++)
+        if (first <= kept[i].last && last >= kept[i].first && !kept[i].guests)
+            return kept[i].what;
+    return NULL;
+}
+
+const char *manifest_kept(bool ports, u64 first, u64 last)
+{
+    return ports ? kept_in(kept_ports, ARRAY_SIZE(kept_ports), first, last) : kept_in(kept_mmio, ARRAY_SIZE(kept_mmio), first, last);
+}
+
+struct manifest_serial manifest_com(u32 n)
+{
+    static const u16 ports[MANIFEST_COMS] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
+
+    return (struct manifest_serial){
+        .kind = MANIFEST_LINE_PORTS, .base = ports[n], .baud = 115200, .clock = MANIFEST_PC_CLOCK, .irq = n & 1 ? 3 : 4,
+        .stride = 1, .bits = 8,
+    };
+}
+
+/* As far as pith.conf tells: the first serial port may be Pith's unless it says another. */
+static struct manifest_serial own_line(const struct manifest *m)
+{
+    return m->serial.kind == MANIFEST_LINE_AUTO ? manifest_com(0) : m->serial;
+}
 
 bool exam_same_name(const char *a, const char *b)
 {
@@ -120,6 +148,16 @@ static void examine_kept(const struct exam *e, const struct manifest_partition *
     }
 }
 
+static void examine_line(const struct exam *e, const struct manifest_partition *p, const char *key,
+                         const struct manifest_range *r, u32 kind)
+{
+    const struct manifest_serial s = own_line(e->m);
+    const struct kept line = { s.base, s.base + 8ull * s.stride - 1, MANIFEST_LINE_TEXT, false };
+
+    if (s.kind == kind)
+        examine_kept(e, p, key, r, &line, 1);
+}
+
 static const struct manifest_range *ranges_of(const struct manifest_partition *p, bool ports,
                                               u32 *n)
 {
@@ -160,6 +198,7 @@ static void examine_ports(const struct exam *e, const struct manifest_partition 
             continue;
         }
         examine_kept(e, p, "ports", r, kept_ports, ARRAY_SIZE(kept_ports));
+        examine_line(e, p, "ports", r, MANIFEST_LINE_PORTS);
         examine_shared(e, p, true, i);
     }
 }
@@ -195,6 +234,7 @@ static void examine_mmio(const struct exam *e, const struct manifest_partition *
                 "mmio 0x%lx-0x%lx of '%s' lies in its own memory - lower memory",
                 r->first, r->last, p->name);
         examine_kept(e, p, "mmio", r, kept_mmio, ARRAY_SIZE(kept_mmio));
+        examine_line(e, p, "mmio", r, MANIFEST_LINE_MEMORY);
         exam_channel_room(e, p, r);
         examine_shared(e, p, false, i);
     }
@@ -202,10 +242,15 @@ static void examine_mmio(const struct exam *e, const struct manifest_partition *
 
 static void examine_irqs(const struct exam *e, const struct manifest_partition *p)
 {
+    const struct manifest_serial line = own_line(e->m);
+
     for (u32 k = 0; k < p->nr_irqs; k++) {
         if (p->irqs[k] > MANIFEST_IRQ_MAX)
             mistake(e, p, "irqs", "a guest's I/O APIC has no pin for interrupt %u - write 0 to %u",
                     p->irqs[k], MANIFEST_IRQ_MAX);
+        if (line.kind != MANIFEST_LINE_NONE && p->irqs[k] == line.irq)
+            mistake(e, p, "irqs", "interrupt %u of '%s' is that of the console - take it out, or write irq none behind serial in [pith]",
+                    p->irqs[k], p->name);
         for (u32 i = 0; i < ARRAY_SIZE(kept_irqs); i++) {
             if (p->irqs[k] == kept_irqs[i].first)
                 mistake(e, p, "irqs", "interrupt %u of '%s' is that of %s - take it out",

@@ -33,9 +33,16 @@ struct manifest_place {
 /* Called once per mistake; @text reads "what is wrong - what to do". */
 typedef void manifest_mistake_fn(void *ctx, const struct manifest_place *at, const char *text);
 
+#define MANIFEST_LINE_TEXT "Pith's console, which serial in [pith] can move"
 /* key, first and last, name of the partition; first and last that nobody may have, and what that is */
 #define MANIFEST_KEPT_TEXT "%s 0x%lx-0x%lx of '%s' reaches into 0x%lx-0x%lx, %s - take that out"
 
+#define MANIFEST_COMS     4u
+#define MANIFEST_PC_CLOCK 1843200u /* Hz, of a UART */
+/* com1 to com4, @n from 0, as PCs have them. */
+struct manifest_serial manifest_com(u32 n);
+/* What has these ports or that memory on every machine; NULL: nothing. */
+const char *manifest_kept(bool ports, u64 first, u64 last);
 /* The guest-physical address of channel @n, the same in every partition; of the one behind the last: where they end. */
 u64 manifest_channel_address(const struct manifest *m, u32 n);
 /* What partitions 0 to @last need: those on request may have the same memory, one after the other. */

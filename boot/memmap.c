@@ -72,6 +72,31 @@ static enum handoff_kind kind_of(const EFI_MEMORY_DESCRIPTOR *d)
     }
 }
 
+/* Registers are outside of the map, or in it as what they are, or as what the firmware keeps. */
+bool physical_is_memory(u64 first, u64 last)
+{
+    UINTN size = 0, key, stride = 0;
+    UINT32 version;
+    u8 *map = NULL;
+    bool found = true;
+
+    fw.bs->GetMemoryMap(&size, NULL, &key, &stride, &version);
+    size += SLACK_DESCRIPTORS * stride;
+    if (EFI_ERROR(fw.bs->AllocatePool(EfiLoaderData, size, (void **)&map)))
+        return true;
+    if (!EFI_ERROR(fw.bs->GetMemoryMap(&size, (void *)map, &key, &stride, &version))) {
+        found = false;
+        for (const u8 *at = map; at < map + size; at += stride) {
+            const EFI_MEMORY_DESCRIPTOR *d = (const void *)at;
+
+            found |= kind_of(d) != HANDOFF_RESERVED && first <= d->PhysicalStart + (d->NumberOfPages << PAGE_SHIFT) - 1 &&
+                     last >= d->PhysicalStart;
+        }
+    }
+    fw.bs->FreePool(map);
+    return found;
+}
+
 static u32 descriptor_count(const struct memmap *map, UINTN bytes)
 {
     return (u32)(bytes / map->stride);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What the loader says, and how it gives up: every line goes to the screen and to COM1. */
+/* What the loader says, and how it gives up: every line goes to the screen and to the serial line. */
 #include "boot/loader.h"
 
 #include "arch/x86/cpu/insn.h"
 #include "boot/measure.h"
 #include "boot/serial.h"
+#include "boot/spcr.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 
@@ -24,22 +25,28 @@ static enum boot_stage stage;
 static const char *const stages[] = { BOOT_STAGES(BOOT_STAGE_TEXT) };
 
 /*
- * The firmware's own terminal on COM1: through it every line would appear there twice, between
+ * The firmware's own terminal on our line: through it every line would appear there twice, between
  * escape sequences.
  */
-static bool is_com1(EFI_DEVICE_PATH *path)
+static bool is_ours(EFI_DEVICE_PATH *path)
 {
+    const struct manifest_serial *line = serial_at();
+
     for (; !IsDevicePathEnd(path); path = NextDevicePathNode(path)) {
         const ACPI_HID_DEVICE_PATH *acpi = (const void *)path;
+        const PCI_DEVICE_PATH *pci = (const void *)path;
 
-        if (DevicePathType(path) == ACPI_DEVICE_PATH && DevicePathSubType(path) == ACPI_DP &&
-            acpi->HID == PNP0501_EISA && acpi->UID == 0)
+        if (line->kind == MANIFEST_LINE_PORTS && DevicePathType(path) == ACPI_DEVICE_PATH && DevicePathSubType(path) == ACPI_DP &&
+            acpi->HID == PNP0501_EISA && acpi->UID < MANIFEST_COMS && manifest_com(acpi->UID).base == line->base)
+            return true;
+        if (line->kind == MANIFEST_LINE_PCI && DevicePathType(path) == HARDWARE_DEVICE_PATH && DevicePathSubType(path) == HW_PCI_DP &&
+            pci->Device * 8u + pci->Function == (line->function & 0xff))
             return true;
     }
     return false;
 }
 
-static void add_screen(EFI_HANDLE handle, bool have_com1)
+static void add_screen(EFI_HANDLE handle)
 {
     SIMPLE_TEXT_OUTPUT_INTERFACE *out;
     EFI_DEVICE_PATH *path;
@@ -51,26 +58,71 @@ static void add_screen(EFI_HANDLE handle, bool have_com1)
      */
     if (EFI_ERROR(fw.bs->HandleProtocol(handle, &DevicePathProtocol, (void **)&path)) || !path)
         return;
-    if (have_com1 && is_com1(path))
+    if (is_ours(path))
         return;
     if (!EFI_ERROR(fw.bs->HandleProtocol(handle, &TextOutProtocol, (void **)&out)))
         screens[nr_screens++] = out;
 }
 
-void say_init(void)
+static void find_screens(void)
 {
-    bool have_com1 = serial_init();
     EFI_HANDLE *handles = NULL;
     UINTN n = 0;
 
-    serial_write("\r\n"); /* the firmware may have left the cursor anywhere */
+    nr_screens = 0;
     if (!EFI_ERROR(fw.bs->LocateHandleBuffer(ByProtocol, &TextOutProtocol, NULL, &n, &handles))) {
         for (UINTN i = 0; i < n; i++)
-            add_screen(handles[i], have_com1);
+            add_screen(handles[i]);
         fw.bs->FreePool(handles);
     }
-    if (!nr_screens && !have_com1 && fw.st->ConOut)
+    if (!nr_screens && serial_at()->kind == MANIFEST_LINE_NONE && fw.st->ConOut)
         screens[nr_screens++] = fw.st->ConOut;
+}
+
+/* What was wrong with the line that a table names: said once one can speak. */
+static char table_wrong[SPCR_SOURCES][SERIAL_TEXT];
+
+/* The firmware's tables know which of several is the console; without them it is the first one, where PCs have it. */
+static void find_line(void)
+{
+    struct manifest_serial line;
+
+    for (u32 i = 0; i < SPCR_SOURCES; i++) {
+        const char *wrong;
+
+        if (!spcr_find(i, acpi_find_rsdp(), physical_read, &line, table_wrong[i], sizeof(table_wrong[i])))
+            continue;
+        wrong = serial_open(&line, spcr_name(i));
+        if (!wrong)
+            return;
+        fmt_str(table_wrong[i], sizeof(table_wrong[i]), "it names %s 0x%lx: %s",
+                line.kind == MANIFEST_LINE_PORTS ? "port" : "memory", line.base, wrong);
+    }
+    line = manifest_com(0);
+    if (serial_open(&line, NULL))
+        return; /* none: what is said then tells */
+}
+
+void say_init(void)
+{
+    find_line();
+    serial_write("\r\n"); /* the firmware may have left the cursor anywhere */
+    find_screens();
+}
+
+const char *say_at(const struct manifest_serial *want)
+{
+    static char text[SERIAL_TEXT];
+    const char *wrong = want->kind == MANIFEST_LINE_AUTO ? NULL : serial_open(want, NULL);
+
+    if (wrong)
+        return wrong;
+    find_screens();
+    for (u32 i = 0; i < SPCR_SOURCES && want->kind == MANIFEST_LINE_AUTO; i++)
+        if (*table_wrong[i])
+            say("ACPI: table %s is of no use for the serial line: %s", spcr_name(i), table_wrong[i]);
+    say_info("serial line: %s", serial_text(text));
+    return NULL;
 }
 
 void say_leave(void)

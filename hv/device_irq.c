@@ -10,6 +10,7 @@
 
 #include "hv/account.h"
 #include "hv/lib/log.h"
+#include "hv/terminal.h"
 
 #define EDGE_PAUSE_US 1000u
 
@@ -104,9 +105,9 @@ enum pith_status device_irqs_create(struct partition *p)
     for (u32 i = 0; i < p->conf->nr_irqs; i++) {
         u32 gsi = p->conf->irqs[i];
 
-        if (gsi == arch_isa_gsi(VUART_IRQ) || /* Pith's console is the machine's first serial port, too */
+        if (gsi == terminal_line_gsi() ||
             arch_gsi_route(gsi, (u8)(HOST_VEC_DEVICE + gsi), home->apic_id) != PITH_OK) {
-            log_error("pith.conf:%u: interrupt %u cannot be given to '%s': it is the console's, or no I/O APIC has it, or "
+            log_error("pith.conf:%u: interrupt %u cannot be given to '%s': it is that of Pith's own serial line, or no I/O APIC has it, or "
                       "none reaches core %u - correct irqs, or cores",
                       p->conf->line, gsi, p->name, home->index);
             return PITH_E_ARG;

@@ -46,8 +46,8 @@ static void poll_again(struct timer *t)
 void irq_init(void)
 {
     arch_set_irq_handler(on_irq);
-    if (arch_isa_irq(4, HOST_VEC_UART) != PITH_OK)
-        log_info("serial input is polled every %u ms: no I/O APIC to take its interrupt", POLL_MS);
+    if (!terminal_line_interrupt(HOST_VEC_UART))
+        log_info("what comes in at the serial line is polled every %u ms: it has no interrupt that could be used", POLL_MS);
     terminal_keyboard();
     keyboard_polls = arch_isa_irq(1, HOST_VEC_KEYBOARD) == PITH_OK ? KEYBOARD_MS / POLL_MS : 1;
     /* Also beside the interrupt: an edge that is lost must not leave the console deaf. */

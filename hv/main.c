@@ -220,7 +220,7 @@ void hv_main(const struct handoff *h)
 {
     const struct manifest *m;
 
-    terminal_early();                                       /* first: everything below may want to speak */
+    terminal_early(h);                                      /* first: everything below may want to speak */
     panic_set_screen(panic_screen);
     hello(h);
     terminal_screen_early(h);
@@ -232,7 +232,7 @@ void hv_main(const struct handoff *h)
     stage(STAGE_HOST);
     must(arch_host_init(h, &host_pool, cpu_get(0)), "host page tables and traps");
     stage(STAGE_CONSOLE);
-    terminal_screen(h);
+    terminal_late(h);
     stage(STAGE_TIMERS);
     clock_init(h);
     stage(STAGE_VIRTUALIZATION);

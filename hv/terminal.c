@@ -11,7 +11,6 @@
 #include "hv/lib/log.h"
 #include "hv/sched.h"
 
-#define COM1        0x3f8u
 #define RING        (256u << 10)
 #define SHARE       (RING / 16) /* of one source: as many as there may be partitions */
 #define RESERVE     (8u << 10)  /* more than one write can put, prefixes included; also what the log lives on */
@@ -25,7 +24,9 @@
 #define UART_FIFO   16u
 #define CODES_AT_ONCE 32u /* a broken controller may say for ever that there is one */
 
-static bool have_uart, have_screen, have_keyboard, started;
+static struct uart line;
+static u32 line_gsi = HANDOFF_NO_GSI;
+static bool have_line, have_screen, have_keyboard, started;
 static struct screen screen;
 static char ring[RING];
 static u32 head, tail; /* written by the writer, by the reader; never wrap into each other */
@@ -52,14 +53,19 @@ static void show_all(void)
         (void)screen_show(&screen, ~0u);
 }
 
+static void line_put(char c)
+{
+    if (!have_line || is_ink(c))
+        return;
+    if (c == '\n')
+        uart_put(&line, '\r');
+    uart_put(&line, (u8)c);
+}
+
 /* Waits for the line; for text that must be out before anything else happens. Then show_all(). */
 static void put_now(char c)
 {
-    if (have_uart && !is_ink(c)) {
-        if (c == '\n')
-            uart_put(COM1, '\r');
-        uart_put(COM1, (u8)c);
-    }
+    line_put(c);
     if (have_screen)
         screen_write(&screen, &c, 1);
 }
@@ -68,7 +74,7 @@ static void put_now(char c)
 static u32 line_room(void)
 {
     static u64 stuck;
-    u32 room = uart_room(COM1);
+    u32 room = uart_room(&line);
     u64 now = arch_tsc();
 
     if (room || !stuck)
@@ -81,7 +87,7 @@ static bool next_out(u32 *room)
 {
     char c = ring[tail % RING];
 
-    if (have_uart && !is_ink(c)) {
+    if (have_line && !is_ink(c)) {
         u32 need = c == '\n' ? 2 : 1;
 
         if (*room < need)
@@ -89,8 +95,8 @@ static bool next_out(u32 *room)
         if (!*room)
             return false;
         if (need == 2)
-            uart_send(COM1, '\r');
-        uart_send(COM1, (u8)c);
+            uart_send(&line, '\r');
+        uart_send(&line, (u8)c);
         *room -= MIN(need, *room);
     }
     if (have_screen)
@@ -147,8 +153,8 @@ static void flush(void)
         put_now(ring[tail % RING]);
         tail++;
     }
-    if (have_uart)
-        uart_flush(COM1);
+    if (have_line)
+        uart_flush(&line);
     show_all();
 }
 
@@ -235,9 +241,41 @@ void terminal_kick(void)
         cpu_ask(cpu_get(0), ASK_TERMINAL);
 }
 
-void terminal_early(void)
+static void line_on(const struct handoff *h)
 {
-    have_uart = uart_init(COM1);
+    line = (struct uart){
+        .mmio = h->serial.space == HANDOFF_MEMORY ? phys_to_virt(h->serial.base) : NULL,
+        .port = (u16)h->serial.base,
+        .stride = h->serial.stride,
+        .wide = h->serial.bits == 32,
+    };
+    line_gsi = h->serial.gsi;
+    uart_init(&line);
+    have_line = true;
+}
+
+void terminal_early(const struct handoff *h)
+{
+    if (h->serial.bits && (h->serial.space != HANDOFF_MEMORY || h->serial.base < HOST_EARLY_END))
+        line_on(h);
+}
+
+bool terminal_line_interrupt(u8 vector)
+{
+    if (!have_line)
+        return true;
+    /* Who shares a level-triggered one cannot be known: it might never fall. */
+    if (line_gsi == HANDOFF_NO_GSI || arch_gsi_level(line_gsi) || arch_gsi_route(line_gsi, vector, arch_cpu_apic_id()) != PITH_OK) {
+        line_gsi = HANDOFF_NO_GSI;
+        return false;
+    }
+    uart_interrupt(&line);
+    return true;
+}
+
+u32 terminal_line_gsi(void)
+{
+    return line_gsi;
 }
 
 void terminal_start(void)
@@ -262,6 +300,8 @@ static u64 screen_size(const struct handoff *h)
     return h->fb.bytes ? (u64)h->fb.pitch * h->fb.height : 0;
 }
 
+static char said[2048]; /* before there was what shows it */
+
 static void screen_on(const struct handoff *h, void *pixels)
 {
     struct screen_desc desc = {
@@ -274,14 +314,12 @@ static void screen_on(const struct handoff *h, void *pixels)
         .blue = colour(h->fb.blue),
         .font = phys_to_virt(h->font),
     };
-    static char text[2048];
-
     if (!pixels || !screen_init(&screen, &desc, pixels)) {
         log_warn("the screen (%ux%u) cannot be used", desc.width, desc.height);
         return;
     }
     have_screen = true;
-    screen_write(&screen, text, log_tail(text, sizeof(text))); /* what was said before there was a screen */
+    screen_write(&screen, said, log_tail(said, sizeof(said)));
     show_all();
 }
 
@@ -293,8 +331,13 @@ void terminal_screen_early(const struct handoff *h)
         screen_on(h, phys_to_virt(h->fb.base)); /* arch_host_init() maps it there, too */
 }
 
-void terminal_screen(const struct handoff *h)
+void terminal_late(const struct handoff *h)
 {
+    if (!have_line && h->serial.bits) {
+        line_on(h);
+        for (size_t i = 0, n = log_tail(said, sizeof(said)); i < n; i++)
+            line_put(said[i]);
+    }
     if (!have_screen && screen_size(h))
         screen_on(h, host_map(h->fb.base, screen_size(h), HOST_WC));
 }
@@ -307,7 +350,7 @@ struct screen *terminal_get_screen(void)
 void terminal_keyboard(void)
 {
     have_keyboard = keyboard_init();
-    if (!have_keyboard && have_uart)
+    if (!have_keyboard && have_line)
         log_info("no keyboard controller (i8042) answers: what is typed comes from the serial line");
     else if (!have_keyboard)
         log_info("nothing can be typed: neither a serial line nor a keyboard controller (i8042) answers");
@@ -340,7 +383,7 @@ static int key(void)
 
 int terminal_getc(void)
 {
-    int c = have_uart ? uart_get(COM1) : -1;
+    int c = have_line ? uart_get(&line) : -1;
 
     if (c >= 0 || !have_keyboard || (started && !keyboard_rang))
         return c;

@@ -16,9 +16,11 @@ struct screen;
 /* What one source has in the ring since that was last empty. */
 struct terminal_account { u32 epoch, bytes, from, rest; bool refused; };
 
-void terminal_early(void);                       /* the serial line: before memory is mapped */
-void terminal_screen_early(const struct handoff *h); /* adds the screen, where entry.S's tables show it */
-void terminal_screen(const struct handoff *h);   /* adds it wherever it is, if there is one */
+void terminal_early(const struct handoff *h);    /* the serial line, where entry.S's tables show it */
+void terminal_screen_early(const struct handoff *h); /* adds the screen, likewise */
+void terminal_late(const struct handoff *h);     /* adds both wherever they are, if they are */
+bool terminal_line_interrupt(u8 vector);         /* core 0: has the serial line interrupt it; false: it is to be polled */
+u32 terminal_line_gsi(void);                     /* by which interrupt; HANDOFF_NO_GSI: none */
 struct screen *terminal_get_screen(void);       /* NULL: none */
 void terminal_start(void);                       /* from here on core 0 drains */
 void terminal_stop(void);                        /* core 0, before the end: as before terminal_start() again */

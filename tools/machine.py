@@ -17,6 +17,7 @@ import netboot
 
 LOG_LIMIT = 2 << 20         # bytes of emulator log: a healthy run writes a few KB, a machine gone wild megabytes a second
 SILENCE = 30                # seconds
+SERIAL_AT = 'com1', 'com2', 'pci'
 SCREEN = '1280x1024x24'     # of the X server that Bochs draws on
 BOCHS_EDGES = 4, 36, 18     # left, above (tool bar), below (status line) the picture in Bochs's window
 
@@ -58,6 +59,10 @@ class Machine:
         self.tpm = None                                     # the process that is one
         self.log, self.next_look = self.tmp / 'log', 0.0
         self.heard = time.monotonic()                       # when the serial line said something last
+
+    def ports(self):
+        """Whose the first two serial ports are."""
+        return {'com1': ('serial', 'com2'), 'com2': ('com2', 'serial'), 'pci': (None, 'com2')}[self.opt.serial_at]
 
     def connect(self, listener):
         """The emulator connects to us: no port or socket name can be taken by somebody else in between."""
@@ -132,8 +137,12 @@ class Qemu(Machine):
         argv += ['-accel', 'tcg,thread=single', '-icount', f'shift={o.icount},sleep=off'] if o.icount is not None else ['-accel', 'tcg']
         if o.secure_boot:                                   # only the firmware's system management mode can write the variables
             argv += ['-global', 'driver=cfi.pflash01,property=secure,value=on', '-global', 'ICH9-LPC.disable_s3=1']
-        for name in 'serial', 'com2':                       # the first -serial is COM1
-            argv += ['-chardev', f'socket,id={name},path={self.tmp}/{name}', '-serial', f'chardev:{name}'] if name in listeners else ['-serial', 'none']
+        for name in 'serial', 'com2':
+            argv += ['-chardev', f'socket,id={name},path={self.tmp}/{name}'] if name in listeners else []
+        for name in self.ports():                           # the first -serial is COM1
+            argv += ['-serial', f'chardev:{name}' if name in listeners else 'none']
+        if o.serial_at == 'pci' and not o.no_serial:
+            argv += ['-device', 'pci-serial,chardev=serial,addr=0x11']
         argv += (['-device', 'e1000,addr=0x10,romfile='] if o.nic else []) + o.qemu_arg
         argv += self.start_tpm() if o.tpm else []
         if o.debugcon:
@@ -287,16 +296,16 @@ pci: enabled=1, chipset=i440fx, slot1=cirrus
         rc += 'port_e9_hack: enabled=1\n' if o.debugcon else ''
         if o.screenshot:
             env['DISPLAY'] = self.start_screen()
-        listeners = {n: socket.create_server(('127.0.0.1', 0)) for n, wanted in (('com1', not o.no_serial), ('com2', o.com2)) if wanted}
+        listeners = {n: socket.create_server(('127.0.0.1', 0)) for n, wanted in (('serial', not o.no_serial), ('com2', o.com2)) if wanted}
         for name, listener in listeners.items():
-            rc += f'{name}: enabled=true, mode=socket-client, dev="127.0.0.1:{listener.getsockname()[1]}"\n'
+            rc += f'com{self.ports().index(name) + 1}: enabled=true, mode=socket-client, dev="127.0.0.1:{listener.getsockname()[1]}"\n'
         (self.tmp / 'bochsrc').write_text(rc)
         # Debian's Bochs has its debugger built in, which stops at the start and after each reported panic: let it continue
         (self.tmp / 'debugger').write_text('c\n' * 100 + 'quit\n')
         with open(o.debugcon or self.tmp / 'stdout', 'wb') as out:
             self.process = spawn(['bochs-bin', '-q', '-f', f'{self.tmp}/bochsrc', '-rc', f'{self.tmp}/debugger'], env=env, cwd=self.tmp,
                                  stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        self.serial, self.com2 = (self.connect(listeners[n]) if n in listeners else None for n in ('com1', 'com2'))
+        self.serial, self.com2 = (self.connect(listeners[n]) if n in listeners else None for n in ('serial', 'com2'))
 
     def start_screen(self):
         readable, writable = os.pipe()

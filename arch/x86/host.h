@@ -38,8 +38,8 @@ hpa_t virt_to_phys(const void *va);                               /* of the dire
 
 /*
  * Boot core, once, on entry.S's tables (which identity-map the first 4 GiB and put them at HOST_DIRECT_BASE too): builds
- * the final tables out of @pool, maps the pool's own frames, every HANDOFF_HV_IMAGE range and the frame buffer below 4 GiB,
- * drops the identity map, and does arch_cpu_init(0, self). @pool lies below 4 GiB; its frames stay mapped read-write for good.
+ * the final tables out of @pool, maps the pool's own frames, every HANDOFF_HV_IMAGE range, the serial line, and the frame buffer
+ * below 4 GiB, drops the identity map, and does arch_cpu_init(0, self). @pool lies below 4 GiB; its frames stay mapped read-write for good.
  */
 enum pith_status arch_host_init(const struct handoff *h, struct frame_pool *pool, void *self) MUST_CHECK;
 /* Maps [hpa, hpa + size), any alignment, at phys_to_virt(hpa), on all cores; NULL when no frame is left for tables. Device
@@ -69,7 +69,6 @@ void arch_nmi(u32 apic_id);
 void arch_nmi_others(void);               /* all cores but this one */
 /* Routes a legacy ISA interrupt (0-15) to @vector on the boot core through the I/O APIC found by ACPI or at fec00000. */
 enum pith_status arch_isa_irq(u8 irq, u8 vector) MUST_CHECK;
-u32 arch_isa_gsi(u8 irq);                 /* the global system interrupt that an ISA interrupt (0-15) is */
 bool arch_gsi_level(u32 gsi);             /* level-triggered on this machine, else edges */
 /* Routes it to @vector on that core and unmasks it. PITH_E_HW: no I/O APIC has it, or none can name such an APIC ID. */
 enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id) MUST_CHECK;

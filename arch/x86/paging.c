@@ -199,7 +199,8 @@ static bool map_handoff(const struct handoff *h)
     /* Where entry.S's tables reach, it is drawn on already. */
     if (screen && h->fb.base < HOST_EARLY_END && screen <= HOST_EARLY_END - h->fb.base && !host_map(h->fb.base, screen, HOST_WC))
         return false;
-
+    if (h->serial.bits && h->serial.space == HANDOFF_MEMORY && !host_map(h->serial.base, 8u * h->serial.stride, HOST_UC))
+        return false;
     for (u32 i = 0; i < h->ranges.count; i++, at += h->ranges.stride) {
         const struct handoff_range *r = (const void *)at;
 

@@ -89,11 +89,6 @@ static volatile void *find_pin(u32 gsi, u32 *pin)
     return NULL;
 }
 
-u32 arch_isa_gsi(u8 irq)
-{
-    return platform_machine->isa[irq].gsi;
-}
-
 /* ISA interrupts are what the MADT or else the edge/level control registers say; the others are PCI's: level, low. */
 static struct ioapic_route route_of(u32 gsi)
 {
@@ -145,5 +140,5 @@ void arch_gsi_mask(u32 gsi, bool masked)
 
 enum pith_status arch_isa_irq(u8 irq, u8 vector)
 {
-    return irq < HANDOFF_ISA_IRQS ? arch_gsi_route(arch_isa_gsi(irq), vector, lapic_id()) : PITH_E_ARG;
+    return irq < HANDOFF_ISA_IRQS ? arch_gsi_route(platform_machine->isa[irq].gsi, vector, lapic_id()) : PITH_E_ARG;
 }

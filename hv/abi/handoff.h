@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define HANDOFF_MAGIC   0x46464f444e414856ull
-#define HANDOFF_VERSION 10u
+#define HANDOFF_VERSION 11u
 
 enum handoff_kind {
     HANDOFF_FREE = 1,        /* RAM nobody uses any more */
@@ -36,6 +36,10 @@ struct handoff_fb {
 enum handoff_access { HANDOFF_WRITE = 1, HANDOFF_EXECUTE = 2, HANDOFF_UNCACHED = 4 };
 struct handoff_runtime { uint64_t base, size; uint32_t access, pad; };
 struct handoff_ioapic { uint64_t base; uint32_t gsi_base, pad; };
+/* Pith's serial line: a 16550, set up and asked whether it answers; bits 0: there is none. Memory ends below HANDOFF_SERIAL_END. */
+#define HANDOFF_SERIAL_END 0x40000000000ull
+#define HANDOFF_NO_GSI     0xffffffffu
+struct handoff_serial { uint64_t base; uint32_t gsi; uint8_t space, stride, bits, pad; }; /* bytes a register; bits an access: 8, 32 */
 struct handoff_isa_irq { uint32_t gsi; uint8_t level, active_low, pad[2]; };
 
 /* What the firmware's tables tell, or else the chipset; 0: nothing. */
@@ -75,5 +79,6 @@ struct handoff {
     struct handoff_array runtime;                /* struct handoff_runtime: where UEFI runtime services run; later ones win */
     struct handoff_machine machine;
     uint64_t entry_tsc;                          /* the loader's last look at the TSC: how long the start takes counts from here */
+    struct handoff_serial serial;
 };
 _Static_assert(sizeof(struct handoff) <= 4096, "one page");

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define MANIFEST_MAGIC   0x4d504856u
-#define MANIFEST_VERSION 4u
+#define MANIFEST_VERSION 5u
 
 #define MANIFEST_PARTITIONS 16u
 #define MANIFEST_VCPUS_MAX  16u
@@ -79,6 +79,20 @@ struct manifest_cyclic {
     struct manifest_slot { uint32_t partition /* or MANIFEST_NONE: nobody's */, length /* us */; } slots[MANIFEST_SLOTS];
 };
 
+/* Which 16550 is Pith's serial line: the loader's to find. */
+enum manifest_line {
+    MANIFEST_LINE_AUTO = 0, MANIFEST_LINE_NONE = 1, MANIFEST_LINE_PORTS = 2, MANIFEST_LINE_MEMORY = 3, MANIFEST_LINE_PCI = 4
+};
+#define MANIFEST_BAUD_KEEP 1u                        /* as the firmware left it */
+struct manifest_serial {
+    uint64_t base;                                   /* its first port, its address, or how far into the base address register it is */
+    uint32_t kind;                                   /* enum manifest_line */
+    uint32_t function, bar;                          /* of PCI: as in struct manifest_function; a base address register, 0-5 */
+    uint32_t baud, clock;                            /* MANIFEST_BAUD_KEEP; of the clock's frequency in Hz */
+    uint32_t irq;                                    /* of the ISA bus below 16, else a global one; MANIFEST_NONE: it is polled */
+    uint32_t stride, bits;                           /* bytes from register to register: 1, 2, 4; an access: 8 or 32 */
+};
+
 struct manifest {
     uint32_t magic, version, size;                   /* size: sizeof(struct manifest) */
     uint32_t nr_partitions;
@@ -86,6 +100,7 @@ struct manifest {
     uint32_t poweroff, log_level;                    /* enum manifest_poweroff; 0 error, 1 warn, 2 info, 3 debug */
     uint32_t trace;                                  /* bytes of records a core, a power of two; 0: none; MANIFEST_TRACE_RIP */
     uint32_t nr_channels, nr_cyclics;
+    struct manifest_serial serial;
     struct manifest_channel channels[MANIFEST_CHANNELS];
     struct manifest_cyclic cyclics[MANIFEST_CYCLICS];
     struct manifest_partition partitions[MANIFEST_PARTITIONS];

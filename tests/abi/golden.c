@@ -139,14 +139,15 @@ FIELD(pith_page, mask, 8, 8);
 GOLDEN(sizeof(struct pith_page), 16);
 
 /* Loader and hypervisor come in one file: what changes here needs another HANDOFF_VERSION */
-GOLDEN(HANDOFF_VERSION, 10);
+GOLDEN(HANDOFF_VERSION, 11);
 FIELD(handoff, version, 8, 4);
 FIELD(handoff, manifest_base, 48, 8);
 FIELD(handoff, plans, 144, 16);
 FIELD(handoff, copies, 160, 16);
 FIELD(handoff, machine, 192, 312);
 FIELD(handoff, entry_tsc, 504, 8);
-GOLDEN(sizeof(struct handoff), 512);
+FIELD(handoff, serial, 512, 16);
+GOLDEN(sizeof(struct handoff), 528);
 GOLDEN(HANDOFF_MODULE, 3);
 
 GOLDEN(PLAN_REAL, 0);

@@ -6,6 +6,7 @@ import random
 
 import firmware
 import measured
+import serial
 from case import AMD, CLOCK, HELLO, INTEL, QEMU, SAID_CLOCK, SAID_HELLO, STAY, Case, Command
 
 LINUX_CMDLINE = 'console=ttyS0,115200 quiet'
@@ -531,6 +532,7 @@ def example(name, machine):
 CASES = [
     *firmware.CASES,
     *measured.CASES,
+    *serial.CASES,
     *(example(name, m) for name in EXAMPLES for m in (QEMU, INTEL, AMD)),
     *(Case(f'hello-{m}-{n}', m, HELLO, [*SAID_HELLO, measured.NO_TPM, *(rf'^\[pith\] {stage:2}/22 [a-z]' for stage in range(1, 23))], args=['--cpus', str(n)]) for m in (QEMU, INTEL, AMD) for n in (1, 4)),
     *(Case(f'clock-{m}', m, CLOCK + QUIET, SAID_HELLO + SAID_CLOCK, args=['--cpus', '2', *GUEST_FILES]) for m in (QEMU, INTEL, AMD)),

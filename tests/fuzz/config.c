@@ -2,8 +2,8 @@
 /*
  * The parser of pith.conf on the examples of the tree with lines, words and bytes changed. What it accepts the hypervisor
  * must accept, but for real devices; what it refuses it must explain.
- * LINK: boot/config.c boot/config_check.c boot/config_files.c boot/config_share.c boot/config_slice.c boot/config_time.c
- * LINK: boot/config_value.c boot/sha256.c boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
+ * LINK: boot/config.c boot/config_check.c boot/config_files.c boot/config_serial.c boot/config_share.c boot/config_slice.c
+ * LINK: boot/config_time.c boot/config_value.c boot/sha256.c boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
  */
 #include "boot/config.h"
 #include "tests/unit/manifest_check.h"

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Drives the second serial port, which must have been given to it (ports = 0x2f8-0x2ff, irqs = 3), by its interrupt: in its
- * loopback mode, then over the line, where a plug sends back what is sent. Then it reboots, and does all of it once more:
+ * Drives a serial port, which must have been given to it (the second, ports = 0x2f8-0x2ff, irqs = 3, or with first=1 the first), by its
+ * interrupt: in its loopback mode, then over the line, where a plug sends back what is sent. Then it reboots, and does all of it once more:
  * the port's scratch register tells the second life from the first.
  */
 #include "guests/lib/test.h"
 #include "guests/lib/trap.h"
 #include "hv/abi/platform.h"
 
+#define COM1       0x3f8
 #define COM2       0x2f8
-#define GSI        3u
 #define IOAPIC     0xfec00000ull
-#define ENTRY      (0x10 + 2 * GSI)
+#define ENTRY(gsi) (0x10 + 2 * (gsi))
 #define MASKED     0x10000u
 #define X2APIC_SVR 0x80fu
 #define SECOND     0x5a /* in the scratch register */
@@ -28,12 +28,14 @@ enum reg { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCRATCH };
 
 static volatile unsigned received;
 static char text[64];
+static uint16_t base = COM2;
+static uint32_t gsi = 3;
 
 static uint8_t get(enum reg r)
 {
     uint8_t v;
 
-    __asm__ volatile("inb %w1, %0" : "=a"(v) : "d"(COM2 + (int)r));
+    __asm__ volatile("inb %w1, %0" : "=a"(v) : "d"(base + (int)r));
     return v;
 }
 
@@ -44,7 +46,7 @@ static void out(uint16_t port, uint8_t v)
 
 static void put(enum reg r, uint8_t v)
 {
-    out((uint16_t)(COM2 + (int)r), v);
+    out((uint16_t)(base + (int)r), v);
 }
 
 static void ioapic(uint32_t reg, uint32_t val)
@@ -107,9 +109,13 @@ static bool comes_back(const char *words, const char *name)
 
 int guest_main(const struct pith_start *start)
 {
-    bool second = get(SCRATCH) == SECOND;
+    bool second;
 
-    (void)start;
+    if (pith_option(start, "first", 0)) {
+        base = COM1;
+        gsi = 4;
+    }
+    second = get(SCRATCH) == SECOND;
     trap_init();
     trap_on_irq = on_irq;
     __asm__ volatile("wrmsr" : : "c"(0x1b), "a"(0xfee00d00), "d"(0));
@@ -119,15 +125,15 @@ int guest_main(const struct pith_start *start)
         (void)pith_wait(pith_now() + PITH_NS_PER_S / 10);
         test_equal(trap_irqs, 0, "no-interrupt-from-before");
     }
-    ioapic(ENTRY + 1, 0);
-    ioapic(ENTRY, TRAP_IRQ);
+    ioapic(ENTRY(gsi) + 1, 0);
+    ioapic(ENTRY(gsi), TRAP_IRQ);
     put(SCRATCH, 0xa5);
     test_equal(get(SCRATCH), 0xa5, "registers");
     open_port(MCR_LOOP);
     comes_back("loop", "loopback");
     open_port(MCR_LINE);
     comes_back(second ? "once more by the line\n" : "by the line\n", "line");
-    ioapic(ENTRY, MASKED);
+    ioapic(ENTRY(gsi), MASKED);
     put(SCRATCH, SECOND);
     if (second)
         return test_end();

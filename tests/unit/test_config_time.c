@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pith.conf: keys about time, read exactly; and that what is promised on a core is there.
- * LINK: boot/config.c boot/config_check.c boot/config_files.c boot/config_share.c boot/config_slice.c boot/config_time.c
- * LINK: boot/config_value.c boot/sha256.c boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
+ * LINK: boot/config.c boot/config_check.c boot/config_files.c boot/config_serial.c boot/config_share.c boot/config_slice.c
+ * LINK: boot/config_time.c boot/config_value.c boot/sha256.c boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
  */
 #include "tests/unit/config_text.h"
 

@@ -29,7 +29,7 @@ u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return 1000; } /* a tick a microsecond */
 void arch_timer_set(u64 tsc) { (void)tsc; }
 void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; }
-u32 arch_isa_gsi(u8 irq) { return irq; }
+u32 terminal_line_gsi(void) { return 4; }
 bool arch_gsi_level(u32 gsi) { return gsi >= 16; }
 enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id)
 {

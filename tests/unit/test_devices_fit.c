@@ -56,7 +56,7 @@ static int fresh(void **state)
 {
     (void)state;
     two_partitions();
-    machine = (struct devices_of){ ranges, ARRAY_SIZE(ranges), { 0 }, &acpi };
+    machine = (struct devices_of){ .ranges = ranges, .nr_ranges = ARRAY_SIZE(ranges), .acpi = &acpi };
     machine.fb = (struct handoff_fb){ .base = 0xd0000000, .width = 1024, .height = 768, .pitch = 4096, .bytes = 4 };
     said[0] = 0;
     return 0;
@@ -97,6 +97,28 @@ static void kept(void **state)
     fresh(state);
     give(0, false, 0xd1000000, 0xd1000fff);
     give(1, true, 0x2f8, 0x2ff);
+    expect_given();
+}
+
+/* Pith's own line: at ports, in memory, and with the whole PCI function that it is of. */
+static void own_line(void **state)
+{
+    static const struct { struct handoff_serial line; bool ports; u64 first, last; const char *words; } bad[] = {
+        { { .base = 0x2f8, .space = HANDOFF_IO, .stride = 1, .bits = 8 }, true, 0x2ff, 0x300, "0x2f8-0x2ff, Pith's console, which" },
+        { { .base = 0xe0009000, .stride = 4, .bits = 32 }, false, 0xe0009000, 0xe0009fff, "0xe0009000-0xe000901f, Pith's console" },
+        { { .base = 0x6008, .space = HANDOFF_IO, .stride = 1, .bits = 8 }, false, 0xe0000000, 0xe0000fff, "the device of Pith's console" },
+    };
+
+    for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+        fresh(state);
+        machine.serial = bad[i].line;
+        give(0, bad[i].ports, bad[i].first, bad[i].last)->flags = MANIFEST_DMA_TRUSTED;
+        expect_refused(bad[i].words);
+    }
+    fresh(state);
+    machine.serial = bad[0].line;
+    give(0, true, 0x3f8, 0x3ff);
+    give(0, true, 0x300, 0x307);
     expect_given();
 }
 
@@ -149,7 +171,7 @@ static void shared(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, fresh)
-    const struct CMUnitTest tests[] = { T(kept), T(no_screen), T(trusted), T(too_many), T(shared) };
+    const struct CMUnitTest tests[] = { T(kept), T(own_line), T(no_screen), T(trusted), T(too_many), T(shared) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,9 @@ static size_t out_len;
 
 u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return KHZ; }
+bool arch_gsi_level(u32 gsi) { (void)gsi; return false; }
+u32 arch_cpu_apic_id(void) { return 0; }
+enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id) { (void)gsi, (void)vector, (void)apic_id; return PITH_OK; }
 void arch_timer_set(u64 tsc) { (void)tsc; }
 void *host_map(hpa_t hpa, u64 size, enum host_map_type type) { (void)hpa, (void)size, (void)type; return NULL; }
 void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; }
@@ -36,14 +39,15 @@ int keyboard_get(void) { return -1; }
 void keys_take(struct keys *k, u8 code, char to[KEYS_BYTES]) { (void)k, (void)code, (void)to; }
 struct cpu *cpu_get(u32 index) { (void)index; return &core; }
 void cpu_ask(struct cpu *cpu, enum cpu_ask what) { (void)cpu, (void)what; }
-bool uart_init(u16 base) { (void)base; return true; }
-u32 uart_room(u16 base) { (void)base; return UART_FIFO; }
-void uart_put(u16 base, u8 c) { uart_send(base, c); }
-int uart_get(u16 base) { (void)base; return -1; }
-void uart_flush(u16 base) { (void)base; }
-void uart_send(u16 base, u8 c)
+void uart_init(const struct uart *u) { (void)u; }
+void uart_interrupt(const struct uart *u) { (void)u; }
+u32 uart_room(const struct uart *u) { (void)u; return UART_FIFO; }
+void uart_put(struct uart *u, u8 c) { uart_send(u, c); }
+int uart_get(const struct uart *u) { (void)u; return -1; }
+void uart_flush(struct uart *u) { (void)u; }
+void uart_send(const struct uart *u, u8 c)
 {
-    (void)base;
+    (void)u;
     out[out_len++] = (char)c;
     now += byte_takes;
 }
@@ -71,7 +75,7 @@ static int set_up(void **state)
     head = tail = 0;
     rests[false] = rests[true] = 0;
     now = 1000 * KHZ;
-    have_uart = have_screen = true;
+    have_line = have_screen = true;
     for (u32 i = 0; i < BYTES; i++)
         text[i] = (char)('a' + i % 26);
     terminal_start();

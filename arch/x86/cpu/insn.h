@@ -11,6 +11,11 @@ static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"
 static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void outl(u16 port, u32 v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
 
+static inline u8 mmio_read8(const volatile void *at) { return *(const volatile u8 *)at; }
+static inline u32 mmio_read32(const volatile void *at) { return *(const volatile u32 *)at; }
+static inline void mmio_write8(volatile void *at, u8 v) { *(volatile u8 *)at = v; }
+static inline void mmio_write32(volatile void *at, u32 v) { *(volatile u32 *)at = v; }
+
 static inline u64 rdmsr(u32 msr)
 {
     u32 lo, hi;
