@@ -141,7 +141,7 @@ static void list_share(const struct vcpu *v)
         say("%lu us of every %lu us promised, %lu left, %lu deadlines missed, ", in_us(s->budget), in_us(s->period),
             in_us((u64)MAX(s->left, 0)), s->missed);
     else if (slots)
-        say("slots of %lu us in every %lu us, ", in_us(slots), in_us(v->home->rq.frame));
+        say("slots of %lu us in every %lu us, %lu slots missed, ", in_us(slots), in_us(v->home->rq.frame), s->missed);
     if (s->capped)
         say("nothing of the slack\n");
     else

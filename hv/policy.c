@@ -175,10 +175,8 @@ static void renew(struct runq *q, struct share *s, u64 now)
 static void wake(struct share *s, u64 now)
 {
     if (now < s->deadline &&
-        (s->left <= 0 || (unsigned __int128)s->left * s->period <= (unsigned __int128)(s->deadline - now) * s->budget)) {
-        s->owed = POLICY_SLEPT;
+        (s->left <= 0 || (unsigned __int128)s->left * s->period <= (unsigned __int128)(s->deadline - now) * s->budget))
         return;
-    }
     s->deadline = now + s->period;
     s->owed = 0;
     s->left = MIN(s->left, 0) + (s64)s->budget;
@@ -187,8 +185,10 @@ static void wake(struct share *s, u64 now)
 /* Nobody else wanted the core, and no alarm was set. What goes beyond a budget counts for nothing: another period begins. */
 static void charge_alone(struct runq *q, struct share *s, u64 now, u64 used)
 {
-    if (!s->period)
+    if (!s->period) {
+        s->owed = POLICY_SLEPT; /* in its slot: it had all of it */
         return;
+    }
     s->left -= (s64)MIN(used, s->budget);
     if (s->left <= 0 || now >= s->deadline) {
         s->deadline = now + s->period;
@@ -283,11 +283,14 @@ static void set_until(struct runq *q, u64 now)
 /* One slot ends, another begins. What its owner does not use is not saved for the next. */
 static void next_slot(struct runq *q, u64 now)
 {
-    u64 at = now % q->frame;
+    u64 at = now % q->frame, begin;
     struct share *s = q->slot_owner;
+    bool asked = q->until != POLICY_NEVER; /* who is alone has all of his slots */
     u32 i = 0;
 
     if (s) {
+        if (s->runnable && asked)
+            count_missed(q, s, s->left);
         s->left = 0;
         if (s->runnable)
             place(q, s);
@@ -300,6 +303,8 @@ static void next_slot(struct runq *q, u64 now)
         return;
     s->deadline = q->edge;
     s->left = (s64)(q->edge - now);
+    begin = i ? q->slot[i - 1].end : 0;
+    s->owed = s->runnable && asked ? (s64)((q->slot[i].end - begin) / POLICY_LATE) - (s64)(at - begin) : POLICY_SLEPT;
     if (s->runnable)
         place(q, s);
 }
@@ -419,6 +424,7 @@ bool policy_ready(struct runq *q, struct share *s, u64 now)
         policy_charge(q, now);
     s->runnable = true;
     q->nr_runnable++;
+    s->owed = POLICY_SLEPT; /* of this period, or slot, it slept through a part */
     if (s->period)
         wake(s, now);
     place(q, s);

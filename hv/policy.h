@@ -16,6 +16,7 @@
 #define POLICY_WEIGHT 100u     /* whose turn is a round long */
 #define POLICY_NEVER  (~0ull)
 #define POLICY_SLEPT  ((s64)(~0ull >> 1))
+#define POLICY_LATE   16u      /* a slot whose owner lacks more than this part of it is missed: alarms come a little late */
 
 struct share;
 struct share_heap {            /* by deadline */
@@ -31,8 +32,8 @@ struct share {
     bool capped, runnable;
     u64 period, budget;        /* 0: nothing is promised, or by a slot */
     s64 left;                  /* of what is promised; below 0: overdrawn */
-    s64 owed;                  /* how much of that from before this period; POLICY_SLEPT: it could not use all of the period */
-    u64 missed;                /* periods that it could use all of, without its budget by the deadline */
+    s64 owed;                  /* how much of that is not missed: it is from before this period; POLICY_SLEPT: it could not use all of it */
+    u64 missed;                /* periods that it could use all of, without its budget by the deadline; or slots */
     u64 deadline, order;       /* among equal deadlines */
     struct share_heap *in;     /* NULL: in none */
     u32 pos;

@@ -271,8 +271,8 @@ static __attribute__((noinline)) void tell_missed(struct cpu *cpu)
 
     cpu->rq.missed = NULL;
     if ((n & (n - 1)) == 0)
-        log_warn("%s/%u missed its deadline, %lu so far: core %u did something else - promise less of it", v->part->name, v->index, n,
-                 cpu->index);
+        log_warn("%s/%u missed its %s, %lu so far: core %u did something else - promise less of it", v->part->name, v->index,
+                 v->share.period ? "deadline" : "slot", n, cpu->index);
 }
 
 struct vcpu *sched_next(struct cpu *cpu)

@@ -386,6 +386,64 @@ static void cyclic_frames(void **state)
     assert_int_equal(sim.a[1].got, 3000 * 1000);
 }
 
+/* Who could use all of his slot and lacks more of it than late alarms explain. */
+static void missed_slots(void **state)
+{
+    struct share *a, *b;
+
+    (void)state;
+    begin_frame(true);
+    sim_add(&sim, SPINS, 100, false, 0, 0);
+    sim_run(&sim, 20000 * 100);
+    for (u32 i = 0; i < 3; i++)
+        assert_int_equal(sim.a[i].share.missed, 0);
+    begin_frame(true);
+    a = &sim.a[0].share, b = &sim.a[1].share;
+    policy_ready(&sim.q, a, 0); /* it was not there as its slot began */
+    policy_ready(&sim.q, b, 0);
+    assert_ptr_equal(policy_pick(&sim.q, 1000), a);
+    sim.q.since += 2000; /* for nobody: sched_spare() */
+    policy_charge(&sim.q, 5003);
+    assert_null(policy_pick(&sim.q, 5003));
+    assert_int_equal(a->missed, 0);
+    /* A little late at both ends is nothing. */
+    assert_ptr_equal(policy_pick(&sim.q, 7100), b);
+    policy_charge(&sim.q, 10010);
+    assert_ptr_equal(policy_pick(&sim.q, 10010), a);
+    assert_int_equal(b->missed, 0);
+    /* Something else in the middle of it, and at its beginning. */
+    sim.q.since += 1000;
+    policy_charge(&sim.q, 14000);
+    assert_null(policy_pick(&sim.q, 14000));
+    assert_int_equal(a->missed, 1);
+    assert_ptr_equal(sim.q.missed, a);
+    assert_ptr_equal(policy_pick(&sim.q, 21000), a);
+    policy_charge(&sim.q, 25000);
+    assert_null(policy_pick(&sim.q, 25000));
+    assert_int_equal(a->missed, 2);
+    /* Who renounces it has missed nothing, nor who blocks; nor who is alone, and needs no alarm. */
+    assert_ptr_equal(policy_pick(&sim.q, 27000), b);
+    policy_yield(&sim.q, 27100);
+    assert_null(policy_pick(&sim.q, 27100));
+    assert_ptr_equal(policy_pick(&sim.q, 30000), a);
+    policy_charge(&sim.q, 30100);
+    policy_block(&sim.q, a);
+    assert_null(policy_pick(&sim.q, 30100));
+    assert_null(policy_pick(&sim.q, 34000));
+    assert_int_equal(a->missed, 2);
+    assert_int_equal(b->missed, 0);
+    begin_frame(false);
+    a = &sim.a[0].share;
+    policy_ready(&sim.q, a, 0);
+    assert_ptr_equal(policy_pick(&sim.q, 0), a);
+    assert_int_equal(sim.q.until, POLICY_NEVER);
+    policy_charge(&sim.q, 32000);
+    policy_ready(&sim.q, &sim.a[1].share, 32000);
+    policy_charge(&sim.q, 34001);
+    policy_pick(&sim.q, 34001);
+    assert_int_equal(a->missed, 0);
+}
+
 /* Late alarms: what somebody has overdrawn he pays back, so that the shares are exact in the long run. */
 static void late_alarms(void **state)
 {
@@ -484,7 +542,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_spinners), cmocka_unit_test(spinners_by_weight), cmocka_unit_test(entitlements_every_window),
         cmocka_unit_test(capped_never_more), cmocka_unit_test(alone_without_alarm), cmocka_unit_test(no_deadline_missed),
-        cmocka_unit_test(too_much_is_late), cmocka_unit_test(missed_deadlines), cmocka_unit_test(sleepers_gain_nothing),
+        cmocka_unit_test(too_much_is_late), cmocka_unit_test(missed_deadlines),
+        cmocka_unit_test(missed_slots), cmocka_unit_test(sleepers_gain_nothing),
         cmocka_unit_test(nobody_waits_long), cmocka_unit_test(greedy_hurts_nobody),
         cmocka_unit_test(cyclic_frames), cmocka_unit_test(late_alarms), cmocka_unit_test(yields), cmocka_unit_test(cost_is_flat),
     };
