@@ -6,7 +6,7 @@
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 
-static const struct source *const kinds[] = { &volume, &pxe };
+static const struct source *const kinds[] = { &volume, &http, &pxe };
 static const struct source *sources[ARRAY_SIZE(kinds)]; /* those that may be it; the first is asked first */
 static u32 nr_sources;
 static char own_config[CONFIG_FILE_NAME]; /* the name of this machine's own pith.conf; empty: it has no address */
@@ -18,7 +18,7 @@ static EFI_DEVICE_PATH *path_of(EFI_HANDLE handle, EFI_GUID *guid)
     return EFI_ERROR(fw.bs->HandleProtocol(handle, guid, &path)) ? NULL : path;
 }
 
-void *origin_protocol(const struct origin *from, EFI_GUID *guid, EFI_HANDLE *handle)
+void *origin_protocol(const struct origin *from, EFI_GUID *guid)
 {
     EFI_DEVICE_PATH *path = from->path;
     EFI_HANDLE found;
@@ -26,8 +26,6 @@ void *origin_protocol(const struct origin *from, EFI_GUID *guid, EFI_HANDLE *han
 
     if (!path || EFI_ERROR(fw.bs->LocateDevicePath(guid, &path, &found)) || EFI_ERROR(fw.bs->HandleProtocol(found, guid, &protocol)))
         return NULL;
-    if (handle)
-        *handle = found;
     return protocol;
 }
 
@@ -58,7 +56,7 @@ void files_open(void)
         if (kinds[i]->open(&from))
             sources[nr_sources++] = kinds[i];
     if (!nr_sources)
-        boot_fail("the loader was not started from a volume with files, nor by PXE over IPv4 - start it from a FAT volume or by PXE");
+        boot_fail("the loader was started neither from a volume with files nor by PXE or HTTP over IPv4 - start it from a FAT volume");
 }
 
 void request_room(struct request *r)

@@ -7,6 +7,8 @@
 
 #define STICK "efi/boot/" /* where the loader lies on a stick; what else is there counts from the root */
 
+#define LENGTH_FIELD "content-length"
+
 /* RFC 2131, "Protocol Summary"; RFC 2132, options */
 #define DHCP_SERVER     20 /* siaddr */
 #define DHCP_FILE       108
@@ -112,6 +114,41 @@ void place_uri(const char *place, const char *name, char *uri)
 void place_own_name(const char *name, u8 type, const u8 *mac, char *own, size_t size)
 {
     fmt_str(own, size, "%s-%02x-%02x-%02x-%02x-%02x-%02x-%02x", name, type, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+void http_host(const char *uri, char *host)
+{
+    size_t n = 0;
+
+    for (const char *c = uri + authority(uri); *c && !strchr("/?#", *c) && n < PLACE_SIZE - 1; c++)
+        host[n++] = *c;
+    host[n] = '\0';
+}
+
+bool http_length(const char *name, const char *value, u64 *size)
+{
+    size_t n = strlen(LENGTH_FIELD);
+
+    if (strlen(name) != n || !same_path(name, LENGTH_FIELD) || !*value)
+        return false;
+    for (*size = 0; *value >= '0' && *value <= '9'; value++) {
+        if (*size > (~0ull - 9) / 10)
+            return false;
+        *size = 10 * *size + (u64)(*value - '0');
+    }
+    return !*value;
+}
+
+u32 http_status(u32 efi_number)
+{
+    static const struct {
+        u16 efi, http; /* where a row of numbers that follow each other begins */
+    } rows[] = { { 41, 308 }, { 35, 500 }, { 17, 400 }, { 16, 307 }, { 10, 300 }, { 3, 200 }, { 1, 100 } };
+
+    for (u32 i = 0; i < ARRAY_SIZE(rows) && efi_number <= rows[0].efi; i++)
+        if (efi_number >= rows[i].efi)
+            return rows[i].http + efi_number - rows[i].efi;
+    return 0;
 }
 
 static const u8 *option(const u8 *packet, size_t size, u8 code, size_t *len)

@@ -20,6 +20,13 @@ void place_uri(const char *place, const char *name, char *uri);
 /* The name of one machine's own file: NAME-01-52-54-00-12-34-56, as PXELINUX has them. @type as in ARP: 1 is Ethernet. */
 void place_own_name(const char *name, u8 type, const u8 *mac, char *own, size_t size);
 
+/* Of a URI, what a request's field Host says: host and port; in PLACE_SIZE bytes. */
+void http_host(const char *uri, char *host);
+/* True, and the size of what follows: this field of an answer tells it. */
+bool http_length(const char *name, const char *value, u64 *size);
+/* EFI_HTTP_STATUS_CODE -> 404 and the like; 0: none that is known. */
+u32 http_status(u32 efi_number);
+
 /* A DHCP (RFC 2131) answer of @size bytes -> which file of which server was started. False: it names none. */
 struct dhcp_boot {
     u8 server[4];

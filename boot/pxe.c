@@ -37,7 +37,7 @@ static bool pxe_open(const struct origin *from)
 {
     struct dhcp_boot boot;
 
-    base = origin_protocol(from, &PxeBaseCodeProtocol, NULL);
+    base = origin_protocol(from, &PxeBaseCodeProtocol);
     if (!base || !base->Mode || !base->Mode->Started || base->Mode->UsingIpv6 || !find_boot(base->Mode, &boot))
         return false;
     memcpy(server.v4.Addr, boot.server, sizeof(server.v4.Addr));

@@ -14,7 +14,7 @@ struct request {
     const char *name; /* at most CONFIG_FILE_NAME - 1 bytes of ASCII, / between directories */
     enum handoff_kind kind;
     struct file *file; /* to be filled in */
-    char why[240];     /* unless it was read: what is wrong - what to do */
+    char why[300];     /* unless it was read: what is wrong - what to do */
 };
 enum answer { FILE_READ, FILE_ABSENT, FILE_BROKEN };
 
@@ -23,8 +23,7 @@ struct source {
     enum answer (*read)(struct request *r);  /* never called before open() */
     bool network;
 };
-extern const struct source volume, pxe;
+extern const struct source volume, http, pxe;
 
 void request_room(struct request *r); /* memory for r->file->size bytes, which is not 0; fails the boot when there is none */
-/* The protocol @guid of the handle nearest to @from, or NULL; @handle may be NULL. */
-void *origin_protocol(const struct origin *from, EFI_GUID *guid, EFI_HANDLE *handle);
+void *origin_protocol(const struct origin *from, EFI_GUID *guid); /* of the device or the nearest on the way to it; NULL: none has it */

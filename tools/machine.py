@@ -126,7 +126,7 @@ class Qemu(Machine):
         disk = ['-drive', f'if=none,id=disk,format=raw,file={self.image}',
                 *(arg for device in (*others, disk + ',bootindex=0') for arg in ('-device', device))]
         if o.net_boot:
-            disk = netboot.start(o.net_boot, self.image, self.tmp / 'vars.fd')
+            disk = netboot.start(o.net_boot, self.image, self.tmp / 'vars.fd', o.net_cut)
         listeners = {n: self.listen(n) for n, wanted in (('qmp', True), ('serial', not o.no_serial), ('com2', o.com2)) if wanted}
         argv = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std', '-no-reboot', '-no-shutdown',
                 '-machine', 'q35' + ',acpi=off' * o.no_acpi + ',smm=on' * o.secure_boot, '-cpu', o.cpu or 'max,+svm', '-smp', str(o.cpus),

@@ -28,13 +28,22 @@ def make_tree(directory, files):
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    cut = None
 
     def log_message(self, format, *args):
         pass
 
+    def copyfile(self, source, outputfile):
+        if self.cut != self.path.lstrip('/'):
+            return super().copyfile(source, outputfile)
+        data = source.read()
+        outputfile.write(data[:len(data) // 2])
+        self.close_connection = True
 
-def serve(directory):
-    """A web server for as long as this process lives; its port."""
+
+def serve(directory, cut):
+    """A web server for as long as this process lives; its port. It ends in the middle of the file @cut."""
+    Handler.cut = cut
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), lambda *a: Handler(*a, directory=directory))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_port
@@ -59,9 +68,9 @@ def boot_from_uri(flash, uri):
     flash.write_bytes(data)
 
 
-def start(way, directory, flash):
+def start(way, directory, flash, cut):
     """QEMU's arguments for the network card and what is behind it."""
-    uri = f'http://{HOST}:{serve(directory)}/' if 'http' in way else ''
+    uri = f'http://{HOST}:{serve(directory, cut)}/' if 'http' in way else ''
     if way == 'http':
         boot_from_uri(flash, uri + LOADER)
     bootfile = {'tftp': LOADER, 'http': '', 'ipxe': SCRIPT, 'ipxe-http': uri + SCRIPT}[way]

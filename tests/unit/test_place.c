@@ -98,6 +98,29 @@ static void names_fit(void **state)
     assert_int_equal(strlen(target), PLACE_SIZE - 1 + 3 * 63);
 }
 
+static void http(void **state)
+{
+    static const u32 codes[] = { 0, 100, 101, 200, 201, 202, 203, 204, 205, 206, 300, 301, 302, 303, 304, 305, 307, 400, 401, 402, 403,
+                                 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 500, 501, 502, 503, 504, 505, 308 };
+    u64 size;
+
+    (void)state;
+    http_host("http://10.0.2.2:8080/a/b", target);
+    assert_string_equal(target, "10.0.2.2:8080");
+    http_host("https://boot.example?x", target);
+    assert_string_equal(target, "boot.example");
+    assert_true(http_length("Content-Length", "378498", &size) && size == 378498);
+    assert_true(http_length("content-length", "18446744073709551609", &size) && size == ~0ull - 6);
+    assert_false(http_length("Content-Length", "99999999999999999999", &size));
+    assert_false(http_length("Content-Length", "12 ", &size));
+    assert_false(http_length("Content-Length", "", &size));
+    assert_false(http_length("Content-Length-X", "1", &size));
+    assert_false(http_length("Content-Lengt", "1", &size));
+    for (u32 i = 0; i < ARRAY_SIZE(codes); i++)
+        assert_int_equal(http_status(i), codes[i]);
+    assert_int_equal(http_status(ARRAY_SIZE(codes)), 0);
+}
+
 static u8 packet[1472];
 static size_t used;
 
@@ -189,7 +212,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(directories), cmocka_unit_test(too_long), cmocka_unit_test(names),
-        cmocka_unit_test(names_fit),   cmocka_unit_test(dhcp),     cmocka_unit_test(dhcp_damaged),
+        cmocka_unit_test(names_fit),   cmocka_unit_test(http),     cmocka_unit_test(dhcp),
+        cmocka_unit_test(dhcp_damaged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
