@@ -616,9 +616,9 @@ CASES = [
     Case('linux-is-asked', INTEL, CLOCK.replace('ticks=3', 'ticks=0') + LINUX.replace(' quiet', ' quiet noapic').partition('when-done\n')[2], # IRQ 9 of the 8259s
          [SAID_LINUX[0], r'^\[pith\] poweroff: guests are asked', r'^\[pith\] linux: exited with status 0$', r'^\[pith\] clock: stopped$'],
          ['did not shut down'], ['--cpus', '1'], typed='\x14' * 3 + 'poweroff\n', daily=False),
-    Case('deaf', QEMU, CLOCK + DEAF + BUTTON, [
+    Case('deaf', QEMU, CLOCK + DEAF + BUTTON + 'restart = always\n', [
         r'^\[pith\] poweroff: guests are asked', *SAID_BUTTON, r'^\[pith\] deaf did not shut down in 30 s$', r'^\[pith\] deaf: stopped$'],
-        ['button did not'], ['--cpus', '2', *GUEST_FILES], typed='\x14' * 4 + 'poweroff\n', typed_after=SAID_CLOCK[2], daily=False),
+        ['button did not', 'button: restart'], ['--cpus', '2', *GUEST_FILES], typed='\x14' * 4 + 'poweroff\n', typed_after=SAID_CLOCK[2], daily=False),
     *(Case(f'reboot-{m}', m, CLOCK + DEAF, [r'^\[pith\] reboot: guests are asked', r'^\[pith\] deaf: stopped$', r'^\[pith\] restart$'],
            ['did not shut down'], ['--cpus', '2', *GUEST_FILES], typed='\x14' * 3 + 'reboot\nreboot\n', typed_after=SAID_CLOCK[2],
            until=r'^\[pith\] reboot: UEFI$', daily=False) for m in (QEMU, INTEL, AMD)),
