@@ -2,7 +2,7 @@
 """Pith's serial line elsewhere than at COM1, and named by firmware's tables; the monitor is typed into there."""
 import struct
 
-from case import AMD, HELLO, INTEL, QEMU, SAID_HELLO, STAY, Case
+from case import AMD, CLOCK, HELLO, INTEL, QEMU, SAID_CLOCK, SAID_HELLO, STAY, Case
 
 COM2, PCI = ['--serial-at', 'com2'], ['--serial-at', 'pci']
 TYPED = '\x14list\npoweroff\n'    # Ctrl-T for each partition: then the monitor listens
@@ -45,6 +45,12 @@ def second(machine, daily):
                  daily, typed_after=r'^\[com1\] 4 passed')
 
 
+def deaf(name, after):
+    """Nobody reads any more: the screen goes on, and so does all else."""
+    return Case(f'serial-deaf-{name}', QEMU, CLOCK, args=['--cpus', '1', '--deaf-after', after, '--screenshot', '@TMP@/screen.png'], look='screen', daily=False,
+                on_screen=[SAID_HELLO[0], *SAID_CLOCK, r'^\[pith\] power off'], forbid=[SAID_CLOCK[1]])
+
+
 SPCR = table('spcr', spcr(0x2f8))
 CASES = [
     *(second(m, m == QEMU) for m in (QEMU, INTEL, AMD)),
@@ -60,6 +66,8 @@ CASES = [
                                               r'^\[pith\] serial line: COM1 at port 0x3f8, 115200 baud, interrupt 4$'], daily=False, **table('spcr', spcr(0x2f8, 3))),
     Case('serial-spcr-silent', QEMU, HELLO, [*SAID_HELLO, r'^\[pith\] ACPI: table SPCR is of no use for the serial line: it names port 0x2f8: no 16550 answers there$'],
          daily=False, **SPCR),
+    deaf('loader', r'^\[pith\] Pith .* boot loader'),
+    deaf('hypervisor', r'^\[pith\] +18/'),
     Case('serial-missing', QEMU, at(HELLO, 'com3'), [r'^\[pith\] pith\.conf:2: serial: no 16550 answers there - correct it, or write auto or none$'], [SAID_HELLO[0]],
          ['--cpus', '1'], until='does not fit this machine', timeout=60, daily=False),
 ]
