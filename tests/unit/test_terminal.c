@@ -26,7 +26,7 @@ static size_t out_len;
 
 u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return KHZ; }
-bool arch_gsi_level(u32 gsi) { (void)gsi; return false; }
+bool arch_gsi_level(u32 gsi) { return gsi == 20; }
 u32 arch_cpu_apic_id(void) { return 0; }
 enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id) { (void)gsi, (void)vector, (void)apic_id; return PITH_OK; }
 void arch_timer_set(u64 tsc) { (void)tsc; }
@@ -40,8 +40,9 @@ void keys_take(struct keys *k, u8 code, char to[KEYS_BYTES]) { (void)k, (void)co
 struct cpu *cpu_get(u32 index) { (void)index; return &core; }
 void cpu_ask(struct cpu *cpu, enum cpu_ask what) { (void)cpu, (void)what; }
 void uart_init(const struct uart *u) { (void)u; }
-void uart_interrupt(const struct uart *u) { (void)u; }
-u32 uart_room(const struct uart *u) { (void)u; return UART_FIFO; }
+static u32 room, listening;
+u32 uart_room(const struct uart *u) { (void)u; return room; }
+void uart_interrupt(const struct uart *u) { (void)u; listening++; }
 void uart_put(struct uart *u, u8 c) { uart_send(u, c); }
 int uart_get(const struct uart *u) { (void)u; return -1; }
 void uart_flush(struct uart *u) { (void)u; }
@@ -76,6 +77,8 @@ static int set_up(void **state)
     rests[false] = rests[true] = 0;
     now = 1000 * KHZ;
     have_line = have_screen = true;
+    room = UART_FIFO;
+    listening = 0;
     for (u32 i = 0; i < BYTES; i++)
         text[i] = (char)('a' + i % 26);
     terminal_start();
@@ -191,6 +194,74 @@ static void test_what_does_not_fit_is_lost(void **state)
     assert_int_equal(head, RING);
 }
 
+/* Its ring would fill, and the screen stand still: after a while it is fed as if it took all. */
+static void test_a_dead_line_stops_nobody(void **state)
+{
+    u64 from;
+
+    (void)state;
+    byte_takes = 0;
+    terminal_put(text, 1);
+    terminal_drain();
+    from = now;
+    room = 0;
+    terminal_put(text + 1, 100);
+    for (now++; now - from < DEAD_MS * KHZ; now += 10 * KHZ) {
+        terminal_drain();
+        assert_int_equal(out_len, 1);
+    }
+    terminal_drain();
+    assert_int_equal(out_len, 1 + DRAIN_BYTES);
+    assert_int_equal(tail, 1 + DRAIN_BYTES);
+}
+
+static const struct handoff nothing, ports = { .serial = { 0x2f8, 3, HANDOFF_IO, 1, 8, 0 } };
+static const struct handoff low = { .serial = { 0xfe034000, 3, HANDOFF_MEMORY, 4, 32, 0 } };
+static const struct handoff high = { .serial = { 0x140001000, 3, HANDOFF_MEMORY, 4, 32, 0 } };
+
+/* Where entry.S's tables do not reach, it comes later. */
+static void test_lines_come_when_they_are_mapped(void **state)
+{
+    static const struct { const struct handoff *h; bool early, late; } cases[] = {
+        { &ports, true, true }, { &low, true, true }, { &high, false, true }, { &nothing, false, false },
+    };
+
+    (void)state;
+    for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
+        have_line = false;
+        terminal_early(cases[i].h);
+        assert_int_equal(have_line, cases[i].early);
+        terminal_late(cases[i].h);
+        assert_int_equal(have_line, cases[i].late);
+    }
+    terminal_early(&ports);
+    assert_true(!line.mmio && line.port == 0x2f8 && line.stride == 1 && !line.wide);
+    terminal_early(&low);
+    assert_true(line.mmio == phys_to_virt(0xfe034000) && line.stride == 4 && line.wide);
+}
+
+/* A level that others share might never fall; without an interrupt of its own the line is polled, and no number is kept from partitions. */
+static void test_only_edges_interrupt(void **state)
+{
+    struct handoff h = ports;
+
+    (void)state;
+    terminal_early(&h);
+    assert_true(terminal_line_interrupt(HOST_VEC_UART));
+    assert_int_equal(terminal_line_gsi(), 3);
+    assert_int_equal(listening, 1);
+    h.serial.gsi = 20;
+    terminal_early(&h);
+    assert_false(terminal_line_interrupt(HOST_VEC_UART));
+    assert_int_equal(terminal_line_gsi(), HANDOFF_NO_GSI);
+    h.serial.gsi = HANDOFF_NO_GSI;
+    terminal_early(&h);
+    assert_false(terminal_line_interrupt(HOST_VEC_UART));
+    have_line = false;
+    assert_true(terminal_line_interrupt(HOST_VEC_UART));
+    assert_int_equal(listening, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +271,9 @@ int main(void)
         cmocka_unit_test_setup(test_a_promise_that_is_kept_makes_way, set_up),
         cmocka_unit_test_setup(test_what_comes_in_a_rest_has_an_alarm, set_up),
         cmocka_unit_test_setup(test_what_does_not_fit_is_lost, set_up),
+        cmocka_unit_test_setup(test_a_dead_line_stops_nobody, set_up),
+        cmocka_unit_test_setup(test_lines_come_when_they_are_mapped, set_up),
+        cmocka_unit_test_setup(test_only_edges_interrupt, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
