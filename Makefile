@@ -126,7 +126,7 @@ $(BUILD)/tpmshim.efi: $(BUILD)/obj/loader/tests/boot/tpmshim/tpmshim.c.o
 	$(link_efi)
 
 # Only for tests: firmware that is strange in ways which nobody can order
-$(BUILD)/shim.efi: $(patsubst %,$(BUILD)/obj/loader/%.o,$(wildcard tests/boot/shim/*.c))
+$(BUILD)/shim.efi: $(patsubst %,$(BUILD)/obj/loader/%.o,$(wildcard tests/boot/shim/*.c tests/boot/shim/*.S))
 	$(link_efi)
 
 # --- guests: guests/NAME.c, guests/NAME/*.c and tests/guest/NAME.c become ELF files, each with guests/lib linked in
@@ -304,7 +304,7 @@ fuzz: all guests
 	@tools/check --fuzz $(FUZZ)
 	@$(if $(FUZZ),,tests/boot/run.py callfuzz-qemu-amd-5000000 callfuzz-bochs-intel-5000000)
 
-test: all guests $(KERNELS) $(BUILD)/tpmshim.efi
+test: all guests $(KERNELS) $(BUILD)/tpmshim.efi $(BUILD)/shim.efi
 	@tests/boot/run.py --with-check test
 
 # The Linux that is measured: one static program is all of its user space. Without sanitizers, which would be measured too.

@@ -367,8 +367,9 @@ enum pith_status partitions_create(const struct manifest *m, struct frame_pool *
                 continue;
             st = create(m, i, host);
             if (st == PITH_E_MEM)
-                log_error("pith.conf:%u: not enough memory for partition %s (%lu MiB wanted, %lu MiB free) - lower memory =",
-                          c->line, c->name, c->memory >> 20, ram_free_bytes() >> 20);
+                log_error("pith.conf:%u: not enough memory for partition %s (%lu MiB wanted, %lu MiB free, %lu of them in whole pieces of "
+                          "2 MiB, up to %u runs of such) - lower memory =",
+                          c->line, c->name, c->memory >> 20, ram_free_bytes() >> 20, ram_free_pieces() >> 20, PARTITION_EXTENTS);
             if (st != PITH_OK)
                 return st;
         }

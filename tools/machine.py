@@ -107,7 +107,8 @@ class Machine:
 class Qemu(Machine):
     FIRMWARE = '/usr/share/OVMF/OVMF_{}.fd'
     DISKS = {'virtio': ['virtio-blk-pci,drive=disk'], 'nvme': ['nvme,drive=disk,serial=pith'], 'ahci': ['ide-hd,drive=disk,bus=ide.0'],
-             'usb': ['qemu-xhci', 'usb-storage,drive=disk,removable=on']}
+             'usb': ['qemu-xhci', 'usb-storage,drive=disk,removable=on'], 'usb2': ['usb-ehci', 'usb-storage,drive=disk,removable=on'],
+             'scsi': ['virtio-scsi-pci', 'scsi-hd,drive=disk']}
 
     def start_tpm(self):
         """A TPM 2.0 of its own, not provisioned; QEMU talks to it through a socket."""

@@ -74,6 +74,10 @@ SPOILT = [
     ('devices-on', 'devices that interrupt', 'devices'),
 ]
 CORE_2 = r"^\[pith\] pith\.conf:3: 'hello' wants core 2 and 2 run \(the first is 0\) - correct cores$"
+LA57 = (r"^\[pith\] cannot go on at stage 17 of 22: the firmware left 5-level paging on, and nested tables would be walked with 5 levels too: "
+        r"switch it off in the firmware's setup \(5-Level Paging, LA57\)$")
+NO_PIECES = (r'^\[pith\] pith\.conf:3: not enough memory for partition hello \(900 MiB wanted, 10[0-9]{2} MiB free, [0-9]+ of them in whole pieces of 2 MiB, '
+             r'up to 32 runs of such\) - lower memory =$')
 NO_ACPI = r'^\[pith\] no ACPI tables: devices are taken where PCs have them$'
 ACPI_OFF = r'^\[pith\] power off: ACPI S5$'
 SHOT = ['--screenshot', '@TMP@/screen.png']
@@ -101,6 +105,7 @@ GROUPS = {
         *(boots(f'{disk}-{medium}', f'{text} on {where}', ['--disk', disk, *bare])
           for disk, where in (('virtio', 'virtio'), ('nvme', 'NVMe'), ('ahci', 'AHCI'), ('usb', 'a USB stick (xHCI)'))
           for medium, text, bare in (('gpt', 'GPT', []), ('fat', 'bare FAT', ['--bare-fat'])) if (disk, medium) != ('virtio', 'gpt')), # all others
+        *(boots(disk, what, ['--disk', disk]) for disk, what in (('usb2', 'GPT on a USB stick (EHCI)'), ('scsi', 'GPT on virtio-scsi'))),
         boots('shell-virtio', "UEFI's shell, with arguments", ['--from-shell'], SHELL),
         boots('shell-usb', 'the shell on a stick', ['--disk', 'usb', '--from-shell'], SHELL),
         started_by('systemd-boot', 'systemd-boot', 'systemd-bootx64.efi', 'loader/entries/pith.conf', 'title Pith\nefi /EFI/pith/BOOTX64.EFI\n'),
@@ -136,6 +141,16 @@ GROUPS = {
         boots('i440fx', 'i440fx (all others: q35)', qemu('-machine', 'pc')),
         boots('no-hpet', 'no HPET', NO_HPET),
         boots('no-hpet-no-acpi', 'no HPET, no ACPI', [*NO_HPET, '--no-acpi']),
+        boots('ram-split', '3 GiB, all but the first above 4 GiB', ['--memory', '3G', *qemu('-machine', 'max-ram-below-4g=1G')], [r'^\[pith\] 1 core, 30[0-9]{2} MiB free, '],
+              config=HELLO.replace('8M', '2900M')),
+        boots('numa', 'two NUMA nodes', qemu('-object', 'memory-backend-ram,id=a,size=512M', '-object', 'memory-backend-ram,id=b,size=512M', '-numa',
+              'node,memdev=a,cpus=0-1', '-numa', 'node,memdev=b,cpus=2-3'), [r'^\[pith\] 4 cores,'], cpus=4),
+        boots('nvdimm', 'an NVDIMM', qemu('-machine', 'nvdimm=on', '-m', '1G,slots=1,maxmem=4G', '-object', 'memory-backend-ram,id=nv,size=128M', '-device',
+              'nvdimm,memdev=nv')),
+        *(boots(iommu, f'an IOMMU ({iommu}), off', qemu('-device', iommu)) for iommu in ('amd-iommu', 'intel-iommu')),
+        boots('bridges', 'devices behind bridges', qemu('-device', 'pcie-root-port,id=behind,chassis=1', '-device', 'e1000e,bus=behind', '-device',
+              'pcie-pci-bridge,id=pci', '-device', 'e1000,bus=pci,addr=1')),
+        *(boots(f'year-{year}', f'a clock that says {year}', qemu('-rtc', f'base={year}-01-01T00:00:00')) for year in (1980, 2099)),
         boots('6G', '6 GiB', ['--memory', '6G']),
         boots('128M', '128 MiB', ['--memory', '128M']),
     ],
@@ -192,6 +207,8 @@ GROUPS = {
     'memory map': [
         strange('map-pieces', 'thousands of entries of one page each', 'pieces=64'),
         strange('map-holes', 'a page that is reserved in every 2 MiB', 'pieces=512,1', [r'^\[pith\] 1 core, 10[01][0-9] MiB free, ']),
+        strange('map-no-pieces', 'the same, for a partition that wants it all: refused', 'pieces=512,1', [NO_PIECES], guests=[], forbid=SAID_HELLO, until=NO_PIECES,
+                timeout=60, config=HELLO.replace('8M', '900M')),
         strange('map-sieve', 'more than 1024 pieces', 'pieces=128,1', [r'^\[pith\] memory map has more than 1024 free pieces: [0-9]+ KiB stay unused$']),
         strange('map-runtime', 'runtime services amid RAM', 'pieces=512,2,200'),
         strange('map-reversed', 'from the highest address down', 'reversed'),
@@ -212,7 +229,7 @@ GROUPS = {
                   config=HELLO.replace('8M', '1900M')) for gib in (64, 128, 512)),
     ],
     'end of the boot services': [
-        *(strange(f'exit-{n}', f'the map changes {n} times at the end', f'changes={n}') for n in (1, 3, 7)),
+        *(strange(f'exit-{n}', f'the map changes {times} at the end', f'changes={n}') for n, times in ((1, 'once'), (3, 'three times'), (7, 'seven times'))),
         strange('exit-grows', 'the map grows by 400 entries at the end', 'changes=2,200'),
         strange('map-grows', 'the map grows by 20 entries whenever it is read', 'grows=20 changes=7'),
         strange_refused('exit-never', 'the map changes for ever', 'changes=1000000',
@@ -265,11 +282,18 @@ GROUPS = {
                 ['--monitor-command', 'info registers']),
         *(strange(f'all-odd-{m}', f'all of these at once ({m})', ' '.join(words for _, _, words in SPOILT), [r'^\[pith\] 2 cores,'], machine=m, cpus=2)
           for m in (INTEL, AMD)),
+        strange('la57', '5-level paging, on AMD-V: refused', 'cpu-la57', [LA57], guests=[], forbid=SAID_HELLO, until=LA57, timeout=100),
         strange('lapic-off', 'local APIC off', 'cpu-lapic-off', [r'^\[pith\] 2 cores,'], cpus=2),
         strange('uart-odd', 'serial port in loopback', 'uart'),
         strange('vmx-locked-on', 'VT-x locked, on', 'cpu-msr=0x3a,5', machine=INTEL),
         strange_refused('vmx-locked-off', 'VT-x locked, off', 'cpu-msr=0x3a,1', r'^\[pith\] cannot start: VT-x is turned off and locked by the firmware - turn on ',
                         machine=INTEL, timeout=90),
+    ],
+    'all at once': [
+        strange('strange', 'maps, tables, a silent core, RAM above a hole, and processor state', ' '.join((
+            'pieces=4096,2 overlaps empty reversed stride=56 changes=2,40 acpi-nulls fadt-6 mp-ghost=9 range=0x2000000000,0x40000000,7 cpu-flags',
+            *(words for _, _, words in SPOILT))), [silent(9), r'^\[pith\] 2 cores, 20[0-9]{2} MiB free, '], qemu(*dimm(128)), cpus=2, daily=True, timeout=60,
+                config=HELLO.replace('8M', '500M')),
     ],
     'processor': [
         refused('no-svm', 'no AMD-V', ['--cpu', 'max,-svm'], THIS_VM + 'neither VT-x nor AMD-V - turn on nested virtualization in its hypervisor$'),

@@ -23,7 +23,8 @@ struct gate { u16 low, selector; u8 ist, type; u16 middle; u32 high, reserved; }
 static struct gate idt[256] __attribute__((aligned(16)));
 volatile u32 shim_nmis;
 extern const char shim_any[], shim_nmi[];
-static struct { bool lapic, lapic_off, flags, breakpoints, registers, devices, nmi; } at_exit;
+void __attribute__((sysv_abi)) shim_la57(u64 root);
+static struct { bool lapic, lapic_off, flags, breakpoints, registers, devices, nmi, la57; } at_exit;
 
 /* Neither tells a controller of an end; an NMI does not even end, so that the next waits until somebody returns from an interrupt. */
 __asm__(".text\n"
@@ -151,9 +152,19 @@ static void nmi_leave(void)
     nmi_self();
 }
 
+static void la57_on(void)
+{
+    static u64 root[512] __attribute__((aligned(4096)));
+
+    root[0] = read_cr3() | 3;
+    shim_la57((u64)root);
+}
+
 void cpu_finish(void)
 {
     cpu_cli();
+    if (at_exit.la57)
+        la57_on();
     if (at_exit.lapic || at_exit.nmi || at_exit.devices)
         idt_take();
     if (at_exit.registers)
@@ -203,6 +214,7 @@ static void w_flags(const u64 *a) { (void)a; at_exit.flags = true; }
 static void w_breakpoints(const u64 *a) { (void)a; at_exit.breakpoints = true; }
 static void w_registers(const u64 *a) { (void)a; at_exit.registers = true; }
 static void w_devices(const u64 *a) { (void)a; at_exit.devices = true; }
+static void w_la57(const u64 *a) { (void)a; at_exit.la57 = true; }
 static void w_nmi(const u64 *a) { (void)a; at_exit.nmi = true; }
 
 /* A serial port in loopback, with the divisor's bytes in front of its data */
@@ -221,7 +233,7 @@ static void w_pci(const u64 *a)
 }
 
 const struct shim_word cpu_words[] = {
-    { "cpu-x2apic", w_x2apic },   { "cpu-msr", w_msr },     { "cpu-lapic", w_lapic },     { "cpu-lapic-off", w_lapic_off },
-    { "cpu-flags", w_flags },     { "cpu-nmi", w_nmi },     { "cpu-breakpoints", w_breakpoints }, { "cpu-registers", w_registers },
-    { "devices", w_devices },     { "uart", w_uart },       { "pci", w_pci },             { NULL, NULL },
+    { "cpu-x2apic", w_x2apic }, { "cpu-msr", w_msr }, { "cpu-lapic", w_lapic }, { "cpu-lapic-off", w_lapic_off },
+    { "cpu-flags", w_flags }, { "cpu-nmi", w_nmi }, { "cpu-la57", w_la57 }, { "cpu-breakpoints", w_breakpoints },
+    { "cpu-registers", w_registers }, { "devices", w_devices }, { "uart", w_uart }, { "pci", w_pci }, { NULL, NULL },
 };
