@@ -31,8 +31,10 @@ static void tell(struct vcpu *v, const char *fmt, ...)
 
 static const char *reason(const struct vcpu *v, const struct vm_exit *exit)
 {
-    if (v->why)
-        return v->why;
+    const char *spoilt = arch_vcpu_spoilt(&v->arch);
+
+    if (spoilt || v->why)
+        return spoilt ? spoilt : v->why;
     switch (exit->kind) {
     case VM_EXIT_SHUTDOWN:
         return "triple fault";

@@ -13,6 +13,7 @@
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/mov_cr.h"
+#include "arch/x86/paging.h"
 #include "arch/x86/s2.h"
 #include "arch/x86/vm_ops.h"
 #include "arch/x86/vmem.h"
@@ -299,6 +300,12 @@ u64 arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg)
     if (reg == X86_XCR0) /* a resident vCPU runs, and the hypervisor with it, on its own XCR0 */
         return xgetbv();
     return ops->reg(v, reg);
+}
+
+const char *arch_vcpu_spoilt(const struct arch_vcpu *v)
+{
+    ASSERT_RESIDENT(v);
+    return ops->spoilt && ops->reg(v, X86_CR3) == host_root.hpa ? ops->spoilt(v) : NULL;
 }
 
 void arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val)

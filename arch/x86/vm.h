@@ -233,6 +233,8 @@ void           arch_vcpu_reset(struct arch_vcpu *v, bool init_only);         /* 
  */
 enum exit_action arch_vcpu_run(struct arch_vcpu *v, struct vm_exit *exit, vm_exit_fn *handle, vm_turn_fn *turn);
 u64            arch_vcpu_reg(const struct arch_vcpu *v, enum x86_reg reg);   /* [R] and so on to the end */
+/* How the hypervisor's own registers came to be its; NULL: they are not. */
+const char    *arch_vcpu_spoilt(const struct arch_vcpu *v);
 /* The value as the guest shall see it: bits the processor or the hypervisor needs (CR4.VMXE, EFER.SVME, ...) are kept below. */
 void           arch_vcpu_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);
 void           arch_vcpu_seg(const struct arch_vcpu *v, enum x86_seg seg, struct x86_segment *out);

@@ -44,6 +44,8 @@ struct vm_ops {
     void (*show_dr)(struct arch_vcpu *v);                     /* vm.c has loaded DR0-3, and none of them is enabled */
     enum pith_status (*skip)(struct arch_vcpu *v, const struct vm_exit *exit); /* skip.h decides; STI and MOV SS blocking end */
 
+    const char *(*spoilt)(const struct arch_vcpu *v);         /* its CR3 is the hypervisor's: how that came; NULL: it cannot */
+
     void (*trap_msr)(u8 *bitmap, u32 msr, bool on_read, bool on_write);
     u64  (*s2_leaf)(hpa_t hpa, unsigned level, enum s2_prot prot, enum s2_type type); /* level 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
     u64  (*s2_table)(hpa_t next);                             /* all rights; leaves decide */

@@ -17,6 +17,7 @@
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/s2.h"
+#include "arch/x86/paging.h"
 #include "arch/x86/vm_ops.h"
 #include "arch/x86/vmem.h"
 #include "hv/lib/panic.h"
@@ -25,7 +26,7 @@ static jmp_buf panicked;
 static struct vm_caps vmx_says, svm_says;
 static enum pith_status vmx_status, svm_status;
 static bool is_ready, fetch_ok;
-static u64 cr8, rflags, threshold;
+static u64 cr3, cr8, rflags, threshold;
 static int windows, runs;
 static struct arch_cpu cpu;
 static struct arch_vm vm;
@@ -43,8 +44,8 @@ static enum pith_status svm_probe(struct vm_caps *caps) { *caps = svm_says; retu
 static u64 get_reg(const struct arch_vcpu *c, enum x86_reg r)
 {
     (void)c;
-    assert_true(r == X86_CR8 || r == X86_RFLAGS);
-    return r == X86_CR8 ? cr8 : rflags;
+    assert_true(r == X86_CR3 || r == X86_CR8 || r == X86_RFLAGS);
+    return r == X86_CR3 ? cr3 : r == X86_CR8 ? cr8 : rflags;
 }
 
 static void set_reg(struct arch_vcpu *c, enum x86_reg r, u64 val)
@@ -67,6 +68,9 @@ static enum exit_action run(struct arch_vcpu *c, struct vm_exit *e, vm_exit_fn *
 }
 static enum exit_action enough(struct arch_vcpu *c, struct vm_exit *e) { (void)c, (void)e; return EXIT_RESUME; }
 
+struct page_root host_root = { .hpa = 0x3f800000 };
+static const char *spoilt(const struct arch_vcpu *c) { (void)c; return "spoilt"; }
+
 const struct vm_ops vmx_ops = { .probe = vmx_probe };
 static int loads, saves, releases;
 static struct arch_vcpu *load(struct arch_vcpu *c, struct arch_cpu *on, struct arch_vcpu *before)
@@ -84,6 +88,7 @@ const struct vm_ops svm_ops = {
     .vcpu_reset = reset,
     .vcpu_load = load, .vcpu_save = save, .vcpu_release = release,
     .probe = svm_probe, .reg = get_reg, .set_reg = set_reg, .ready = ready, .window = window, .tpr_window = tpr_window, .vcpu_run = run,
+    .spoilt = spoilt,
 };
 
 static u8 clears;
@@ -127,6 +132,23 @@ static int setup(void **state)
     cr8 = rflags = threshold = 0;
     windows = runs = 0;
     return 0;
+}
+
+/* The hypervisor's CR3 is no guest's, unless the processor saved it there. */
+static void test_spoilt(void **state)
+{
+    struct vm_caps caps;
+
+    (void)state;
+    cr3 = host_root.hpa;
+    assert_string_equal(arch_vcpu_spoilt(&v), "spoilt");
+    cr3 = 0x1000;
+    assert_null(arch_vcpu_spoilt(&v));
+    cr3 = host_root.hpa;
+    vmx_status = PITH_OK;
+    vmx_says.name = "VT-x";
+    assert_int_equal(arch_vm_probe(&caps), PITH_OK);
+    assert_null(arch_vcpu_spoilt(&v));
 }
 
 static void test_probe(void **state)
@@ -361,6 +383,7 @@ static void test_operand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_spoilt, setup),
         cmocka_unit_test_setup(test_probe, setup),
         cmocka_unit_test_setup(test_giving_way, setup), cmocka_unit_test_setup(test_first_load, setup),
         cmocka_unit_test_setup(test_barrier, setup),

@@ -145,6 +145,7 @@ enum pith_status svm_cpu_enable(struct arch_cpu *cpu);
 void svm_cpu_disable(struct arch_cpu *cpu);
 
 u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg);
+const char *svm_spoilt(const struct arch_vcpu *v);
 u8 svm_cr8(const struct arch_vcpu *v);
 void svm_mode(const struct arch_vcpu *v, struct vm_mode *mode);
 void svm_set_reg(struct arch_vcpu *v, enum x86_reg reg, u64 val);

@@ -57,6 +57,16 @@ u64 svm_reg(const struct arch_vcpu *v, enum x86_reg reg)
     return svm_cr8(v);
 }
 
+/* A #VMEXIT ends V_INTR_MASKING inside the processor: one that is carried out twice saves 0, with the state that was loaded before. */
+const char *svm_spoilt(const struct arch_vcpu *v)
+{
+    const struct vmcb *vmcb = v->hw;
+
+    if (vmcb->int_ctl & V_INTR_MASKING)
+        return "the hypervisor's registers are in its VMCB: a mistake of the processor (known of QEMU), not the guest's - restart it";
+    return "left twice by one #VMEXIT, as the hypervisor: a mistake of the processor (known of QEMU), not the guest's - restart it";
+}
+
 u8 svm_cr8(const struct arch_vcpu *v)
 {
     return (u8)(((const struct vmcb *)v->hw)->int_ctl & V_TPR_MASK);

@@ -262,6 +262,7 @@ const struct vm_ops svm_ops = {
     .tpr_window = svm_tpr_window,
     .backstop = svm_backstop,
     .show_dr = svm_show_dr,
+    .spoilt = svm_spoilt,
     .skip = svm_skip,
     .trap_msr = svm_trap_msr,
     .s2_leaf = svm_s2_leaf,
