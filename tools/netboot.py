@@ -8,7 +8,9 @@ import struct
 import threading
 import uuid
 
-WAYS = ['tftp', 'http', 'ipxe', 'ipxe-http']
+import tftpd
+
+WAYS = ['tftp', 'tftp-plain', 'http', 'ipxe', 'ipxe-http']
 LOADER = 'BOOTX64.EFI'
 SCRIPT = 'pith.ipxe'
 HOST = '10.0.2.2'           # this machine, as QEMU's user network shows it
@@ -70,6 +72,11 @@ def boot_from_uri(flash, uri):
 
 def start(way, directory, flash, cut):
     """QEMU's arguments for the network card and what is behind it."""
+    if way == 'tftp-plain':
+        here, there = (f'{flash.parent}/{name}' for name in ('tftp', 'wire'))
+        tftpd.Server(here, there, directory, LOADER, cut)
+        return ['-netdev', f'dgram,id=net,local.type=unix,local.path={there},remote.type=unix,remote.path={here}',
+                '-device', 'virtio-net-pci,netdev=net,romfile=,bootindex=0']
     uri = f'http://{HOST}:{serve(directory, cut)}/' if 'http' in way else ''
     if way == 'http':
         boot_from_uri(flash, uri + LOADER)
