@@ -2,18 +2,20 @@
 /*
  * The reader of the firmware's ACPI tables on changed ones, most with their checksums made right again: it asks for no memory
  * without end, and what it reports is in range.
- * LINK: boot/acpi.c
+ * LINK: boot/acpi.c boot/spcr.c boot/manifest.c boot/manifest_share.c boot/manifest_time.c hv/lib/fmt.c
  */
 #include <stdarg.h>
 
 #include "boot/acpi.h"
 #include "boot/say.h"
+#include "boot/spcr.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
-       FADT = BASE + 0x600, DSDT = BASE + 0x800, MCFG = BASE + 0x1c00, DMAR = BASE + 0x1d00, IVRS = BASE + 0x1e00, SIZE = 0x2000 };
+       FADT = BASE + 0x600, DSDT = BASE + 0x800, MCFG = BASE + 0x1c00, DMAR = BASE + 0x1d00, IVRS = BASE + 0x1e00, SPCR = BASE + 0x1f00,
+       DBG2 = BASE + 0x2000, SIZE = 0x2200 };
 
-static const u32 tables[] = { RSDT, XSDT, MADT, HPET, FADT, DSDT, MCFG, DMAR, IVRS };
+static const u32 tables[] = { RSDT, XSDT, MADT, HPET, FADT, DSDT, MCFG, DMAR, IVRS, SPCR, DBG2 };
 static u8 *memory; /* SIZE bytes that stand at BASE */
 static u32 nr_reads;
 
@@ -105,6 +107,52 @@ static void make_windows(void)
     }
 }
 
+/* One line each, by ports or in memory; of DBG2, behind an entry of something else. */
+static void make_lines(void)
+{
+    static const u32 gas[] = { SPCR + 40, DBG2 + 66 + 22 };
+
+    put(SPCR + 36, 1, fuzz_below(4) ? 0 : fuzz_below(0x20));
+    put(SPCR + 52, 1, fuzz_below(4));
+    put(SPCR + 53, 1, fuzz_below(20));
+    put(SPCR + 58, 1, fuzz_below(10));
+    put(SPCR + 8, 1, fuzz_below(5));
+    put(SPCR + 76, 8, fuzz_number());
+    put_table(SPCR, "SPCR", 88 - (u32)(fuzz_below(2) ? 0 : fuzz_below(50)));
+    put(DBG2 + 36, 4, 44);
+    put(DBG2 + 40, 4, fuzz_below(4));
+    put(DBG2 + 44 + 1, 2, 22);
+    put(DBG2 + 66 + 1, 2, 34 - (fuzz_below(2) ? 0 : fuzz_below(14)));
+    put(DBG2 + 66 + 3, 1, 1);
+    put(DBG2 + 66 + 12, 2, 0x8000);
+    put(DBG2 + 66 + 18, 2, fuzz_below(4) ? 22 : fuzz_below(40));
+    put_table(DBG2, "DBG2", 100 - (u32)(fuzz_below(2) ? 0 : fuzz_below(60)));
+    for (u32 i = 0; i < ARRAY_SIZE(gas); i++) {
+        put(gas[i], 1, fuzz_below(4));
+        put(gas[i] + 1, 1, 8u << fuzz_below(4));
+        put(gas[i] + 3, 1, fuzz_below(6));
+        put(gas[i] + 4, 8, fuzz_number());
+    }
+}
+
+static void find_lines(void)
+{
+    for (u32 i = 0; i < SPCR_SOURCES; i++) {
+        struct manifest_serial s;
+        char why[64];
+        bool found;
+
+        nr_reads = 0;
+        memset(why, 0xaa, sizeof(why));
+        found = spcr_find(i, RSDP, read_memory, &s, why, sizeof(why));
+        FUZZ_CHECK(memchr(why, 0, sizeof(why)));
+        FUZZ_CHECK(nr_reads < 256 * (SIZE / 2 + 64));
+        FUZZ_CHECK(!found || (s.base && s.baud && s.clock && (s.kind == MANIFEST_LINE_PORTS || s.kind == MANIFEST_LINE_MEMORY)));
+        FUZZ_CHECK(!found || s.bits == 8 || s.bits == 32);
+        FUZZ_CHECK(!found || (s.stride >= s.bits / 8 && (s.stride == 1 || s.stride == 2 || s.stride == 4)));
+    }
+}
+
 /* _S5 somewhere, often where one chunk of the reader ends. */
 static void make_dsdt(void)
 {
@@ -131,8 +179,11 @@ static void make_tables(void)
     put(XSDT + 60, 8, MCFG);
     put(XSDT + 68, 8, DMAR);
     put(XSDT + 76, 8, IVRS);
+    put(XSDT + 84, 8, SPCR);
+    put(XSDT + 92, 8, DBG2);
     put_table(RSDT, "RSDT", 44);
-    put_table(XSDT, "XSDT", 84);
+    put_table(XSDT, "XSDT", 100);
+    make_lines();
     put_table(HPET, "HPET", 56);
     put(HPET + 44, 8, fuzz_number());
     make_madt();
@@ -184,6 +235,7 @@ static void one(void)
     FUZZ_CHECK(info.machine.s5_typ_a <= 7 && info.machine.s5_typ_b <= 7);
     for (u32 i = 0; i < HANDOFF_ISA_IRQS; i++)
         FUZZ_CHECK(info.found || (info.machine.isa[i].gsi == i && !info.machine.isa[i].level && !info.machine.isa[i].active_low));
+    find_lines();
     fuzz_accepted += info.found && info.machine.nr_ioapics && info.machine.has_s5;
 }
 
