@@ -213,6 +213,7 @@ static __attribute__((noinline)) void house_run(struct cpu *cpu)
     if (!fn)
         return;
     fn();
+    arch_vm_barrier();
     sched_spare(cpu, from);
 }
 

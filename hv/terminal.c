@@ -127,6 +127,7 @@ static void drain(struct cpu *cpu, u64 from, bool promised)
     all = (!have_screen || screen_show(&screen, DRAIN_LETTERS / part)) && empty();
     if (empty())
         __atomic_fetch_add(&epoch, 1, __ATOMIC_RELAXED);
+    arch_vm_barrier(); /* it was others' text */
     now = arch_tsc();
     rests[false] = all ? now : now + DRAIN_US * khz / 1000;
     rests[true] = MAX(rests[false], now + MIN((now - from) * PROMISED_REST, PROMISED_MS * khz));

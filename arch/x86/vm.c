@@ -35,6 +35,12 @@ const struct vm_caps *arch_vm_caps(void)
     return &found;
 }
 
+void arch_vm_barrier(void)
+{
+    if (found.cleared)
+        barrier();
+}
+
 /* Who is new may have the place of one that was destroyed. */
 static struct arch_vcpu *load_behind_barrier(struct arch_vcpu *v, struct arch_cpu *cpu, struct arch_vcpu *before)
 {

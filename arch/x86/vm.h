@@ -196,6 +196,8 @@ typedef struct arch_vcpu *vm_turn_fn(struct arch_vcpu *v);
 
 enum pith_status arch_vm_probe(struct vm_caps *caps) MUST_CHECK;             /* picks VMX or SVM, once */
 const struct vm_caps *arch_vm_caps(void);                                    /* what the probe found */
+/* Behind work for others that a resident vCPU must find no trace of. Nothing, where the processor has no barrier (caps->cleared). */
+void arch_vm_barrier(void);
 /* On the core itself: turns VMX or SVM on. */
 enum pith_status arch_cpu_enable(struct arch_cpu *cpu, struct frame_pool *frames) MUST_CHECK;
 void           arch_cpu_disable(struct arch_cpu *cpu);

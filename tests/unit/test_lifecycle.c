@@ -299,6 +299,7 @@ u64 arch_tsc(void) { return now; }
 u64 arch_tsc_khz(void) { return 5; }
 void arch_halt(void) { done("a core was halted"); abort(); }
 enum pith_status arch_cpu_enable(struct arch_cpu *c, struct frame_pool *f) { (void)c, (void)f; return PITH_OK; }
+void arch_vm_barrier(void) { }
 void arch_cpu_disable(struct arch_cpu *c) { (void)c; }
 u32 arch_cpu_apic_id(void) { return 0; }
 void arch_cpu_stop(u32 i) { (void)i; }

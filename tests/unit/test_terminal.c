@@ -29,6 +29,7 @@ u64 arch_tsc_khz(void) { return KHZ; }
 bool arch_gsi_level(u32 gsi) { return gsi == 20; }
 u32 arch_cpu_apic_id(void) { return 0; }
 enum pith_status arch_gsi_route(u32 gsi, u8 vector, u32 apic_id) { (void)gsi, (void)vector, (void)apic_id; return PITH_OK; }
+void arch_vm_barrier(void) { }
 void arch_timer_set(u64 tsc) { (void)tsc; }
 void *host_map(hpa_t hpa, u64 size, enum host_map_type type) { (void)hpa, (void)size, (void)type; return NULL; }
 void log_line(enum log_level level, const char *fmt, ...) { (void)level, (void)fmt; }

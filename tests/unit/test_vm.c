@@ -255,10 +255,15 @@ static void test_barrier(void **state)
     a = (struct arch_vcpu){ .vm = &one, .fresh = true };
     assert_int_equal(barriers_of(&a), 1);
 
+    barriers = 0;
+    arch_vm_barrier();
+    assert_int_equal(barriers, 1);
     clears = 0; /* such processors do not even look */
     assert_int_equal(arch_vm_probe(&caps), PITH_OK);
     assert_int_equal(barriers_of(&c), 0);
     arch_vcpu_unload(&c, &cpu);
+    arch_vm_barrier();
+    assert_int_equal(barriers, 1);
 }
 
 static void test_interrupt(void **state)
