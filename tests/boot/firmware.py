@@ -26,9 +26,9 @@ def boots(name, what, args=(), said=(), *, prefix='boots-', machine=QEMU, config
     return Row(what, Case(prefix + name, machine, config, [*said, *guests], args=['--cpus', str(cpus), *args], daily=daily, **more))
 
 
-def refused(name, what, args, line, *, machine=QEMU, config=HELLO, timeout=60, **more):
+def refused(name, what, args, line, *, machine=QEMU, config=HELLO, timeout=60, daily=False, **more):
     """Cannot start, and says why and what to do."""
-    return Row(what + ': refused', Case(name, machine, config, [line], SAID_HELLO, ['--cpus', '1', *args], until=line, timeout=timeout, **more))
+    return Row(what + ': refused', Case(name, machine, config, [line], SAID_HELLO, ['--cpus', '1', *args], until=line, timeout=timeout, daily=daily, **more))
 
 
 def qemu(*args):
@@ -300,12 +300,12 @@ GROUPS = {
                 config=HELLO.replace('8M', '500M')),
     ],
     'processor': [
-        refused('no-svm', 'no AMD-V', ['--cpu', 'max,-svm'], THIS_VM + 'neither VT-x nor AMD-V - turn on nested virtualization in its hypervisor$'),
-        refused('no-npt', 'no NPT', ['--cpu', 'max,+svm,-npt'], THIS_VM + r'no nested paging \(NPT of AMD-V\) - turn it on in its hypervisor$'),
+        refused('no-svm', 'no AMD-V', ['--cpu', 'max,-svm'], THIS_VM + 'neither VT-x nor AMD-V - turn on nested virtualization in its hypervisor$', daily=True),
+        refused('no-npt', 'no NPT', ['--cpu', 'max,+svm,-npt'], THIS_VM + r'no nested paging \(NPT of AMD-V\) - turn it on in its hypervisor$', daily=True),
         refused('no-ept', 'no EPT', ['--cpu', 'core2_penryn_t9600'], r'^\[pith\] cannot start: this processor has no EPT .* - use a newer one: ', machine=INTEL,
-                timeout=90),
+                timeout=90, daily=True),
         refused('no-unrestricted-guest', 'no unrestricted guest', ['--cpu', 'corei5_lynnfield_750'],
-                r'^\[pith\] cannot start: this processor has no unrestricted guest mode of VT-x - use a newer one: ', machine=INTEL, timeout=90),
+                r'^\[pith\] cannot start: this processor has no unrestricted guest mode of VT-x - use a newer one: ', machine=INTEL, timeout=90, daily=True),
     ],
 }
 CASES = [row.case for rows in GROUPS.values() for row in rows]
