@@ -13,53 +13,18 @@
 
 #include "boot/acpi.h"
 #include "boot/say.h"
+#include "tests/unit/acpi_memory.h"
 
-enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
+enum { RSDP = BASE, RSDT = BASE + 0x100, XSDT = BASE + 0x200, MADT = BASE + 0x300, HPET = BASE + 0x500,
        FADT = BASE + 0x600, DSDT = BASE + 0x800, MCFG = BASE + 0x2000, DMAR = BASE + 0x2100, IVRS = BASE + 0x2200,
-       TPM2 = BASE + 0x2300, SIZE = 0x2400 };
+       TPM2 = BASE + 0x2300 };
 
-static u8 memory[SIZE];
 static u32 warnings;
 
 void say(const char *fmt, ...)
 {
     (void)fmt;
     warnings++;
-}
-
-static bool read_memory(hpa_t hpa, void *buf, size_t len)
-{
-    if (hpa < BASE || hpa + len > BASE + SIZE || hpa + len < hpa)
-        return false;
-    memcpy(buf, memory + (hpa - BASE), len);
-    return true;
-}
-
-static u8 *at(hpa_t hpa)
-{
-    return memory + (hpa - BASE);
-}
-
-static void put(hpa_t hpa, u64 val, size_t size)
-{
-    memcpy(at(hpa), &val, size);
-}
-
-static void sum(hpa_t hpa, u32 len, u32 where)
-{
-    u8 s = 0;
-
-    *at(hpa + where) = 0;
-    for (u32 i = 0; i < len; i++)
-        s = (u8)(s + *at(hpa + i));
-    *at(hpa + where) = (u8)-s;
-}
-
-static void finish(hpa_t hpa, const char *signature, u32 len)
-{
-    memcpy(at(hpa), signature, 4);
-    put(hpa + 4, len, 4);
-    sum(hpa, len, 9);
 }
 
 static void build_madt(void)

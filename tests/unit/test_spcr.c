@@ -13,10 +13,10 @@
 #include "boot/manifest.h"
 #include "boot/say.h"
 #include "boot/spcr.h"
+#include "tests/unit/acpi_memory.h"
 
-enum { BASE = 0x10000, RSDP = BASE, RSDT = BASE + 0x100, TABLE = BASE + 0x200, SIZE = 0x400 };
+enum { RSDP = BASE, RSDT = BASE + 0x100, TABLE = BASE + 0x200 };
 
-static u8 memory[SIZE];
 static u32 said;
 static struct manifest_serial line;
 static char why[160];
@@ -25,41 +25,6 @@ void say(const char *fmt, ...)
 {
     (void)fmt;
     said++;
-}
-
-static bool read_memory(hpa_t hpa, void *buf, size_t len)
-{
-    if (hpa < BASE || hpa + len > BASE + SIZE || hpa + len < hpa)
-        return false;
-    memcpy(buf, memory + (hpa - BASE), len);
-    return true;
-}
-
-static u8 *at(hpa_t hpa)
-{
-    return memory + (hpa - BASE);
-}
-
-static void put(hpa_t hpa, u64 val, size_t size)
-{
-    memcpy(at(hpa), &val, size);
-}
-
-static void sum(hpa_t hpa, u32 len, u32 where)
-{
-    u8 s = 0;
-
-    *at(hpa + where) = 0;
-    for (u32 i = 0; i < len; i++)
-        s = (u8)(s + *at(hpa + i));
-    *at(hpa + where) = (u8)-s;
-}
-
-static void finish(hpa_t hpa, const char *signature, u32 len)
-{
-    memcpy(at(hpa), signature, 4);
-    put(hpa + 4, len, 4);
-    sum(hpa, len, 9);
 }
 
 static void gas(hpa_t hpa, u8 space, u8 bits, u8 access, u64 address)
